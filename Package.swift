@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built the same way: Swift 6 mode, memory safety spelled out, no warning tolerated.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+let hardenedC: [CSetting] = [
+  .define("_GNU_SOURCE"),
+  .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong", "-fno-strict-overflow"]),
+]
+/// No lazy binding, no writable relocations, no RUNPATH (the rest of that is on the command line, see the Makefile).
+let hardenedLink: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro"])]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "agentsh",
+  products: [
+    .executable(name: "agentsh", targets: ["agentsh"]),
+    .executable(name: "agentshd", targets: ["agentshd"]),
+    .executable(name: "agentsh-supervisor", targets: ["agentsh-supervisor"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // C: kernel interfaces that Swift can't import, what runs between clone and exec, the environment scrub, RE2.
+    .target(name: "CAgentshSystem", path: "CModules/CAgentshSystem", cSettings: hardenedC),
+    .target(name: "CAgentshLaunch", dependencies: ["CAgentshSystem"], path: "CModules/CAgentshLaunch", cSettings: hardenedC),
+    .target(name: "CAgentshEarly", path: "CModules/CAgentshEarly", cSettings: hardenedC),
+    .target(
+      name: "CAgentshRegex", path: "CModules/CAgentshRegex", cxxSettings: [.unsafeFlags(["-std=c++17", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
+    .systemLibrary(name: "CLibSeccomp", path: "CModules/CLibSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .systemLibrary(name: "CLibYAML", path: "CModules/CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CLibCap", path: "CModules/CLibCap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+
+    // Swift: imports go downwards only, in this order (scripts/check-imports keeps it).
+    .target(name: "AgentshSystem", dependencies: ["CAgentshSystem", "CAgentshLaunch", "CLibCap", system], swiftSettings: strict),
+    .target(name: "AgentshFilter", dependencies: ["AgentshSystem", "CAgentshSystem", "CLibSeccomp"], swiftSettings: strict),
+    .target(name: "AgentshText", dependencies: ["CAgentshRegex", "CLibYAML"], swiftSettings: strict),
+    .target(name: "AgentshPolicy", dependencies: ["AgentshText"], swiftSettings: strict),
+    .target(name: "AgentshProtocol", dependencies: [], swiftSettings: strict),
+    .target(name: "AgentshAudit", dependencies: [crypto], swiftSettings: strict),
+    .target(
+      name: "AgentshSupervision",
+      dependencies: ["AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "CAgentshSystem"],
+      swiftSettings: strict),
+    .target(
+      name: "AgentshServer",
+      dependencies: [
+        "AgentshSystem", "AgentshFilter", "AgentshText", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision",
+        "CAgentshSystem", "CAgentshLaunch", logging, crypto,
+      ], swiftSettings: strict),
+    .target(
+      name: "AgentshCommands",
+      dependencies: [
+        "AgentshSystem", "AgentshFilter", "AgentshText", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision",
+        "CAgentshSystem", "CAgentshLaunch", arguments,
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "agentsh", dependencies: ["AgentshCommands", "CAgentshEarly"], swiftSettings: strict, linkerSettings: hardenedLink),
+    .executableTarget(
+      name: "agentshd", dependencies: ["AgentshServer", "CAgentshEarly"], swiftSettings: strict, linkerSettings: hardenedLink),
+    .executableTarget(
+      name: "agentsh-supervisor", dependencies: ["AgentshSupervision", "CAgentshEarly"], swiftSettings: strict,
+      linkerSettings: hardenedLink),
+
+    .testTarget(name: "AgentshSystemTests", dependencies: ["AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
+    .testTarget(name: "AgentshFilterTests", dependencies: ["AgentshFilter", "AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
+    .testTarget(name: "AgentshTextTests", dependencies: ["AgentshText"], swiftSettings: strict),
+    .testTarget(name: "AgentshPolicyTests", dependencies: ["AgentshPolicy"], swiftSettings: strict),
+    .testTarget(name: "AgentshProtocolTests", dependencies: ["AgentshProtocol"], swiftSettings: strict),
+    .testTarget(name: "AgentshAuditTests", dependencies: ["AgentshAudit"], swiftSettings: strict),
+    .testTarget(
+      name: "AgentshSupervisionTests",
+      dependencies: ["AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AgentshServerTests",
+      dependencies: ["AgentshServer", "AgentshSystem", "AgentshPolicy", "AgentshProtocol", "AgentshAudit"], swiftSettings: strict),
+    .testTarget(name: "AgentshCommandsTests", dependencies: ["AgentshCommands", "AgentshSystem"], swiftSettings: strict),
+  ],
+  cxxLanguageStandard: .cxx17
+)
