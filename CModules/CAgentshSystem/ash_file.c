@@ -1,0 +1,41 @@
+#include "ash_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int ash_openat(int directory, const char *path, int flags, mode_t mode) {
+  return (int)syscall(SYS_openat, directory, path, flags, mode);
+}
+
+int ash_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags) {
+  return (int)syscall(SYS_renameat2, from, old_name, to, new_name, flags);
+}
+
+int ash_fchmodat2(int directory, const char *path, mode_t mode, int flags) {
+  return (int)syscall(452 /* fchmodat2, 6.6, the same on x86_64 and arm64 */, directory, path, mode, flags);
+}
+
+int ash_faccessat2(int directory, const char *path, int mode, int flags) {
+  return (int)syscall(SYS_faccessat2, directory, path, mode, flags);
+}
+
+int ash_filesystem_type(int descriptor, int64_t *type) {
+  struct statfs information;
+  if (fstatfs(descriptor, &information) != 0) return -1;
+  *type = information.f_type;
+  return 0;
+}
+
+unsigned ash_device_major(uint64_t device) { return major(device); }
+unsigned ash_device_minor(uint64_t device) { return minor(device); }
+uint64_t ash_makedev(unsigned major_number, unsigned minor_number) { return makedev(major_number, minor_number); }

@@ -1,0 +1,95 @@
+#include "ash_process.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int ash_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
+int ash_pidfd_getfd(int pidfd, int target) { return (int)syscall(SYS_pidfd_getfd, pidfd, target, 0); }
+int ash_pidfd_send_signal(int pidfd, int signal) { return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0); }
+
+// linux/pidfd.h of 6.13: struct pidfd_info and its ioctl.
+struct ash_pidfd_info_v0 {
+  uint64_t mask, cgroupid;
+  uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid, spare0;
+};
+_Static_assert(sizeof(struct ash_pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
+#define ASH_PIDFD_GET_INFO _IOWR(0xFF, 11, struct ash_pidfd_info_v0)
+
+int ash_pidfd_info(int pidfd, uint32_t *pid, uint32_t *tgid, uint32_t *ppid, uint32_t *ruid) {
+  struct ash_pidfd_info_v0 info;
+  memset(&info, 0, sizeof info);
+  info.mask = 1 /* PIDFD_INFO_PID */ | 2 /* PIDFD_INFO_CREDS */;
+  if (ioctl(pidfd, ASH_PIDFD_GET_INFO, &info) != 0) return -1;
+  *pid = info.pid;
+  *tgid = info.tgid;
+  *ppid = info.ppid;
+  *ruid = info.ruid;
+  return 0;
+}
+
+pid_t ash_gettid(void) { return (pid_t)syscall(SYS_gettid); }
+int ash_tgkill(pid_t tgid, pid_t tid, int signal) { return (int)syscall(SYS_tgkill, tgid, tid, signal); }
+
+ssize_t ash_read_memory(pid_t pid, uint64_t address, void *buffer, size_t length) {
+  struct iovec local = {buffer, length}, remote = {(void *)(uintptr_t)address, length};
+  return process_vm_readv(pid, &local, 1, &remote, 1, 0);
+}
+
+ssize_t ash_write_memory(pid_t pid, uint64_t address, const void *buffer, size_t length) {
+  struct iovec local = {(void *)buffer, length}, remote = {(void *)(uintptr_t)address, length};
+  return process_vm_writev(pid, &local, 1, &remote, 1, 0);
+}
+
+int ash_ptrace_seize(pid_t tid, unsigned options) {
+  return (int)ptrace(PTRACE_SEIZE, tid, NULL, (void *)(uintptr_t)options);
+}
+int ash_ptrace_interrupt(pid_t tid) { return (int)ptrace(PTRACE_INTERRUPT, tid, NULL, NULL); }
+int ash_ptrace_continue(pid_t tid, int signal) { return (int)ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)signal); }
+int ash_ptrace_detach(pid_t tid, int signal) { return (int)ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)signal); }
+int ash_ptrace_listen(pid_t tid) { return (int)ptrace(PTRACE_LISTEN, tid, NULL, NULL); }
+
+int ash_ptrace_get_filter(pid_t tid, uint64_t index, struct sock_filter *program) {
+  return (int)ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)(uintptr_t)index, program);
+}
+
+pid_t ash_wait_tracee(pid_t tid, int *status, int options) { return waitpid(tid, status, options | __WALL | __WNOTHREAD); }
+
+int ash_status_stopped_event(int status, int *signal, int *event) {
+  if (!WIFSTOPPED(status)) return 0;
+  *signal = WSTOPSIG(status);
+  *event = status >> 16;
+  return 1;
+}
+
+int ash_thread_capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {
+      {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+      {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)}};
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+int ash_thread_capabilities_get(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  *effective = data[0].effective | (uint64_t)data[1].effective << 32;
+  *permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+  *inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
+  return 0;
+}
+
+int ash_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+  return prctl(option, a, b, c, d);
+}
+
+int ash_unshare_fs(void) { return unshare(CLONE_FS); }

@@ -1,0 +1,20 @@
+// Files by descriptor: openat2 and the other calls that act on a pinned parent.
+#pragma once
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+// openat2(2).
+int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+// openat(2) by the raw system call: no flag is added, mode always passed.
+int ash_openat(int directory, const char *path, int flags, mode_t mode);
+int ash_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags);
+int ash_fchmodat2(int directory, const char *path, mode_t mode, int flags);
+int ash_faccessat2(int directory, const char *path, int mode, int flags);
+// Filesystem type (statfs(2) f_type) of an open file.
+int ash_filesystem_type(int descriptor, int64_t *type);
+unsigned ash_device_major(uint64_t device);
+unsigned ash_device_minor(uint64_t device);
+uint64_t ash_makedev(unsigned major, unsigned minor);
