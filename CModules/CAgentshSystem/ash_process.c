@@ -93,3 +93,5 @@ int ash_prctl(int option, unsigned long a, unsigned long b, unsigned long c, uns
 }
 
 int ash_unshare_fs(void) { return unshare(CLONE_FS); }
+
+int ash_name_thread(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }

@@ -36,3 +36,5 @@ int ash_thread_capabilities_set(uint64_t effective, uint64_t permitted, uint64_t
 int ash_thread_capabilities_get(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable);
 int ash_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int ash_unshare_fs(void);
+// Names the calling thread (PR_SET_NAME, at most 15 bytes).
+int ash_name_thread(const char *name);

@@ -1,0 +1,154 @@
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// Runs `body` with `path` as a C string. The bytes must hold no NUL; one that does would name another file, so nothing is named then.
+// SAFETY: the pointer is used inside `body` only and the buffer outlives the call.
+@inlinable public func withCPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+  unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: path.count + 1) { buffer in
+    var index = 0
+    for byte in path {
+      unsafe buffer[index] = CChar(bitPattern: byte == 0 ? UInt8(ascii: "/") : byte)
+      index += 1
+    }
+    unsafe buffer[index] = 0
+    // SAFETY: the allocation has at least one element, so there is a base address.
+    return unsafe body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+  }
+}
+
+/// Opens `path` relative to `directory` (openat2(2)); the descriptor is close-on-exec.
+public func openAt2(_ directory: CInt, _ path: [UInt8], flags: Int32, mode: UInt32 = 0, resolve: UInt64 = 0) throws(SyscallError) -> OwnedDescriptor {
+  let wanted = UInt64(UInt32(bitPattern: flags | O_CLOEXEC))
+  return OwnedDescriptor(
+    owning: try syscall("openat2", subject: String(decoding: path, as: UTF8.self)) {
+      unsafe withCPath(path) { unsafe ash_openat2(directory, $0, wanted, UInt64(mode), resolve) }
+    })
+}
+
+/// Opens `path` relative to `directory` (openat(2)), with exactly these flags and O_CLOEXEC; a signal's EINTR is thrown when `interruptible`.
+public func openAt(
+  _ directory: CInt, _ path: [UInt8], flags: Int32, mode: UInt32 = 0, interruptible: Bool = false
+) throws(SyscallError) -> OwnedDescriptor {
+  OwnedDescriptor(
+    owning: try syscall("openat", subject: String(decoding: path, as: UTF8.self), retryingInterrupted: !interruptible) {
+      unsafe withCPath(path) { unsafe ash_openat(directory, $0, flags | O_CLOEXEC, mode) }
+    })
+}
+
+/// The text of a symbolic link: readlinkat(2), at most PATH_MAX bytes.
+public func readLink(at directory: CInt, _ path: [UInt8]) throws(SyscallError) -> [UInt8] {
+  var failure: SyscallError?
+  let text = unsafe withCPath(path) { name in
+    unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+      // SAFETY: a byte buffer seen as characters of the same size, written up to its capacity by the kernel.
+      let length = unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
+        unsafe readlinkat(directory, name, characters.baseAddress.unsafelyUnwrapped, characters.count)
+      }
+      count = max(0, length)
+      if length < 0 { failure = SyscallError("readlinkat", currentErrno, String(decoding: path, as: UTF8.self)) }
+    }
+  }
+  if let failure { throw failure }
+  return text
+}
+
+/// What stat(2) says of a file, as far as decisions need it.
+public struct FileStatus: Sendable, Equatable {
+  public let device: UInt64
+  public let inode: UInt64
+  /// Type and permissions, as st_mode.
+  public let mode: UInt32
+  public let links: UInt64
+  public let owner: UInt32
+  public let group: UInt32
+  /// The device that a device node stands for.
+  public let specialDevice: UInt64
+  public let size: Int64
+
+  public var type: UInt32 { mode & S_IFMT }
+  public var isDirectory: Bool { type == S_IFDIR }
+  public var isSymbolicLink: Bool { type == S_IFLNK }
+  public var isRegular: Bool { type == S_IFREG }
+  public var isCharacterDevice: Bool { type == S_IFCHR }
+
+  init(_ status: stat) {
+    device = UInt64(status.st_dev)
+    inode = UInt64(status.st_ino)
+    mode = UInt32(status.st_mode)
+    links = UInt64(status.st_nlink)
+    owner = status.st_uid
+    group = status.st_gid
+    specialDevice = UInt64(status.st_rdev)
+    size = Int64(status.st_size)
+  }
+}
+
+/// What fstat(2) says of an open file.
+public func fileStatus(_ descriptor: borrowing OwnedDescriptor) throws(SyscallError) -> FileStatus {
+  var status = stat()
+  let raw = descriptor.rawValue
+  try syscall("fstat") { unsafe fstat(raw, &status) }
+  return FileStatus(status)
+}
+
+/// What fstatat(2) says of a name; a final link is not followed.
+public func linkStatus(at directory: CInt, _ name: [UInt8]) throws(SyscallError) -> FileStatus {
+  var status = stat()
+  try syscall("fstatat", subject: String(decoding: name, as: UTF8.self)) {
+    unsafe withCPath(name) { unsafe fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
+  }
+  return FileStatus(status)
+}
+
+/// The type of the filesystem that an open file is on: fstatfs(2), f_type.
+public func filesystemType(_ descriptor: borrowing OwnedDescriptor) throws(SyscallError) -> Int64 {
+  var type: Int64 = 0
+  let raw = descriptor.rawValue
+  try syscall("fstatfs") { unsafe ash_filesystem_type(raw, &type) }
+  return type
+}
+
+/// Reads up to `limit` bytes from the start of a file of /proc or a small file, in full.
+public func readSmallFile(at directory: CInt, _ path: [UInt8], limit: Int = 65536) throws(SyscallError) -> [UInt8] {
+  let file = try openAt(directory, path, flags: O_RDONLY | O_NOCTTY)
+  return try readAll(file, limit: limit)
+}
+
+/// Reads from a descriptor's position to its end, at most `limit` bytes.
+public func readAll(_ file: borrowing OwnedDescriptor, limit: Int) throws(SyscallError) -> [UInt8] {
+  var content: [UInt8] = []
+  let raw = file.rawValue
+  while content.count < limit {
+    let room = min(16384, limit - content.count)
+    var failure: SyscallError?
+    let part = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+      do throws(SyscallError) {
+        // SAFETY: the kernel writes at most the buffer's capacity.
+        count = try syscall("read") { unsafe read(raw, buffer.baseAddress, room) }
+      } catch {
+        count = 0
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    if part.isEmpty { break }
+    content += part
+  }
+  return content
+}
+
+/// Writes all of `bytes`; short writes go on where they stopped. Returns how much was written when an error ends it early, with the error.
+public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) -> (written: Int, error: SyscallError?) {
+  var offset = 0
+  while offset < bytes.count {
+    // SAFETY: the pointer is inside the array's storage, which outlives the call.
+    let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress.unsafelyUnwrapped + offset, $0.count - offset) }
+    if count >= 0 {
+      offset += count
+    } else if currentErrno != .interrupted {
+      return (offset, SyscallError("write", currentErrno))
+    }
+  }
+  return (offset, nil)
+}

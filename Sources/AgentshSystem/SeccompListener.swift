@@ -1,0 +1,99 @@
+import CAgentshSystem
+import Glibc
+public import SystemPackage
+
+/// A trapped system call as the kernel reported it: seccomp_unotify(2), struct seccomp_notif.
+public struct TrappedCall: Sendable {
+  public let id: UInt64
+  /// The calling thread's id in the supervisor's pid namespace (0 when it lives in a namespace that isn't visible from here).
+  public let thread: Int32
+  public let number: Int32
+  /// AUDIT_ARCH_* of the call.
+  public let architecture: UInt32
+  public let arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+
+  public init(
+    id: UInt64, thread: Int32, number: Int32, architecture: UInt32, arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+  ) {
+    self.id = id
+    self.thread = thread
+    self.number = number
+    self.architecture = architecture
+    self.arguments = arguments
+  }
+}
+
+/// The notification descriptor of a seccomp filter.
+public struct SeccompListener: ~Copyable, Sendable {
+  public let descriptor: OwnedDescriptor
+
+  public init(_ descriptor: consuming OwnedDescriptor) {
+    self.descriptor = descriptor
+  }
+
+  /// Whether `descriptor` is a seccomp listener at all, as the kernel names it in /proc.
+  public static func isListener(_ descriptor: borrowing OwnedDescriptor) -> Bool {
+    guard let name = try? readLink(at: AT_FDCWD, Array("/proc/self/fd/\(descriptor.rawValue)".utf8)) else { return false }
+    return name == Array("anon_inode:seccomp notify".utf8)
+  }
+
+  /// Asks for synchronous wake-up (6.6); false where the kernel lacks it.
+  public borrowing func useSynchronousWakeUp() -> Bool {
+    ash_notif_set_flags(descriptor.rawValue, UInt64(SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)) == 0
+  }
+
+  public enum Reception {
+    case call(TrappedCall)
+    /// The caller went away before it could be received, or a signal came: receive again.
+    case nothing
+    case failed(Errno)
+  }
+
+  /// Waits for the next trapped call. Blocks; several threads may wait at once and one of them gets each call.
+  public borrowing func receive() -> Reception {
+    var request = seccomp_notif()
+    if unsafe ash_notif_recv(descriptor.rawValue, &request) == 0 {
+      let data = request.data
+      return .call(
+        TrappedCall(
+          id: request.id, thread: Int32(bitPattern: request.pid), number: data.nr, architecture: data.arch, arguments: data.args))
+    }
+    let failure = currentErrno
+    return failure == .noSuchFileOrDirectory || failure == .interrupted ? .nothing : .failed(failure)
+  }
+
+  /// Whether the call still waits for its answer. Only ENOENT means that it doesn't; anything else is no proof of death.
+  public borrowing func isWaiting(_ id: UInt64) -> Bool {
+    ash_notif_id_valid(descriptor.rawValue, id) == 0 || currentErrno != .noSuchFileOrDirectory
+  }
+
+  /// Whether every process under the filter is gone (POLLHUP), waiting at most `milliseconds` (-1: for ever).
+  public borrowing func isAbandoned(waiting milliseconds: Int32) -> Bool {
+    var request = pollfd(fd: descriptor.rawValue, events: 0, revents: 0)
+    return unsafe poll(&request, 1, milliseconds) == 1 && request.revents & Int16(POLLHUP) != 0
+  }
+
+  /// The call returns `value` to its caller.
+  @discardableResult public borrowing func answer(_ id: UInt64, value: Int64) -> Bool {
+    ash_notif_send(descriptor.rawValue, id, value, 0, 0) == 0
+  }
+
+  /// The call fails in its caller with `errno` (positive; the kernel wants it negated, and it is negated here and nowhere else).
+  @discardableResult public borrowing func answer(_ id: UInt64, errno: CInt) -> Bool {
+    ash_notif_send(descriptor.rawValue, id, 0, errno > 0 ? -errno : -EPERM, 0) == 0
+  }
+
+  /// The kernel performs the call itself. Only for calls that were decided on register arguments, and for exec, which is verified afterwards.
+  @discardableResult public borrowing func answerContinue(_ id: UInt64) -> Bool {
+    ash_notif_send(descriptor.rawValue, id, 0, 0, UInt32(SECCOMP_USER_NOTIF_FLAG_CONTINUE)) == 0
+  }
+
+  /// Puts a copy of `source` into the caller's descriptor table and makes its number the call's result, in one step (SECCOMP_ADDFD_FLAG_SEND, 5.14).
+  public borrowing func answer(_ id: UInt64, injecting source: borrowing OwnedDescriptor, closeOnExec: Bool) throws(SyscallError) {
+    let listener = descriptor.rawValue
+    let raw = source.rawValue
+    try syscall("ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)") {
+      ash_notif_addfd(listener, id, UInt32(SECCOMP_ADDFD_FLAG_SEND), raw, 0, closeOnExec ? UInt32(O_CLOEXEC) : 0)
+    }
+  }
+}
