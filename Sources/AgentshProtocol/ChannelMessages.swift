@@ -1,0 +1,121 @@
+/// Why a peer of one of the three sockets was turned away.
+public enum PeerRejectionReason: String, Sendable, CaseIterable {
+  case wrongUID = "wrong_uid"
+  case wrongProcess = "wrong_process"
+  case wrongToken = "wrong_token"
+  case malformed
+  case timeout
+}
+
+/// A peer that was turned away, for the server's record.
+public struct PeerRejection: WireMessage, Equatable {
+  public var socket: SessionSocket
+  public var reason: PeerRejectionReason
+  public var uid: UInt32
+  public var pid: Int32?
+  /// How many alike were turned away since the last such message; a flood is counted, not written out.
+  public var count: Int
+
+  public init(socket: SessionSocket, reason: PeerRejectionReason, uid: UInt32, pid: Int32?, count: Int = 1) {
+    self.socket = socket
+    self.reason = reason
+    self.uid = uid
+    self.pid = pid
+    self.count = count
+  }
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object, prefix: "rejected.")
+    try fields.expectOnly(["socket", "reason", "uid", "pid", "count"])
+    guard let socket = SessionSocket(rawValue: try fields.string("socket")) else {
+      throw .invalid(field: "rejected.socket", reason: "must be notify, signal or ptrace")
+    }
+    guard let reason = PeerRejectionReason(rawValue: try fields.string("reason")) else {
+      throw .invalid(field: "rejected.reason", reason: "is no reason known here")
+    }
+    self.socket = socket
+    self.reason = reason
+    uid = try fields.userID("uid")
+    pid = try fields.optionalProcessID("pid")
+    count = try fields.optionalCount("count") ?? 1
+  }
+
+  public var object: JSONObject {
+    var object: JSONObject = ["socket": .string(socket.rawValue), "reason": .string(reason.rawValue), "uid": .integer(Int64(uid))]
+    object.add("pid", pid.map { .integer(Int64($0)) })
+    if count != 1 { object.add("count", .integer(Int64(count))) }
+    return object
+  }
+}
+
+/// What a supervisor tells the server, one object a packet.
+public enum SupervisorReport: WireMessage, Equatable {
+  /// The supervisor has dropped its rights and accepts on the three sockets.
+  case ready
+  /// Put this process in the session's cgroup and compare its filter; its pidfd comes along.
+  case attest(pid: Int32)
+  case rejected(PeerRejection)
+  /// The root target's handshake is complete.
+  case started(pid: Int32)
+  /// The session has ended and its record is closed.
+  case ended(SessionSummary)
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    guard object.members.count == 1 else { throw .unknownMessage }
+    if let ready = try fields.optionalBool("ready") {
+      guard ready else { throw .unknownMessage }
+      self = .ready
+    } else if let attest = try fields.optionalReader("attest") {
+      self = .attest(pid: try attest.processID("pid"))
+    } else if let rejected = try fields.optionalObject("rejected") {
+      self = .rejected(try PeerRejection(object: rejected))
+    } else if let started = try fields.optionalReader("started") {
+      self = .started(pid: try started.processID("pid"))
+    } else if let ended = try fields.optionalReader("ended") {
+      self = .ended(try SessionSummary(ended))
+    } else {
+      throw .unknownMessage
+    }
+  }
+
+  public var object: JSONObject {
+    switch self {
+    case .ready: ["ready": .bool(true)]
+    case .attest(let pid): ["attest": .object(["pid": .integer(Int64(pid))])]
+    case .rejected(let rejection): ["rejected": .object(rejection.object)]
+    case .started(let pid): ["started": .object(["pid": .integer(Int64(pid))])]
+    case .ended(let summary): ["ended": .object(summary.object)]
+    }
+  }
+}
+
+/// What the server tells a supervisor, one object a packet.
+public enum ServerOrder: WireMessage, Equatable {
+  /// The filter is the compiled one, and the process is in its cgroup.
+  case attested
+  case notAttested(reason: String)
+  /// End the session.
+  case stop(reason: String)
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    try fields.expectOnly(["attested", "reason", "stop"])
+    if let reason = try fields.optionalString("stop") {
+      guard object.members.count == 1 else { throw .unknownMessage }
+      self = .stop(reason: reason)
+    } else if let attested = try fields.optionalBool("attested") {
+      self = attested ? .attested : .notAttested(reason: try fields.optionalString("reason") ?? "the server gave no reason")
+    } else {
+      throw .unknownMessage
+    }
+  }
+
+  public var object: JSONObject {
+    switch self {
+    case .attested: ["attested": .bool(true)]
+    case .notAttested(let reason): ["attested": .bool(false), "reason": .string(reason)]
+    case .stop(let reason): ["stop": .string(reason)]
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/// Text for a person's terminal from bytes that a target chose.
+///
+/// Control characters, escape sequences, bytes that are no UTF-8, line separators, and the characters that reorder or
+/// hide text (bidirectional controls, zero-width and tag characters) become `\xNN` or `\u{...}`; a backslash is doubled,
+/// so that no name can look like an escape that it is not. The result is always one line.
+public func displayEscaped(_ bytes: [UInt8]) -> String {
+  var output: [UInt8] = []
+  output.reserveCapacity(bytes.count)
+  var index = 0
+  while index < bytes.count {
+    let byte = bytes[index]
+    if byte < 0x80 {
+      index += 1
+      switch byte {
+      case UInt8(ascii: "\\"): output.append(contentsOf: [byte, byte])
+      case 0x20..<0x7F: output.append(byte)
+      default: appendByteEscape(byte, to: &output)
+      }
+      continue
+    }
+    guard let (scalar, length) = decodeScalar(bytes, at: index) else {
+      appendByteEscape(byte, to: &output)
+      index += 1
+      continue
+    }
+    if isSafeToShow(scalar) {
+      output.append(contentsOf: bytes[index..<(index + length)])
+    } else {
+      output.append(contentsOf: "\\u{\(String(scalar, radix: 16))}".utf8)
+    }
+    index += length
+  }
+  return String(decoding: output, as: UTF8.self)
+}
+
+/// Text for a person's terminal from text that a target or a peer chose.
+public func displayEscaped(_ text: String) -> String {
+  displayEscaped(Array(text.utf8))
+}
+
+/// A command line as a person may read it: each argument escaped, and quoted where it has spaces or is empty.
+public func displayEscaped(command arguments: [[UInt8]]) -> String {
+  arguments.map { argument in
+    let text = displayEscaped(argument)
+    let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "'") && $0 != UInt8(ascii: "\"") }
+    return isPlain ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "\\'") + "'"
+  }.joined(separator: " ")
+}
+
+private func appendByteEscape(_ byte: UInt8, to output: inout [UInt8]) {
+  output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "x"), hexDigit(byte >> 4), hexDigit(byte)])
+}
+
+/// The scalar that starts at `index`, and its length; nil where the bytes there are no well-formed UTF-8 (Unicode table 3-7).
+private func decodeScalar(_ bytes: [UInt8], at index: Int) -> (scalar: UInt32, length: Int)? {
+  let first = bytes[index]
+  let length: Int
+  var scalar: UInt32
+  let lowest: UInt32
+  switch first {
+  case 0xC2...0xDF: (length, scalar, lowest) = (2, UInt32(first & 0x1F), 0x80)
+  case 0xE0...0xEF: (length, scalar, lowest) = (3, UInt32(first & 0x0F), 0x800)
+  case 0xF0...0xF4: (length, scalar, lowest) = (4, UInt32(first & 0x07), 0x10000)
+  default: return nil
+  }
+  guard length <= bytes.count - index else { return nil }
+  for offset in 1..<length {
+    let byte = bytes[index + offset]
+    guard byte & 0xC0 == 0x80 else { return nil }
+    scalar = scalar << 6 | UInt32(byte & 0x3F)
+  }
+  guard scalar >= lowest, Unicode.Scalar(scalar) != nil else { return nil }
+  return (scalar, length)
+}
+
+/// Whether a scalar above ASCII shows as itself: not a control, separator, format or unassigned-for-text character.
+private func isSafeToShow(_ value: UInt32) -> Bool {
+  guard let scalar = Unicode.Scalar(value) else { return false }
+  switch scalar.properties.generalCategory {
+  case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: return false
+  case .spaceSeparator: return false  // a no-break or em space passes for the end of a name
+  default: break
+  }
+  // Invisible though not of category Cf: variation selectors, fillers, the combining grapheme joiner.
+  return !scalar.properties.isDefaultIgnorableCodePoint
+}

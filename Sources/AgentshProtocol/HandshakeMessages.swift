@@ -1,0 +1,127 @@
+/// The three sockets of a session.
+public enum SessionSocket: String, Sendable, CaseIterable {
+  case notify
+  case signal
+  case ptrace
+}
+
+/// First message of a peer on signal.sock or ptrace.sock; one pidfd of process `pid` comes with its first byte.
+public struct ProcessHello: WireMessage, Equatable {
+  public var token: SessionToken
+  /// The root target, in the pid namespace of the host.
+  public var pid: Int32
+
+  public init(token: SessionToken, pid: Int32) {
+    self.token = token
+    self.pid = pid
+  }
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    try fields.expectOnly(["token", "pid"])
+    token = try fields.token("token")
+    pid = try fields.processID("pid")
+  }
+
+  public var object: JSONObject { ["token": .string(token.hexadecimal), "pid": .integer(Int64(pid))] }
+}
+
+/// First message of a peer on notify.sock; the seccomp listener comes with its first byte.
+public struct ListenerHello: WireMessage, Equatable {
+  public var token: SessionToken
+
+  public init(token: SessionToken) {
+    self.token = token
+  }
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    try fields.expectOnly(["token"])
+    token = try fields.token("token")
+  }
+
+  public var object: JSONObject { ["token": .string(token.hexadecimal)] }
+}
+
+/// The supervisor's answer to either hello.
+public enum HandshakeReply: WireMessage, Equatable {
+  case accepted
+  /// On notify.sock: what the root target's first trapped call has to carry.
+  case acceptedWithNonce(UInt64)
+  case refused(reason: String)
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    if let reason = try fields.optionalString("error") {
+      try fields.expectOnly(["error"])
+      self = .refused(reason: reason)
+      return
+    }
+    try fields.expectOnly(["ok", "nonce"])
+    guard try fields.bool("ok") else { throw .unknownMessage }
+    self = try fields.optionalString("nonce") == nil ? .accepted : .acceptedWithNonce(try fields.nonce("nonce"))
+  }
+
+  public var object: JSONObject {
+    switch self {
+    case .accepted: ["ok": .bool(true)]
+    case .acceptedWithNonce(let nonce): ["ok": .bool(true), "nonce": .string(nonceText(nonce))]
+    case .refused(let reason): ["error": .string(reason)]
+    }
+  }
+}
+
+/// What the launcher tells the supervisor on signal.sock after the handshake.
+public enum LauncherMessage: WireMessage, Equatable {
+  /// Deliver this signal to the root target.
+  case signal(Int32)
+  /// The root target was reaped with this wait status.
+  case ended(waitStatus: Int32)
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    try fields.expectOnly(["signal", "ended"])
+    guard object.members.count == 1 else { throw .unknownMessage }
+    if let signal = try fields.optionalInteger("signal", in: 1...64) {
+      self = .signal(Int32(truncatingIfNeeded: signal))
+    } else if let status = try fields.optionalInt32("ended") {
+      self = .ended(waitStatus: status)
+    } else {
+      throw .unknownMessage
+    }
+  }
+
+  public var object: JSONObject {
+    switch self {
+    case .signal(let signal): ["signal": .integer(Int64(signal))]
+    case .ended(let status): ["ended": .integer(Int64(status))]
+    }
+  }
+}
+
+/// What the supervisor tells the launcher on signal.sock after the handshake.
+public enum SupervisorMessage: WireMessage, Equatable {
+  /// The session was ended; the launcher prints why.
+  case stopped(reason: String)
+  /// Everything has ended and the record is closed.
+  case summary(SessionSummary)
+
+  public init(object: JSONObject) throws(ProtocolError) {
+    let fields = FieldReader(object)
+    guard object.members.count == 1 else { throw .unknownMessage }
+    if let reason = try fields.optionalString("stopped") {
+      self = .stopped(reason: reason)
+    } else if let summary = try fields.optionalReader("summary") {
+      self = .summary(try SessionSummary(summary))
+    } else {
+      throw .unknownMessage
+    }
+  }
+
+  public var object: JSONObject {
+    switch self {
+    case .stopped(let reason): ["stopped": .string(reason)]
+    case .summary(let summary): ["summary": .object(summary.object)]
+    }
+  }
+}

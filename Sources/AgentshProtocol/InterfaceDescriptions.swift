@@ -1,0 +1,134 @@
+/// The interface that every Varlink service has (https://varlink.org/Service).
+public enum VarlinkServiceInterface {
+  public static let name = "org.varlink.service"
+
+  public static let description = """
+    # The Varlink Service Interface is provided by every varlink service. It
+    # describes the service and the interfaces it implements.
+    interface org.varlink.service
+
+    # Get a list of all the interfaces a service provides and information
+    # about the implementation.
+    method GetInfo() -> (
+      vendor: string,
+      product: string,
+      version: string,
+      url: string,
+      interfaces: []string
+    )
+
+    # Get the description of an interface that is implemented by this service.
+    method GetInterfaceDescription(interface: string) -> (description: string)
+
+    # The requested interface was not found.
+    error InterfaceNotFound (interface: string)
+
+    # The requested method was not found
+    error MethodNotFound (method: string)
+
+    # The interface defines the requested method, but the service does not
+    # implement it.
+    error MethodNotImplemented (method: string)
+
+    # One of the passed parameters is invalid.
+    error InvalidParameter (parameter: string)
+
+    """
+}
+
+/// The interface of agentshd.
+public enum ControlInterface {
+  public static let name = "org.agentsh.Control"
+
+  public static let description = """
+    # Sessions of agentsh: commands that run under a policy of this host.
+    # Who calls is known from the kernel; nothing in a message makes a caller somebody else.
+    interface org.agentsh.Control
+
+    type Session (
+      session: string,
+      name: ?string,
+      uid: int,
+      user: string,
+      policy: string,
+      pid: ?int,
+      command: []string,
+      cwd: string,
+      started: string,
+      state: string,
+      refused: int,
+      record: string
+    )
+
+    # What of the caller's environment the command is given.
+    type Environment (
+      allow: []string,
+      deny: []string,
+      inject: [string]string,
+      max_bytes: ?int,
+      max_keys: ?int,
+      block_iteration: bool
+    )
+
+    # Open a session for the calling process. caller_uid: only uid 0 may name another than its own.
+    # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
+    method Wrap(
+      caller_uid: ?int,
+      command: []string,
+      command_b64: ?[]string,
+      cwd: string,
+      cwd_b64: ?string,
+      policy: ?string,
+      name: ?string,
+      timeout_ms: ?int,
+      sudo_uid: ?int
+    ) -> (
+      session: string,
+      policy: string,
+      notify_socket: string,
+      signal_socket: string,
+      ptrace_socket: string,
+      token: string,
+      filter: string,
+      environment: Environment,
+      warnings: []string,
+      record: string
+    )
+
+    # The sessions that the caller may see: its own, or everybody's for an admin. all: ended ones too.
+    method ListSessions(all: ?bool) -> (sessions: []Session)
+
+    # One session, by its id, a unique beginning of it, or its name.
+    method GetSession(session: string) -> (session: Session)
+
+    # End a session and everything that runs in it.
+    method StopSession(session: string) -> ()
+
+    # Lines of the record; with follow, also those that are still to come. To be called with "more".
+    method Events(
+      session: ?string,
+      follow: ?bool,
+      decision: ?string,
+      op: ?string
+    ) -> (line: string)
+
+    # Is anybody there?
+    method Ping() -> ()
+
+    # The caller may not do this.
+    error NotPermitted (reason: string)
+
+    # A limit on sessions is reached.
+    error LimitReached (reason: string)
+
+    # There is no such session that the caller may see.
+    error UnknownSession (reason: string)
+
+    # A parameter is missing or wrong.
+    error InvalidParameter (reason: string)
+
+    # This host lacks something that the policy needs to be enforced.
+    error HostCannotEnforce (reason: string)
+
+    """
+}
