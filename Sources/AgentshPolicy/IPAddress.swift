@@ -1,0 +1,190 @@
+/// An internet address, in the form in which policies compare it.
+public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
+  /// 32 bits, the first byte of the wire in the highest.
+  case v4(UInt32)
+  /// Two halves of 128 bits; the interface index of a link-local address, 0 without.
+  case v6(high: UInt64, low: UInt64, scope: UInt32)
+
+  /// From the bytes of `in_addr` (4) or `in6_addr` (16), as they stand in memory; nil for any other number of bytes.
+  ///
+  /// An IPv4 address in IPv6 clothes (`::ffff:a.b.c.d`) becomes the IPv4 address it is.
+  public init?(bytes: [UInt8], scope: UInt32 = 0) {
+    switch bytes.count {
+    case 4: self = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+    case 16:
+      let high = bytes.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+      let low = bytes.suffix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+      self = IPAddress.normalized(high: high, low: low, scope: scope)
+    default: return nil
+    }
+  }
+
+  static func normalized(high: UInt64, low: UInt64, scope: UInt32) -> IPAddress {
+    high == 0 && low >> 32 == 0xffff ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high: high, low: low, scope: scope)
+  }
+
+  /// From its usual text: `192.0.2.1`, `2001:db8::1`, `fe80::1%3`; nil for anything else (no octal, no short forms).
+  public init?(_ text: some StringProtocol) {
+    let bytes = Array(text.utf8)
+    if bytes.contains(UInt8(ascii: ":")) {
+      guard let address = Self.parseV6(bytes) else { return nil }
+      self = address
+    } else {
+      guard let value = Self.parseV4(bytes[...]) else { return nil }
+      self = .v4(value)
+    }
+  }
+
+  private static func parseV4(_ bytes: ArraySlice<UInt8>) -> UInt32? {
+    let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard parts.count == 4 else { return nil }
+    var value: UInt32 = 0
+    for part in parts {
+      guard let number = decimal(part), number < 256 else { return nil }
+      // A leading zero is octal to some readers: refused rather than guessed.
+      if part.count > 1 && part.first == UInt8(ascii: "0") { return nil }
+      value = value << 8 | number
+    }
+    return value
+  }
+
+  private static func parseV6(_ bytes: [UInt8]) -> IPAddress? {
+    var text = bytes[...]
+    var scope: UInt32 = 0
+    if let percent = text.firstIndex(of: UInt8(ascii: "%")) {
+      guard let number = decimal(text[(percent + 1)...]) else { return nil }
+      scope = number
+      text = text[..<percent]
+    }
+    var before: [UInt16] = []
+    var after: [UInt16] = []
+    var gap = false
+    var index = text.startIndex
+    if text.starts(with: [UInt8(ascii: ":"), UInt8(ascii: ":")]) {
+      gap = true
+      index += 2
+    }
+    while index < text.endIndex {
+      let end = text[index...].firstIndex(of: UInt8(ascii: ":")) ?? text.endIndex
+      let part = text[index..<end]
+      if part.contains(UInt8(ascii: ".")) {
+        guard end == text.endIndex, let v4 = parseV4(part) else { return nil }
+        let groups = [UInt16(truncatingIfNeeded: v4 >> 16), UInt16(truncatingIfNeeded: v4)]
+        if gap { after += groups } else { before += groups }
+        index = end
+        break
+      }
+      guard !part.isEmpty, part.count <= 4, let group = UInt16(String(decoding: part, as: UTF8.self), radix: 16) else {
+        return nil
+      }
+      if gap { after.append(group) } else { before.append(group) }
+      if end == text.endIndex { index = end; break }
+      index = end + 1
+      if index < text.endIndex, text[index] == UInt8(ascii: ":") {
+        guard !gap else { return nil }
+        gap = true
+        index += 1
+      } else if index == text.endIndex {
+        return nil
+      }
+    }
+    let count = before.count + after.count
+    guard gap ? count < 8 : count == 8 else { return nil }
+    let groups = before + Array(repeating: 0, count: 8 - count) + after
+    let high = groups.prefix(4).reduce(0 as UInt64) { $0 << 16 | UInt64($1) }
+    let low = groups.suffix(4).reduce(0 as UInt64) { $0 << 16 | UInt64($1) }
+    return normalized(high: high, low: low, scope: scope)
+  }
+
+  private static func decimal(_ digits: ArraySlice<UInt8>) -> UInt32? {
+    guard !digits.isEmpty, digits.count <= 9 else { return nil }
+    var value: UInt32 = 0
+    for digit in digits {
+      guard digit >= 0x30, digit <= 0x39 else { return nil }
+      value = value * 10 + UInt32(digit - 0x30)
+    }
+    return value
+  }
+
+  /// 127.0.0.0/8 or ::1.
+  public var isLoopback: Bool {
+    switch self {
+    case .v4(let value): value >> 24 == 127
+    case .v6(let high, let low, _): high == 0 && low == 1
+    }
+  }
+
+  /// 0.0.0.0 or `::`.
+  public var isUnspecified: Bool {
+    switch self {
+    case .v4(let value): value == 0
+    case .v6(let high, let low, _): high == 0 && low == 0
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .v4(let value):
+      return [24, 16, 8, 0].map { String(value >> UInt32($0) & 255) }.joined(separator: ".")
+    case .v6(let high, let low, let scope):
+      let groups = [high, low].flatMap { half in [48, 32, 16, 0].map { UInt16(truncatingIfNeeded: half >> UInt64($0)) } }
+      // The longest run of at least two zero groups becomes `::` (RFC 5952).
+      var best = 0..<0
+      var start = 0
+      for index in 0...groups.count where index == groups.count || groups[index] != 0 {
+        if index - start > max(best.count, 1) { best = start..<index }
+        start = index + 1
+      }
+      func hex(_ slice: ArraySlice<UInt16>) -> String { slice.map { String($0, radix: 16) }.joined(separator: ":") }
+      let text = best.isEmpty ? hex(groups[...]) : hex(groups[..<best.lowerBound]) + "::" + hex(groups[best.upperBound...])
+      return scope == 0 ? text : "\(text)%\(scope)"
+    }
+  }
+}
+
+/// A block of addresses, such as `10.0.0.0/8`.
+struct CIDR: Sendable, Hashable {
+  let base: IPAddress
+  let bits: Int
+
+  /// Nil when it isn't `address/bits`, or a bare address, which stands for itself alone.
+  init?(_ text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count <= 2, let first = parts.first, !first.contains("%"), let address = IPAddress(first) else { return nil }
+    let mapped = first.contains(":")
+    switch address {
+    case .v4(let value):
+      var bits = 32
+      if parts.count == 2 {
+        guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(parts[1]) else { return nil }
+        bits = mapped ? number - 96 : number
+        guard bits >= 0, bits <= 32 else { return nil }
+      }
+      self.bits = bits
+      base = .v4(bits == 0 ? 0 : value & ~0 << UInt32(32 - bits))
+    case .v6(let high, let low, _):
+      var bits = 128
+      if parts.count == 2 {
+        guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(parts[1]), number <= 128 else {
+          return nil
+        }
+        bits = number
+      }
+      self.bits = bits
+      let highMask: UInt64 = bits == 0 ? 0 : bits >= 64 ? ~0 : ~0 << UInt64(64 - bits)
+      let lowMask: UInt64 = bits <= 64 ? 0 : bits == 128 ? ~0 : ~0 << UInt64(128 - bits)
+      base = .v6(high: high & highMask, low: low & lowMask, scope: 0)
+    }
+  }
+
+  func contains(_ address: IPAddress) -> Bool {
+    switch (base, address) {
+    case (.v4(let mine), .v4(let other)): return bits == 0 || mine == other & ~0 << UInt32(32 - bits)
+    case (.v6(let mineHigh, let mineLow, _), .v6(let high, let low, _)):
+      let highMask: UInt64 = bits == 0 ? 0 : bits >= 64 ? ~0 : ~0 << UInt64(64 - bits)
+      let lowMask: UInt64 = bits <= 64 ? 0 : bits == 128 ? ~0 : ~0 << UInt64(128 - bits)
+      return high & highMask == mineHigh && low & lowMask == mineLow
+    default: return false
+    }
+  }
+}

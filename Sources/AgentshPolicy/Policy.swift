@@ -1,0 +1,60 @@
+/// What a policy says about the record.
+public struct AuditSettings: Sendable, Equatable {
+  /// Whether plainly allowed reads are recorded too.
+  public var logAllowed = false
+  public var logDenied = true
+  public var logApproved = true
+  public var includeStdout = false
+  public var includeStderr = false
+  public var includeFileContent = false
+  /// 0 when the policy says nothing.
+  public var retentionDays = 0
+
+  public init() {}
+}
+
+/// What a policy grants a session; nil where it says nothing.
+public struct ResourceLimits: Sendable, Equatable {
+  public var maxMemoryMB: Int?
+  public var memorySwapMaxMB: Int?
+  public var cpuQuotaPercent: Int?
+  public var diskReadBytesPerSecond: Int?
+  public var diskWriteBytesPerSecond: Int?
+  public var netBandwidthMbps: Int?
+  public var pidsMax: Int?
+  /// Milliseconds.
+  public var commandTimeout: Int?
+  /// Milliseconds.
+  public var sessionTimeout: Int?
+  /// Milliseconds.
+  public var idleTimeout: Int?
+
+  public init() {}
+}
+
+/// A policy file, read and checked; its variables have no values yet.
+public struct Policy: Sendable {
+  public let name: String
+  public let version: Int
+  public let description: String?
+  /// What the file asks for and this version doesn't enforce, each in a few words.
+  public let notEnforced: [String]
+  /// Which variables the command inherits.
+  public let environment: EnvironmentPolicy
+  public let resourceLimits: ResourceLimits
+  public let audit: AuditSettings
+  /// Calls that are otherwise always refused and that this policy lets through (`syscalls: {allow: […]}`).
+  public let allowedRestrictedCalls: Set<String>
+  /// Whether a command of the session may open a session of its own (`allow_nested_sessions`).
+  public let allowsNestedSessions: Bool
+
+  /// Reads a policy file. All errors are reported, not just the first; `file` is used in messages only.
+  public static func parse(_ source: [UInt8], file: String) -> PolicyParseResult {
+    PolicyParseResult(policy: nil, diagnostics: [])
+  }
+
+  /// Gives the variables their values, and compiles the rules.
+  public func bound(to variables: PolicyVariables) throws(PolicyError) -> BoundPolicy {
+    BoundPolicy(needs: SupervisionNeeds())
+  }
+}

@@ -1,0 +1,72 @@
+/// What the variables of a policy stand for in one session.
+///
+/// Values come from the server and the user database, never from the target, and are taken literally: a `*` in a
+/// directory's name is a star.
+public struct PolicyVariables: Sendable {
+  /// `${PROJECT_ROOT}`: the working directory at start, canonical.
+  public var projectRoot: [UInt8]
+  /// `${GIT_ROOT}`: the repository around it, canonical; without one, paths that name it match nothing.
+  public var gitRoot: [UInt8]?
+  /// `${HOME}`: from the user database, canonical.
+  public var home: [UInt8]
+  /// `${USER}`: the login name.
+  public var user: [UInt8]
+  /// Further variables; the server gives none.
+  public var environment: [[UInt8]: [UInt8]]
+  /// Directories that are root's links to others: a rule about `/bin` is about `/usr/bin` where one is the other.
+  public var aliases: [PathAlias]
+
+  public init(
+    projectRoot: [UInt8], gitRoot: [UInt8]? = nil, home: [UInt8], user: [UInt8], environment: [[UInt8]: [UInt8]] = [:],
+    aliases: [PathAlias] = PathAlias.usual
+  ) {
+    self.projectRoot = projectRoot
+    self.gitRoot = gitRoot
+    self.home = home
+    self.user = user
+    self.environment = environment
+    self.aliases = aliases
+  }
+}
+
+/// A directory that has two names, the second of which is the canonical one.
+public struct PathAlias: Sendable, Hashable {
+  public let from: [UInt8]
+  public let to: [UInt8]
+
+  public init(from: [UInt8], to: [UInt8]) {
+    self.from = from
+    self.to = to
+  }
+
+  init(_ from: StaticString, _ to: StaticString) {
+    self.init(from: Array("\(from)".utf8), to: Array("\(to)".utf8))
+  }
+
+  /// The links that a present-day Linux has: merged /usr, and /run.
+  public static let usual: [PathAlias] = [
+    PathAlias("/bin", "/usr/bin"), PathAlias("/sbin", "/usr/sbin"), PathAlias("/lib", "/usr/lib"),
+    PathAlias("/lib32", "/usr/lib32"), PathAlias("/lib64", "/usr/lib64"), PathAlias("/libx32", "/usr/libx32"),
+    PathAlias("/var/run", "/run"), PathAlias("/var/lock", "/run/lock"),
+  ]
+}
+
+/// Why a policy can't be used in a session.
+public enum PolicyError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// A value isn't an absolute path without `.`, `..`, `//` and NUL.
+  case notCanonical(variable: String, value: [UInt8])
+  /// A rule names a variable that has neither a value nor a default.
+  case undefinedVariable(name: String, rule: String)
+  /// A rule can't be compiled with the values of this session.
+  case invalidRule(rule: String, reason: String)
+
+  public var description: String {
+    switch self {
+    case .notCanonical(let variable, let value):
+      "${\(variable)} is not a canonical absolute path: \(printable(value))"
+    case .undefinedVariable(let name, let rule):
+      "rule \(rule): ${\(name)} has no value and no default (known: PROJECT_ROOT, GIT_ROOT, HOME, USER; write ${\(name):-…})"
+    case .invalidRule(let rule, let reason): "rule \(rule): \(reason)"
+    }
+  }
+}
