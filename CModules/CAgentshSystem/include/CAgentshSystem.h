@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "ash_events.h"
 #include "ash_file.h"
 #include "ash_process.h"
 #include "ash_seccomp.h"
