@@ -1,0 +1,111 @@
+import Glibc
+
+// The calls that are decided by their registers. Numbers are written out where the installed headers don't have them or Swift can't import them.
+
+/// Opens: all of them, or those whose flags write, create or truncate. Access mode 3 (ioctl only, but checked like a write) counts as
+/// writing, and so does O_TMPFILE; with O_PATH the kernel ignores O_CREAT and O_TRUNC, and trapping those too only costs time. open(2).
+func openFlags(argument: Int) -> [Clause] {
+  let accessMode: UInt32 = 0o3
+  let create: UInt32 = 0o100
+  let truncate: UInt32 = 0o1000
+  let temporaryFile: UInt32 = 0o20000000
+  return [
+    Clause(then: .trap(.readOpens)),
+    Clause(.int(argument, hasAnyOf: accessMode | create | truncate | temporaryFile), then: .trap(.writeOpens)),
+  ]
+}
+
+/// sendto(2) without an address on a connected socket names nobody new. MSG_FASTOPEN connects.
+let sendtoAddress: [Clause] = [
+  Clause(.isNotNull(4), then: .trap([.network, .unixSockets])),
+  Clause(.int(3, hasAnyOf: 0x2000_0000), then: .trap([.network, .unixSockets])),
+]
+
+/// prctl(2) with the option that no kernel knows: it proves which filter and listener a process has.
+let nonceCall: [Clause] = [Clause(.int(0, equals: FilterSpecification.nonceOption), then: .trap(.nonce))]
+
+private let newMount: UInt32 = 0x0002_0000
+private let newCgroup: UInt32 = 0x0200_0000
+private let newUTS: UInt32 = 0x0400_0000
+private let newIPC: UInt32 = 0x0800_0000
+private let newUser: UInt32 = 0x1000_0000
+private let newPid: UInt32 = 0x2000_0000
+private let newNet: UInt32 = 0x4000_0000
+private let newTime: UInt32 = 0x80
+private let newNamespaces = newMount | newCgroup | newUTS | newIPC | newUser | newPid | newNet
+
+/// clone(2): the first argument on both architectures. CLONE_NEWTIME shares its bit with the exit signal and is no flag here.
+let cloneFlags: [Clause] = [
+  Clause(.int(0, hasAnyOf: newNamespaces), then: .refuse(EPERM, .namespaces)),
+  // CLONE_UNTRACED: a child that a tracer's options don't reach.
+  Clause(.int(0, hasAnyOf: 0x0080_0000), then: .refuse(EPERM, .ptrace)),
+]
+
+/// unshare(2).
+let unshareFlags: [Clause] = [Clause(.int(0, hasAnyOf: newNamespaces | newTime), then: .refuse(EPERM, .namespaces))]
+
+/// ioctl(2), ioctl_tty(2), ioctl_fs(2).
+let ioctlRequests: [Clause] = [
+  Clause(.int(1, equals: 0x5412), then: .refuse(EPERM, .ttyInjection)),  // TIOCSTI: types into the terminal, so into the shell outside
+  Clause(.int(1, equals: 0x541C), then: .refuse(EPERM, .ttyInjection)),  // TIOCLINUX: pastes into a console
+  Clause(.int(1, equals: 0x5423), then: .refuse(EPERM, .ttyInjection)),  // TIOCSETD: loads line disciplines
+  // The process is in memory: nothing a register tells, so not decidable by it.
+  Clause(.int(1, equals: 0x8901), then: .refuseWith(.signals, EPERM)),  // FIOSETOWN
+  Clause(.int(1, equals: 0x8902), then: .refuseWith(.signals, EPERM)),  // SIOCSPGRP
+  // These change a file through a descriptor that was opened for reading.
+  Clause(.int(1, equals: 0x4008_6602), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_SETFLAGS
+  Clause(.int(1, equals: 0x401C_5820), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_FSSETXATTR
+  Clause(.int(1, equals: 0x4080_6685), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_ENABLE_VERITY
+]
+
+/// fcntl(2). SIGIO of a descriptor can be sent to any process of the same user, and F_SETSIG makes it any signal.
+let fcntlCommands: [Clause] = [
+  Clause(.int(1, equals: 8), .int(2, equals: 0), then: .allow),  // F_SETOWN to nobody
+  Clause(.int(1, equals: 8), then: .trap(.signals)),  // F_SETOWN: the process or group is a register
+  Clause(.int(1, equals: 15), then: .refuseWith(.signals, EPERM)),  // F_SETOWN_EX: it is in memory
+  Clause(.int(1, equals: 10), .int(2, equals: 0), then: .allow),  // F_SETSIG back to SIGIO
+  Clause(.int(1, equals: 10), then: .refuseWith(.signals, EPERM)),  // F_SETSIG
+]
+
+/// socket(2): Unix, inet and inet6 without raw ones, and netlink for routing tables (interfaces, addresses: getifaddrs(3) needs it).
+/// Everything else is a family that the kernel could autoload a module for.
+let socketFamilies: [Clause] = [
+  Clause(.int(0, equals: 1), then: .allow),
+  Clause(.int(0, equals: 2), .int(1, under: 0xf, equals: 3), then: .refuse(EPERM, .rawSockets)),
+  Clause(.int(0, equals: 10), .int(1, under: 0xf, equals: 3), then: .refuse(EPERM, .rawSockets)),
+  // SOCK_PACKET of AF_INET, which the kernel turns into a packet socket.
+  Clause(.int(0, equals: 2), .int(1, under: 0xf, equals: 10), then: .refuse(EPERM, .packetSockets)),
+  Clause(.int(0, equals: 2), then: .allow),
+  Clause(.int(0, equals: 10), then: .allow),
+  Clause(.int(0, equals: 16), .int(2, equals: 0), then: .allow),
+  Clause(.int(0, equals: 16), then: .refuse(EPERM, .netlink)),
+  Clause(.int(0, equals: 17), then: .refuse(EPERM, .packetSockets)),
+  Clause(.int(0, equals: 38), then: .refuse(EAFNOSUPPORT, .alg)),
+  Clause(.int(0, equals: 40), then: .refuse(EAFNOSUPPORT, .vsock)),
+  // Reached only where the policy permits the group, so that the refusal above was skipped.
+  Clause(.int(0, equals: 16), then: .allow),
+  Clause(.int(0, equals: 17), then: .allow),
+  Clause(.int(0, equals: 38), then: .allow),
+  Clause(.int(0, equals: 40), then: .allow),
+  Clause(then: .refuse(EAFNOSUPPORT, nil)),
+]
+
+/// socketpair(2): only Unix has a use.
+let socketpairFamilies: [Clause] = [
+  Clause(.int(0, equals: 1), then: .allow),
+  Clause(then: .refuse(EAFNOSUPPORT, nil)),
+]
+
+/// personality(2): READ_IMPLIES_EXEC, another system's layouts and the like weaken what protects the programs of a session.
+let personalityFlags: [Clause] = [
+  Clause(.int(0, equals: 0xffff_ffff), then: .allow),
+  Clause(.int(0, equals: 0), then: .allow),
+  Clause(.int(0, equals: 0x0004_0000), then: .allow),  // ADDR_NO_RANDOMIZE
+  Clause(then: .refuse(EPERM, nil)),
+]
+
+/// prlimit(2) that sets: only of the calling process itself, which has number 0. Reading anybody's is the kernel's business.
+let prlimitTarget: [Clause] = [
+  Clause(.int(0, equals: 0), then: .allow),
+  Clause(.isNotNull(2), then: .refuse(EPERM, nil)),
+]

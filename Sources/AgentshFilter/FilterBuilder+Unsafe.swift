@@ -1,0 +1,71 @@
+import AgentshSystem
+import CLibSeccomp
+import Glibc
+
+/// A libseccomp filter context for exactly one architecture, freed with its owner: seccomp_init(3).
+struct FilterBuilder: ~Copyable {
+  private let context: scmp_filter_ctx
+
+  init(unknown: FilterAction, architecture: Architecture) throws(FilterError) {
+    // The library's idea of what this kernel can do (seccomp_api_get(3)) must not change what is compiled: level 5 has notifications.
+    guard Self.isAtNotificationLevel else { throw .library(call: "seccomp_api_set", errno: ENOSYS) }
+    // SAFETY: the result is checked, owned by this value alone and released once, in deinit.
+    guard let context = unsafe seccomp_init(unknown.rawValue) else { throw .library(call: "seccomp_init", errno: ENOMEM) }
+    unsafe self.context = unsafe context
+    if architecture != .native {
+      try check("seccomp_arch_add", unsafe seccomp_arch_add(context, architecture.auditValue))
+      try check("seccomp_arch_remove", unsafe seccomp_arch_remove(context, Architecture.native.auditValue))
+    }
+    // A call by another convention (i386, x32) is one that doesn't exist. The process lives on: this is no attack by itself.
+    try check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, unknown.rawValue))
+    // 2: a binary tree over the numbers instead of a list of 400 comparisons.
+    try check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2))
+  }
+
+  deinit {
+    // SAFETY: the context was made by init and nothing else holds it.
+    unsafe seccomp_release(context)
+  }
+
+  func add(_ rule: FilterRule, number: UInt32) throws(FilterError) {
+    var comparisons: [scmp_arg_cmp] = []
+    for argument in rule.region.conditions.indices {
+      guard let condition = rule.region[argument] else { continue }
+      comparisons.append(comparison(UInt32(argument), condition))
+    }
+    // SAFETY: the array outlives the call, which copies it; the count is its own.
+    let result = unsafe comparisons.withUnsafeBufferPointer { buffer in
+      unsafe seccomp_rule_add_exact_array(context, rule.action.rawValue, Int32(number), UInt32(buffer.count), buffer.baseAddress)
+    }
+    try check("seccomp_rule_add", result)
+  }
+
+  /// The program as bytes.
+  func export() throws(FilterError) -> [UInt8] {
+    let raw = memfd_create("filter", UInt32(MFD_CLOEXEC))
+    guard raw >= 0 else { throw .library(call: "memfd_create", errno: errno) }
+    let file = OwnedDescriptor(owning: raw)
+    try check("seccomp_export_bpf", unsafe seccomp_export_bpf(context, file.rawValue))
+    var bytes = [UInt8](repeating: 0, count: 4097 * FilterProgram.instructionSize)
+    // SAFETY: the buffer is as long as said.
+    let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file.rawValue, $0.baseAddress, $0.count, 0) }
+    guard count > 0, count % FilterProgram.instructionSize == 0 else { throw .library(call: "pread", errno: count < 0 ? errno : EIO) }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
+
+  private func comparison(_ argument: UInt32, _ condition: Region.Condition) -> scmp_arg_cmp {
+    switch condition {
+    case .bits(let mask, let value): scmp_arg_cmp(arg: argument, op: SCMP_CMP_MASKED_EQ, datum_a: mask, datum_b: value)
+    case .not(let value): scmp_arg_cmp(arg: argument, op: SCMP_CMP_NE, datum_a: value, datum_b: 0)
+    // Regions hold no such condition: it was taken apart when they were made. A rule that never matches is refused by default.
+    case .anyBit: scmp_arg_cmp(arg: argument, op: SCMP_CMP_MASKED_EQ, datum_a: 0, datum_b: 1)
+    }
+  }
+
+  private func check(_ call: String, _ result: Int32) throws(FilterError) {
+    guard result == 0 else { throw .library(call: call, errno: -result) }
+  }
+
+  private static let isAtNotificationLevel: Bool = seccomp_api_set(5) == 0
+}

@@ -1,0 +1,31 @@
+import Glibc
+
+/// Turns a specification and the table into a program, through libseccomp.
+///
+/// The program is exported and loaded with seccomp(2) itself: libseccomp 2.5 knows neither WAIT_KILLABLE_RECV nor a listener whose descriptor
+/// goes to somebody else. Numbers are passed as they stand in the table, so calls newer than libseccomp work.
+public enum FilterCompiler {
+  /// Thread-safe; takes well under a millisecond for a few hundred rules. The result depends on its arguments only, never on the host.
+  public static func compile(_ specification: FilterSpecification, architecture: Architecture = .native) throws(FilterError) -> FilterProgram {
+    for name in specification.permitted.sorted() where !FilterSpecification.isRestrictedName(name) {
+      throw .unknownRestrictedName(name)
+    }
+    // What no rule names is refused: calls newer than the table can't widen a session.
+    let unknown = FilterAction.errno(ENOSYS)
+    let builder = try FilterBuilder(unknown: unknown, architecture: architecture)
+    var trapped: [String] = []
+    for call in SyscallTable.all {
+      guard let number = call.number(on: architecture) else { continue }
+      let rules = try specification.rules(for: call)
+      // libseccomp refuses rules that say what happens anyway.
+      for rule in rules where rule.action != unknown {
+        try builder.add(rule, number: number)
+      }
+      if rules.contains(where: { $0.action == .notify }) { trapped.append(call.name) }
+    }
+    let instructions = try builder.export()
+    let program = FilterProgram(instructions: instructions, trapped: trapped)
+    guard program.count <= 4096 else { throw .tooLong(instructions: program.count) }
+    return program
+  }
+}

@@ -1,0 +1,33 @@
+/// What a filter does with one call, for `agentsh policy explain`.
+public struct CallExplanation: Sendable, Hashable {
+  public enum Effect: String, Sendable {
+    case allowed
+    case refused
+    case trapped
+    /// Depends on the registers.
+    case mixed
+  }
+  public let name: String
+  public let kind: SyscallClass
+  public let effect: Effect
+  public let reason: String
+}
+
+extension FilterSpecification {
+  /// Every call that exists on `architecture`, in the order of the table.
+  public func explain(architecture: Architecture = .native) throws(FilterError) -> [CallExplanation] {
+    var explanations: [CallExplanation] = []
+    for call in SyscallTable.all where call.number(on: architecture) != nil {
+      let actions = Set(try rules(for: call).map(\.action))
+      let effect: CallExplanation.Effect =
+        switch (actions.count, actions.first) {
+        case (1, .allow): .allowed
+        case (1, .notify): .trapped
+        case (1, .errno): .refused
+        default: .mixed
+        }
+      explanations.append(CallExplanation(name: call.name, kind: call.kind, effect: effect, reason: call.reason))
+    }
+    return explanations
+  }
+}

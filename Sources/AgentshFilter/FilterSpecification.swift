@@ -1,0 +1,25 @@
+/// What a session's filter has to do.
+public struct FilterSpecification: Sendable, Hashable {
+  /// The option of the prctl(2) that proves, right after the filter was installed, which listener belongs to it: "ASH1".
+  public static let nonceOption: UInt32 = 0x4153_4831
+
+  /// What the supervisor decides. The nonce is always among it.
+  public let traps: TrapClasses
+  /// Groups (`RestrictedGroup`) and names of calls that the policy permits although every session is refused them.
+  public let permitted: Set<String>
+
+  /// Names in `permitted` that stand for nothing are an error of `FilterCompiler.compile`.
+  public init(traps: TrapClasses, permitted: Set<String> = []) {
+    self.traps = traps.union(.nonce)
+    self.permitted = permitted
+  }
+
+  /// Whether `name` is a group or a call that a policy can permit.
+  public static func isRestrictedName(_ name: String) -> Bool {
+    RestrictedGroup(rawValue: name) != nil || SyscallTable.named(name)?.isRestricted == true
+  }
+
+  func permits(_ call: String, _ group: RestrictedGroup?) -> Bool {
+    permitted.contains(call) || group.map { permitted.contains($0.rawValue) } ?? false
+  }
+}

@@ -1,0 +1,41 @@
+import AgentshPolicy
+import AgentshSystem
+import Glibc
+
+/// What a decision was about, for the record.
+enum DecisionSubject: Sendable {
+  case path([UInt8])
+  /// A call with two names (rename, link): both are shown.
+  case paths([UInt8], [UInt8])
+  case command(path: [UInt8], arguments: [[UInt8]])
+  case address(String)
+  /// A Unix socket's path, or `@name` of the abstract namespace.
+  case unixAddress([UInt8])
+  case signal(number: Int32, process: Int32)
+}
+
+extension Worker {
+  /// Counts and records a verdict, before anything happens, and throws the refusal's errno if it is one.
+  ///
+  /// Everything but an allowed read is on record before the call is performed or answered; when it can't be written, the call is refused.
+  /// - Parameters:
+  ///   - operation: the record's `op`, such as `file.write`.
+  ///   - refusal: errno that a refused target gets.
+  ///   - isPlainRead: a permitted read, which is recorded only where the policy asks for it.
+  func settle(
+    _ call: TrappedCall, _ kind: CallKind, _ operation: StaticString, _ subject: DecisionSubject, _ verdict: Verdict,
+    refusal: CInt = EACCES, isPlainRead: Bool = false
+  ) throws(CallFailure) {
+    supervision.counters.count(verdict)
+    let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
+    if mustRecord {
+      let errno = verdict.isPermitted ? nil : refusal
+      let entry = SessionRecord.Entry(
+        thread: call.thread, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict, errno: errno,
+        microseconds: microsecondsSinceReceived())
+      // A record that can't be written refuses what it was about (a full disk must not become a way to act unseen).
+      guard supervision.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
+    }
+    if !verdict.isPermitted { throw .errno(refusal) }
+  }
+}

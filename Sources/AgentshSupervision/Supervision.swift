@@ -1,0 +1,45 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import Glibc
+import Synchronization
+
+/// What all threads of a session's supervisor share while it answers: immutable, or locked inside.
+final class Supervision: Sendable {
+  let listener: SeccompListener
+  let policy: BoundPolicy
+  let record: SessionRecord
+  let relations: SessionRelations
+  let counters: DecisionCounters
+  /// Calls that may wait for long, so that death and signals of their target can interrupt them.
+  let waits = WaitTable()
+  let kinds: CallKinds
+  /// The root directory that the session's processes have, opened from the root target.
+  let root: OwnedDescriptor
+  /// Whether that root is the supervisor's own, so that absolute paths mean the same here and there.
+  let sharesRoot: Bool
+  /// Whether a process of the session may have a root or a mount namespace of its own (the policy permits chroot or namespaces).
+  let rootsMayDiffer: Bool
+  /// The process that was started by the launcher, and what its first trapped call must carry.
+  let rootTarget: Int32
+  /// Ends the session with a reason; safe to call from any thread, more than once.
+  let endSession: @Sendable (String) -> Void
+
+  init(
+    listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
+    kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, rootTarget: Int32,
+    endSession: @escaping @Sendable (String) -> Void
+  ) {
+    self.listener = listener
+    self.policy = policy
+    self.record = record
+    self.relations = relations
+    self.counters = counters
+    self.kinds = kinds
+    self.root = root
+    self.sharesRoot = sharesRoot
+    self.rootsMayDiffer = rootsMayDiffer
+    self.rootTarget = rootTarget
+    self.endSession = endSession
+  }
+}

@@ -1,0 +1,66 @@
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import Synchronization
+
+/// The calls that are being performed and may wait for long: opens of FIFOs and devices, connects, sends.
+///
+/// A watching thread interrupts the performing thread (with a signal whose handler does nothing, so that the system call returns EINTR) as soon
+/// as the target has died or has a signal to take. Without it a performed call could neither be interrupted nor end with its target.
+final class WaitTable: Sendable {
+  struct Wait: Sendable {
+    let call: UInt64
+    /// The target's thread.
+    let target: Int32
+    /// The performing thread of this process.
+    let performer: Int32
+    var interrupted = false
+  }
+
+  /// The signal that interrupts; its handler does nothing and has no SA_RESTART.
+  static let interruption = SIGUSR1
+  private let waits = Mutex<[UInt64: Wait]>([:])
+
+  /// Runs `body`, which may wait, as a call that can be interrupted. `body` returns nil when it was interrupted (EINTR), and is run again unless
+  /// the target is gone or has a signal to take. Answers nil then: the target's call ends as an interrupted one does.
+  func waiting<Value>(_ call: TrappedCall, _ body: () -> Value?) -> Value? {
+    let performer = ash_gettid()
+    waits.withLock { $0[call.id] = Wait(call: call.id, target: call.thread, performer: performer) }
+    defer { waits.withLock { _ = $0.removeValue(forKey: call.id) } }
+    while true {
+      if let value = body() { return value }
+      if waits.withLock({ $0[call.id]?.interrupted ?? true }) { return nil }
+    }
+  }
+
+  var isEmpty: Bool { waits.withLock { $0.isEmpty } }
+
+  /// One look at all waits: interrupts those whose target is gone or has an unblocked signal pending. Called every few milliseconds while there are any.
+  func sweep(listener: borrowing SeccompListener) {
+    let process = getpid()
+    for wait in waits.withLock({ Array($0.values) }) {
+      if listener.isWaiting(wait.call), !hasSignalToTake(wait.target) { continue }
+      let stillThere = waits.withLock { table in
+        guard table[wait.call] != nil else { return false }
+        table[wait.call]?.interrupted = true
+        return true
+      }
+      // The performer may be between two attempts: the next sweep interrupts it again.
+      if stillThere { _ = ash_tgkill(process, wait.performer, Self.interruption) }
+    }
+  }
+
+  /// Whether the thread has a pending signal that it doesn't block (SigPnd, ShdPnd and SigBlk of proc_pid_status(5)).
+  private func hasSignalToTake(_ thread: Int32) -> Bool {
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 8192) else { return true }
+    func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
+    return (mask("SigPnd:") | mask("ShdPnd:")) & ~mask("SigBlk:") != 0
+  }
+
+  /// Lets the interrupting signal interrupt: its handler does nothing.
+  static func installHandler() {
+    var action = sigaction()
+    unsafe action.__sigaction_handler.sa_handler = { _ in }
+    unsafe sigaction(interruption, &action, nil)
+  }
+}

@@ -1,0 +1,200 @@
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// One thread that receives trapped calls, decides them and answers. Belongs to its thread; nothing in it is shared.
+final class Worker {
+  let supervision: Supervision
+  /// The thread's own umask (it has left the process's shared one), so that files are created with the target's.
+  private var currentUmask: mode_t = 0o077
+  /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
+  private(set) var received: UInt64 = 0
+
+  init(supervision: Supervision) {
+    self.supervision = supervision
+    // From here on umask and working directory are this thread's alone.
+    if ash_unshare_fs() == 0 { _ = umask(currentUmask) }
+  }
+
+  /// Decides, performs and answers one call. Never throws: an error on the way to an answer is a refusal.
+  func handle(_ call: TrappedCall) {
+    received = monotonicNanoseconds()
+    let answer: Answer
+    do throws(CallFailure) {
+      answer = try dispatch(call)
+    } catch {
+      switch error {
+      case .errno(let number): answer = .failure(number)
+      case .gone: return
+      }
+    }
+    switch answer {
+    case .value(let value): supervision.listener.answer(call.id, value: value)
+    case .failure(let number): supervision.listener.answer(call.id, errno: number)
+    case .proceed: supervision.listener.answerContinue(call.id)
+    case .sent: break
+    }
+  }
+
+  private func dispatch(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    // A thread id of 0 is a process in a pid namespace that can't be seen from here: nothing about it can be looked up.
+    guard call.architecture == supervision.kinds.architecture, call.thread > 0, let kind = supervision.kinds[call.number] else {
+      return .failure(ENOSYS)
+    }
+    let a = call.arguments
+    switch kind {
+    case .open:
+      return try open(call, kind, at: AT_FDCWD, path: a.0, flags: a.1, mode: a.2)
+    case .openat:
+      return try open(call, kind, at: descriptor(a.0), path: a.1, flags: a.2, mode: a.3)
+    case .openat2:
+      return try openAt2(call, at: descriptor(a.0), path: a.1, how: a.2, size: a.3)
+    case .creat:
+      return try open(call, kind, at: AT_FDCWD, path: a.0, flags: UInt64(O_CREAT | O_WRONLY | O_TRUNC), mode: a.1)
+    case .mkdir: return try makeDirectory(call, kind, at: AT_FDCWD, path: a.0, mode: a.1)
+    case .mkdirat: return try makeDirectory(call, kind, at: descriptor(a.0), path: a.1, mode: a.2)
+    case .rmdir: return try remove(call, kind, at: AT_FDCWD, path: a.0, flags: UInt64(AT_REMOVEDIR))
+    case .unlink: return try remove(call, kind, at: AT_FDCWD, path: a.0, flags: 0)
+    case .unlinkat: return try remove(call, kind, at: descriptor(a.0), path: a.1, flags: a.2)
+    case .mknod: return try makeNode(call, kind, at: AT_FDCWD, path: a.0, mode: a.1, device: a.2)
+    case .mknodat: return try makeNode(call, kind, at: descriptor(a.0), path: a.1, mode: a.2, device: a.3)
+    case .rename: return try rename(call, kind, from: AT_FDCWD, a.0, to: AT_FDCWD, a.1, flags: 0)
+    case .renameat: return try rename(call, kind, from: descriptor(a.0), a.1, to: descriptor(a.2), a.3, flags: 0)
+    case .renameat2: return try rename(call, kind, from: descriptor(a.0), a.1, to: descriptor(a.2), a.3, flags: a.4)
+    case .link: return try link(call, kind, from: AT_FDCWD, a.0, to: AT_FDCWD, a.1, flags: 0)
+    case .linkat: return try link(call, kind, from: descriptor(a.0), a.1, to: descriptor(a.2), a.3, flags: a.4)
+    case .symlink: return try symbolicLink(call, kind, text: a.0, at: AT_FDCWD, path: a.1)
+    case .symlinkat: return try symbolicLink(call, kind, text: a.0, at: descriptor(a.1), path: a.2)
+    case .truncate: return try truncate(call, kind, path: a.0, length: a.1)
+    case .chmod: return try changeMode(call, kind, at: AT_FDCWD, path: a.0, mode: a.1, flags: 0)
+    case .fchmodat: return try changeMode(call, kind, at: descriptor(a.0), path: a.1, mode: a.2, flags: 0)
+    case .fchmodat2: return try changeMode(call, kind, at: descriptor(a.0), path: a.1, mode: a.2, flags: a.3)
+    case .fchmod: return try changeMode(call, kind, ofDescriptor: descriptor(a.0), mode: a.1)
+    case .chown: return try changeOwner(call, kind, at: AT_FDCWD, path: a.0, owner: a.1, group: a.2, flags: 0)
+    case .lchown: return try changeOwner(call, kind, at: AT_FDCWD, path: a.0, owner: a.1, group: a.2, flags: UInt64(AT_SYMLINK_NOFOLLOW))
+    case .fchownat: return try changeOwner(call, kind, at: descriptor(a.0), path: a.1, owner: a.2, group: a.3, flags: a.4)
+    case .fchown: return try changeOwner(call, kind, ofDescriptor: descriptor(a.0), owner: a.1, group: a.2)
+    case .utime, .utimes, .futimesat, .utimensat: return .failure(ENOSYS)
+    case .setxattr, .lsetxattr, .fsetxattr, .removexattr, .lremovexattr, .fremovexattr: return .failure(ENOSYS)
+    case .execve: return try execute(call, kind, at: AT_FDCWD, path: a.0, arguments: a.1, flags: 0)
+    case .execveat: return try execute(call, kind, at: descriptor(a.0), path: a.1, arguments: a.2, flags: a.4)
+    case .connect: return try connect(call)
+    case .bind: return try bind(call)
+    case .listen: return try listen(call)
+    case .sendto: return try sendTo(call)
+    case .sendmsg: return try sendMessage(call)
+    case .sendmmsg: return try sendMessages(call)
+    case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal: return try sendSignal(call, kind)
+    case .prctl:
+      // The nonce call is over once the session runs; later ones are a target's own idea.
+      return .failure(EINVAL)
+    }
+  }
+
+  /// A descriptor argument: the kernel looks at the low 32 bits only.
+  func descriptor(_ argument: UInt64) -> CInt { CInt(truncatingIfNeeded: argument) }
+
+  // MARK: What handlers need
+
+  /// Throws when the target has stopped waiting: what was read by its number may have been someone else's.
+  func checkStillWaiting(_ call: TrappedCall) throws(CallFailure) {
+    if !supervision.listener.isWaiting(call.id) { throw .gone }
+  }
+
+  /// Reads memory of the target, with CAP_SYS_PTRACE only where the target isn't dumpable, and turns failures into what it would have got.
+  func memory<Value>(
+    _ call: TrappedCall, _ body: (TargetMemory) throws(TargetMemoryError) -> Value
+  ) throws(CallFailure) -> Value {
+    let memory = TargetMemory(thread: call.thread)
+    do throws(TargetMemoryError) {
+      return try body(memory)
+    } catch {
+      guard case .notPermitted = error else { throw Self.failure(error) }
+    }
+    var result: Result<Value, TargetMemoryError> = .failure(.notPermitted)
+    withPtraceCapability {
+      do throws(TargetMemoryError) { result = .success(try body(memory)) } catch { result = .failure(error) }
+    }
+    do throws(TargetMemoryError) { return try result.get() } catch { throw Self.failure(error) }
+  }
+
+  private static func failure(_ error: TargetMemoryError) -> CallFailure {
+    switch error {
+    case .fault: .errno(EFAULT)
+    case .tooLong: .errno(ENAMETOOLONG)
+    case .gone: .gone
+    case .notPermitted: .errno(EPERM)
+    }
+  }
+
+  /// Runs `body` with CAP_SYS_PTRACE in effect for this thread, and without it again afterwards.
+  func withPtraceCapability(_ body: () -> Void) {
+    guard let sets = try? ThreadCapabilities.current(), sets.permitted & ThreadCapabilities.sysPtrace != 0 else { return body() }
+    guard (try? ThreadCapabilities.set(effective: ThreadCapabilities.sysPtrace, permitted: sets.permitted)) != nil else { return body() }
+    body()
+    if (try? ThreadCapabilities.set(effective: 0, permitted: sets.permitted)) == nil {
+      // Going on with a capability in effect could let a target's open through that the kernel would refuse it.
+      supervision.endSession("a capability could not be put down")
+      _exit(70)
+    }
+  }
+
+  /// Sets this thread's umask to the target's, for a call that creates something.
+  func takeUmask(of call: TrappedCall) throws(CallFailure) {
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 4096),
+      let mask = statusField("Umask:", in: status).flatMap({ mode_t($0, radix: 8) })
+    else { throw .errno(EPERM) }
+    if mask != currentUmask {
+      _ = umask(mask)
+      currentUmask = mask
+    }
+  }
+
+  func microsecondsSinceReceived() -> UInt64 { (monotonicNanoseconds() &- received) / 1000 }
+}
+
+/// `/proc/<id>/<name>`.
+func procPath(_ id: Int32, _ name: StaticString) -> [UInt8] {
+  var path: [UInt8] = Array("/proc/".utf8)
+  appendDecimal(Int64(id), to: &path)
+  path.append(UInt8(ascii: "/"))
+  name.withUTF8Buffer { unsafe path.append(contentsOf: $0) }
+  return path
+}
+
+/// `/proc/<id>/<folder>/<number>`.
+func procPath(_ id: Int32, _ folder: StaticString, _ number: CInt) -> [UInt8] {
+  var path = procPath(id, folder)
+  path.append(UInt8(ascii: "/"))
+  appendDecimal(Int64(number), to: &path)
+  return path
+}
+
+/// `/proc/self/fd/<number>` of this process.
+func descriptorPath(_ number: CInt) -> [UInt8] {
+  var path: [UInt8] = Array("/proc/self/fd/".utf8)
+  appendDecimal(Int64(number), to: &path)
+  return path
+}
+
+func appendDecimal(_ number: Int64, to bytes: inout [UInt8]) {
+  if number < 0 { bytes.append(UInt8(ascii: "-")) }
+  let start = bytes.count
+  var rest = number.magnitude
+  repeat {
+    bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+    rest /= 10
+  } while rest > 0
+  bytes[start...].reverse()
+}
+
+/// The value behind a field of /proc/PID/status.
+func statusField(_ name: StaticString, in status: [UInt8]) -> Substring? {
+  let text = String(decoding: status, as: UTF8.self)
+  for line in text.split(separator: "\n") where line.hasPrefix(name.description) {
+    return line.dropFirst(name.utf8CodeUnitCount).drop(while: { $0 == " " || $0 == "\t" })
+  }
+  return nil
+}
