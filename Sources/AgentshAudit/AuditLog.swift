@@ -1,0 +1,71 @@
+import Synchronization
+
+/// How many records a session has, per decision.
+public struct DecisionCounts: Sendable, Equatable {
+  private var counts: [AuditDecision: Int] = [:]
+
+  public init() {}
+
+  public subscript(decision: AuditDecision) -> Int { counts[decision] ?? 0 }
+
+  /// Counts one more; also for what is decided and, by the policy, not written.
+  public mutating func add(_ decision: AuditDecision) {
+    counts[decision, default: 0] += 1
+  }
+
+  /// Operations that did not happen.
+  public var refused: Int {
+    counts.reduce(0) { $0 + ($1.key.isRefusal ? $1.value : 0) }
+  }
+
+  public var audited: Int { self[.audit] }
+  public var allowed: Int { self[.allow] }
+
+  /// Each decision that occurred, in the order of the policy language.
+  public var all: [(decision: AuditDecision, count: Int)] {
+    AuditDecision.allCases.compactMap { decision in counts[decision].map { (decision, $0) } }
+  }
+}
+
+/// One record file, written by many threads: a lock, the writer, and the counts.
+public final class AuditLog<Failure: Error>: Sendable {
+  private struct State: ~Copyable {
+    var writer: RecordWriter<Failure>
+    var counts = DecisionCounts()
+  }
+
+  private let state: Mutex<State>
+
+  /// - Parameters: as `RecordWriter`'s.
+  public init(
+    continuing position: ChainPosition = .start, clock: @escaping RecordWriter<Failure>.Clock, sink: @escaping RecordWriter<Failure>.Sink
+  ) {
+    state = Mutex(State(writer: RecordWriter(continuing: position, clock: clock, sink: sink)))
+  }
+
+  /// Writes one record and counts its decision; when this returns, the sink has the whole line.
+  ///
+  /// What the sink throws is thrown: the operation is to be refused then. The decision is counted all the same.
+  public func write(_ record: AuditRecord) throws(Failure) {
+    let failure: Failure? = state.withLock { state in
+      if let decision = record.decision { state.counts.add(decision) }
+      do throws(Failure) {
+        try state.writer.write(record)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Counts a decision that the policy does not want written.
+  public func count(_ decision: AuditDecision) {
+    state.withLock { $0.counts.add(decision) }
+  }
+
+  public var counts: DecisionCounts { state.withLock { $0.counts } }
+
+  /// Where the chain stands now.
+  public var position: ChainPosition { state.withLock { $0.writer.position } }
+}
