@@ -1,0 +1,207 @@
+import Glibc
+import SystemPackage
+
+/// The control group hierarchy in which sessions get a group each: version 2 where this process may make groups in it, else the
+/// freezer or pids hierarchy of version 1. See cgroups(7) and the kernel's cgroup-v2.rst.
+public struct CgroupHierarchy: Sendable, Equatable {
+  public enum Version: Sendable, Equatable {
+    case v2
+    case v1(controller: String)
+  }
+
+  public let version: Version
+  /// Directory under which the groups of sessions lie: `agentsh` in this process's own group.
+  public let directory: [UInt8]
+  /// The same as /proc/PID/cgroup names it.
+  public let path: [UInt8]
+
+  /// Where processes of this server's sessions live, or nil where no hierarchy can be written. The directory exists afterwards.
+  public static func find() throws(SyscallError) -> CgroupHierarchy? {
+    let mounts = CgroupMount.parse(try readSmallFile(at: AT_FDCWD, Array("/proc/self/mountinfo".utf8), limit: 4 << 20))
+    let membership = try readSmallFile(at: AT_FDCWD, Array("/proc/self/cgroup".utf8))
+    for version in [Version.v2, .v1(controller: "freezer"), .v1(controller: "pids")] {
+      guard let own = Self.membership(of: version, in: membership) else { continue }
+      for mount in mounts where mount.version(is: version) {
+        let directory = mount.directory(of: own) + Array("/agentsh".utf8)
+        guard makeDirectory(directory) else { continue }
+        return CgroupHierarchy(version: version, directory: directory, path: (own == [slash] ? [] : own) + Array("/agentsh".utf8))
+      }
+    }
+    return nil
+  }
+
+  /// The name of the session's group that a process lives in, given its /proc/PID/cgroup; nil when it lives in none of ours.
+  public func session(inMembership text: [UInt8]) -> [UInt8]? {
+    guard let group = Self.membership(of: version, in: text), group.starts(with: path + [slash]) else { return nil }
+    return Array(group.dropFirst(path.count + 1).prefix { $0 != slash })
+  }
+
+  /// Makes the group of a session. Throws EEXIST when there is one already.
+  public func create(_ session: [UInt8]) throws(SyscallError) -> Cgroup {
+    let place = directory + [slash] + session
+    if !makeDirectory(directory) { throw SyscallError("mkdir", currentErrno, displayedPath(directory)) }
+    try makeNewDirectory(place)
+    do {
+      return try Cgroup(opening: place, version: version)
+    } catch {
+      removeDirectory(place)
+      throw error
+    }
+  }
+
+  /// The group that /proc/PID/cgroup names for this hierarchy.
+  static func membership(of version: Version, in text: [UInt8]) -> [UInt8]? {
+    for line in text.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      switch version {
+      case .v2:
+        if fields[0].elementsEqual("0".utf8), fields[1].isEmpty { return Array(fields[2]) }
+      case .v1(let controller):
+        let controllers = fields[1].split(separator: UInt8(ascii: ","))
+        if controllers.contains(where: { $0.elementsEqual(controller.utf8) }) { return Array(fields[2]) }
+      }
+    }
+    return nil
+  }
+}
+
+private let slash = UInt8(ascii: "/")
+
+/// A mount of a cgroup filesystem, from /proc/self/mountinfo; see proc_pid_mountinfo(5).
+struct CgroupMount: Equatable {
+  let root: [UInt8]
+  let mountPoint: [UInt8]
+  let type: [UInt8]
+  let options: [[UInt8]]
+
+  func version(is version: CgroupHierarchy.Version) -> Bool {
+    switch version {
+    case .v2: type.elementsEqual("cgroup2".utf8)
+    case .v1(let controller): type.elementsEqual("cgroup".utf8) && options.contains { $0.elementsEqual(controller.utf8) }
+    }
+  }
+
+  /// Where group `path` is found through this mount, which may show a part of the hierarchy only.
+  func directory(of path: [UInt8]) -> [UInt8] {
+    var inside = path[...]
+    if root != [slash] {
+      // A group that this mount does not show: use the place that it does show.
+      guard path == root || path.starts(with: root + [slash]) else { return mountPoint }
+      inside = path.dropFirst(root.count)
+    }
+    if inside.elementsEqual([slash]) || inside.starts(with: Array("/..".utf8)) { return mountPoint }
+    return mountPoint + inside
+  }
+
+  static func parse(_ text: [UInt8]) -> [CgroupMount] {
+    text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      let fields = line.split(separator: UInt8(ascii: " "))
+      guard let separator = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), separator >= 6, fields.count > separator + 3,
+        fields[separator + 1].starts(with: Array("cgroup".utf8))
+      else { return nil }
+      return CgroupMount(
+        root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), type: Array(fields[separator + 1]),
+        options: fields[separator + 3].split(separator: UInt8(ascii: ",")).map { Array($0) })
+    }
+  }
+
+  /// Space, tab, newline and backslash are written as three octal digits.
+  private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
+    var result: [UInt8] = []
+    var rest = field
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(3)
+      if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
+        result.append(value)
+        rest = rest.dropFirst(3)
+      } else {
+        result.append(byte)
+      }
+    }
+    return result
+  }
+}
+
+/// The control group of one session. Its owner removes it; going out of scope only closes descriptors.
+public struct Cgroup: ~Copyable, Sendable {
+  public let version: CgroupHierarchy.Version
+  public let path: [UInt8]
+  private let directory: OwnedDescriptor
+  /// `cgroup.events`: epoll tells `.priority` when the last process has gone. Version 2 only.
+  public let events: OwnedDescriptor?
+  /// `cgroup.kill` (Linux 5.14), open for writing: "1" kills everything in the group.
+  public let killFile: OwnedDescriptor?
+
+  init(opening path: [UInt8], version: CgroupHierarchy.Version) throws(SyscallError) {
+    let directory = try openDirectory(path)
+    self.path = path
+    self.version = version
+    if version == .v2 {
+      events = try openAt(directory.rawValue, Array("cgroup.events".utf8), flags: O_RDONLY)
+      killFile = try? openAt(directory.rawValue, Array("cgroup.kill".utf8), flags: O_WRONLY)
+    } else {
+      events = nil
+      killFile = nil
+    }
+    self.directory = directory
+  }
+
+  /// Moves a process in. The caller makes sure that the number is still that process's.
+  public func add(process: Int32) throws(SyscallError) {
+    try write("cgroup.procs", "\(process)")
+  }
+
+  /// The processes in it, as far as they can be named from here.
+  public func processes() throws(SyscallError) -> [Int32] {
+    let text = try readSmallFile(at: directory.rawValue, Array("cgroup.procs".utf8), limit: 4 << 20)
+    return text.split(separator: UInt8(ascii: "\n")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  public func isEmpty() throws(SyscallError) -> Bool {
+    guard events != nil else { return try processes().isEmpty }
+    let text = try readSmallFile(at: directory.rawValue, Array("cgroup.events".utf8))
+    return text.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("populated 0".utf8) }
+  }
+
+  /// Kills everything in it: at one stroke where the kernel can; else frozen first, so that nothing forks away, then one by one.
+  public func kill() throws(SyscallError) {
+    if let raw = killFile?.rawValue {
+      if let failure = writeAll(raw, Array("1".utf8)).error { throw failure }
+      return
+    }
+    let canFreeze: Bool
+    switch version {
+    case .v2: canFreeze = (try? write("cgroup.freeze", "1")) != nil
+    case .v1(let controller): canFreeze = controller == "freezer" && (try? write("freezer.state", "FROZEN")) != nil
+    }
+    defer {
+      switch version {
+      case .v2: try? write("cgroup.freeze", "0")
+      case .v1(let controller): if controller == "freezer" { try? write("freezer.state", "THAWED") }
+      }
+    }
+    // Unfrozen processes may fork between the look and the blow: look again until nobody new is there.
+    var known: Set<Int32> = []
+    for _ in 0..<(canFreeze ? 2 : 64) {
+      let found = try processes().filter { $0 > 0 }
+      if known.isSuperset(of: found) { break }
+      for process in found {
+        // The number is that of a member now; a pidfd keeps it from becoming another's before the signal.
+        guard let pidfd = try? Pidfd.open(process), (try? processes().contains(process)) == true else { continue }
+        try? pidfd.sendSignal(SIGKILL)
+        known.insert(process)
+      }
+    }
+  }
+
+  /// Removes it. Throws EBUSY while something lives in it.
+  public func remove() throws(SyscallError) {
+    try removeEmptyDirectory(path)
+  }
+
+  private func write(_ file: String, _ text: String) throws(SyscallError) {
+    let opened = try openAt(directory.rawValue, Array(file.utf8), flags: O_WRONLY)
+    if let failure = writeAll(opened.rawValue, Array(text.utf8)).error { throw failure }
+  }
+}
