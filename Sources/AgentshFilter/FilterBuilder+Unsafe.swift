@@ -1,25 +1,32 @@
 import AgentshSystem
+import CAgentshSystem
 import CLibSeccomp
 import Glibc
 
 /// A libseccomp filter context for exactly one architecture, freed with its owner: seccomp_init(3).
-struct FilterBuilder: ~Copyable {
+@safe struct FilterBuilder: ~Copyable {
   private let context: scmp_filter_ctx
 
-  init(unknown: FilterAction, architecture: Architecture) throws(FilterError) {
+  /// A context whose answer is `unknown` for every number without a rule.
+  static func make(unknown: FilterAction, architecture: Architecture) throws(FilterError) -> FilterBuilder {
     // The library's idea of what this kernel can do (seccomp_api_get(3)) must not change what is compiled: level 5 has notifications.
-    guard Self.isAtNotificationLevel else { throw .library(call: "seccomp_api_set", errno: ENOSYS) }
-    // SAFETY: the result is checked, owned by this value alone and released once, in deinit.
+    guard isAtNotificationLevel else { throw .library(call: "seccomp_api_set", errno: ENOSYS) }
+    // SAFETY: the result is checked, owned by the builder alone and released once, in deinit.
     guard let context = unsafe seccomp_init(unknown.rawValue) else { throw .library(call: "seccomp_init", errno: ENOMEM) }
-    unsafe self.context = unsafe context
+    let builder = unsafe FilterBuilder(owning: context)
     if architecture != .native {
-      try check("seccomp_arch_add", unsafe seccomp_arch_add(context, architecture.auditValue))
-      try check("seccomp_arch_remove", unsafe seccomp_arch_remove(context, Architecture.native.auditValue))
+      try builder.check("seccomp_arch_add", unsafe seccomp_arch_add(context, architecture.auditValue))
+      try builder.check("seccomp_arch_remove", unsafe seccomp_arch_remove(context, Architecture.native.auditValue))
     }
     // A call by another convention (i386, x32) is one that doesn't exist. The process lives on: this is no attack by itself.
-    try check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, unknown.rawValue))
+    try builder.check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, unknown.rawValue))
     // 2: a binary tree over the numbers instead of a list of 400 comparisons.
-    try check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2))
+    try builder.check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2))
+    return builder
+  }
+
+  private init(owning context: scmp_filter_ctx) {
+    unsafe self.context = unsafe context
   }
 
   deinit {
@@ -42,7 +49,8 @@ struct FilterBuilder: ~Copyable {
 
   /// The program as bytes.
   func export() throws(FilterError) -> [UInt8] {
-    let raw = memfd_create("filter", UInt32(MFD_CLOEXEC))
+    // SAFETY: a literal, which the call doesn't keep.
+    let raw = unsafe ash_memfd_create("filter")
     guard raw >= 0 else { throw .library(call: "memfd_create", errno: errno) }
     let file = OwnedDescriptor(owning: raw)
     try check("seccomp_export_bpf", unsafe seccomp_export_bpf(context, file.rawValue))

@@ -12,7 +12,7 @@ public enum FilterCompiler {
     }
     // What no rule names is refused: calls newer than the table can't widen a session.
     let unknown = FilterAction.errno(ENOSYS)
-    let builder = try FilterBuilder(unknown: unknown, architecture: architecture)
+    let builder = try FilterBuilder.make(unknown: unknown, architecture: architecture)
     var trapped: [String] = []
     for call in SyscallTable.all {
       guard let number = call.number(on: architecture) else { continue }
