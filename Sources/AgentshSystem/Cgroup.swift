@@ -128,23 +128,32 @@ public struct Cgroup: ~Copyable, Sendable {
   public let version: CgroupHierarchy.Version
   public let path: [UInt8]
   private let directory: OwnedDescriptor
-  /// `cgroup.events`: epoll tells `.priority` when the last process has gone. Version 2 only.
-  public let events: OwnedDescriptor?
-  /// `cgroup.kill` (Linux 5.14), open for writing: "1" kills everything in the group.
-  public let killFile: OwnedDescriptor?
+  private let events: OwnedDescriptor?
+  private let killFile: OwnedDescriptor?
 
   init(opening path: [UInt8], version: CgroupHierarchy.Version) throws(SyscallError) {
     let directory = try openDirectory(path)
     self.path = path
     self.version = version
-    if version == .v2 {
-      events = try openAt(directory.rawValue, Array("cgroup.events".utf8), flags: O_RDONLY)
-      killFile = try? openAt(directory.rawValue, Array("cgroup.kill".utf8), flags: O_WRONLY)
-    } else {
-      events = nil
-      killFile = nil
-    }
+    events = version == .v2 ? try? openAt(directory.rawValue, Array("cgroup.events".utf8), flags: O_RDONLY) : nil
+    killFile = version == .v2 ? try? openAt(directory.rawValue, Array("cgroup.kill".utf8), flags: O_WRONLY) : nil
     self.directory = directory
+  }
+
+  /// Number of the open `cgroup.events`, lent: epoll tells `.priority` when its last process has gone. Version 2 only.
+  public var eventsDescriptor: CInt? {
+    switch events {
+    case .some(let file): file.rawValue
+    case .none: nil
+    }
+  }
+
+  /// Number of the open `cgroup.kill` (Linux 5.14), lent: writing "1" kills everything in the group.
+  public var killDescriptor: CInt? {
+    switch killFile {
+    case .some(let file): file.rawValue
+    case .none: nil
+    }
   }
 
   /// Moves a process in. The caller makes sure that the number is still that process's.
@@ -159,14 +168,14 @@ public struct Cgroup: ~Copyable, Sendable {
   }
 
   public func isEmpty() throws(SyscallError) -> Bool {
-    guard events != nil else { return try processes().isEmpty }
+    guard eventsDescriptor != nil else { return try processes().isEmpty }
     let text = try readSmallFile(at: directory.rawValue, Array("cgroup.events".utf8))
     return text.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("populated 0".utf8) }
   }
 
   /// Kills everything in it: at one stroke where the kernel can; else frozen first, so that nothing forks away, then one by one.
   public func kill() throws(SyscallError) {
-    if let raw = killFile?.rawValue {
+    if let raw = killDescriptor {
       if let failure = writeAll(raw, Array("1".utf8)).error { throw failure }
       return
     }
