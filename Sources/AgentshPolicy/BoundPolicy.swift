@@ -1,31 +1,71 @@
 /// A policy that answers questions: immutable, without locks, usable from any number of threads at once.
 public struct BoundPolicy: Sendable {
+  let files: BoundFileRules
+  private let commands: BoundCommandRules
+  private let networks: BoundNetworkRules
+  private let sockets: BoundUnixRules
+  private let signals: BoundSignalRules
+
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
 
+  init(_ rules: PolicyRules, audit: AuditSettings, variables: PolicyVariables) throws(PolicyError) {
+    let compiler = try PathCompiler(variables)
+    files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)
+    commands = try BoundCommandRules(rules.commands, defaults: rules.defaults, compiler: compiler)
+    networks = try BoundNetworkRules(
+      rules.networks, redirects: rules.connectRedirects, defaults: rules.defaults, compiler: compiler)
+    sockets = try BoundUnixRules(rules.sockets, defaults: rules.defaults, compiler: compiler)
+    signals = BoundSignalRules(rules.signals, defaults: rules.defaults)
+    // Allowed reads are recorded where the policy asks for it; allowed changes, programs, connections and signals always.
+    needs = SupervisionNeeds(
+      readOpens: files.firstConcern([.read, .open, .list], recordsAllowed: audit.logAllowed)
+        .map { $0 == "record" ? "audit.log_allowed" : $0 },
+      writeOpens: files.firstConcern([.write, .create], recordsAllowed: true),
+      changes: files.firstConcern(
+        [.write, .create, .mkdir, .chmod, .chown, .rename, .delete, .rmdir, .link, .symlink, .mknod], recordsAllowed: true),
+      commands: commands.firstConcern ?? "record",
+      network: networks.firstConcern() ?? "record",
+      unixSockets: sockets.firstConcern ?? "record",
+      signals: signals.firstConcern ?? "record")
+  }
+
   /// Whether an operation on a file may happen. `path` is absolute and canonical.
-  public func file(_ operation: FileOperation, _ path: [UInt8]) -> Verdict { file(operation, path.span) }
+  public func file(_ operation: FileOperation, _ path: [UInt8]) -> Verdict { files.verdict(operation, path.span) }
 
   /// The same, without an array.
-  public func file(_ operation: FileOperation, _ path: Span<UInt8>) -> Verdict { Verdict(decision: .deny, rule: "stub") }
+  public func file(_ operation: FileOperation, _ path: Span<UInt8>) -> Verdict { files.verdict(operation, path) }
 
   /// The verdict of the first refusing rule that could match something below `directory` for one of `operations`, and
   /// would no longer match it there once the directory has another name; nil if none can.
+  ///
+  /// A directory that holds protected names must not be moved away, nor one be moved to where they would be.
   public func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
-    Verdict(decision: .deny, rule: "stub")
+    files.refusalBelow(directory, operations)
   }
 
   /// Whether a program may be executed.
-  public func command(_ subject: CommandSubject) -> Verdict { Verdict(decision: .deny, rule: "stub") }
+  public func command(_ subject: CommandSubject) -> Verdict { commands.verdict(subject) }
 
   /// Whether an internet address may be used.
-  public func network(_ subject: NetworkSubject) -> Verdict { Verdict(decision: .deny, rule: "stub") }
+  public func network(_ subject: NetworkSubject) -> Verdict { networks.verdict(subject) }
 
   /// Whether a Unix domain socket may be used.
   public func unixSocket(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
-    Verdict(decision: .deny, rule: "stub")
+    sockets.verdict(operation, address)
   }
 
   /// Whether a signal may be sent; `number` 0 asks whether the receiver exists (kill(2)).
-  public func signal(_ number: Int32, _ target: SignalRelation) -> Verdict { Verdict(decision: .deny, rule: "stub") }
+  public func signal(_ number: Int32, _ target: SignalRelation) -> Verdict { signals.verdict(number, target) }
+}
+
+/// All that a policy decides by, as read.
+struct PolicyRules: Sendable {
+  var files: [FileRule] = []
+  var commands: [CommandRule] = []
+  var networks: [NetworkRule] = []
+  var sockets: [UnixRule] = []
+  var signals: [SignalRule] = []
+  var connectRedirects: [ConnectRedirect] = []
+  var defaults = Defaults()
 }

@@ -1,3 +1,5 @@
+import AgentshText
+
 /// What a policy says about the record.
 public struct AuditSettings: Sendable, Equatable {
   /// Whether plainly allowed reads are recorded too.
@@ -48,13 +50,30 @@ public struct Policy: Sendable {
   /// Whether a command of the session may open a session of its own (`allow_nested_sessions`).
   public let allowsNestedSessions: Bool
 
+  private let rules: PolicyRules
+
   /// Reads a policy file. All errors are reported, not just the first; `file` is used in messages only.
   public static func parse(_ source: [UInt8], file: String) -> PolicyParseResult {
-    PolicyParseResult(policy: nil, diagnostics: [])
+    let reports = Reports(file: file)
+    let document = YAMLDocument(parsing: source)
+    for problem in document.problems { reports.error(problem.position, problem.message) }
+    var reader = PolicyReader(reports)
+    if let root = document.root {
+      reader.read(root)
+    } else if document.problems.isEmpty {
+      reports.error(TextPosition(line: 1, column: 1), "the file is empty")
+    }
+    guard !reports.hasErrors else { return PolicyParseResult(policy: nil, diagnostics: reports.sorted) }
+    return PolicyParseResult(
+      policy: Policy(
+        name: reader.name, version: reader.version, description: reader.description, notEnforced: reports.notEnforced,
+        environment: reader.environment, resourceLimits: reader.limits, audit: reader.audit,
+        allowedRestrictedCalls: reader.allowedCalls, allowsNestedSessions: reader.allowsNestedSessions, rules: reader.rules),
+      diagnostics: reports.sorted)
   }
 
   /// Gives the variables their values, and compiles the rules.
   public func bound(to variables: PolicyVariables) throws(PolicyError) -> BoundPolicy {
-    BoundPolicy(needs: SupervisionNeeds())
+    try BoundPolicy(rules, audit: audit, variables: variables)
   }
 }

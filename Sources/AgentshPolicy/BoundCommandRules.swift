@@ -1,0 +1,116 @@
+import AgentshText
+
+/// The command rules of a session.
+///
+/// A refusing rule matches by any name that leads to the program, a permitting one only by names that the target can't
+/// make up.
+struct BoundCommandRules: Sendable {
+  private struct Rule: Sendable {
+    let answer: Answer
+    let matchesAll: Bool
+    /// Globs over the last part of a name.
+    let bases: [Glob]
+    /// Globs over the whole of it.
+    let paths: [Glob]
+    let arguments: [Pattern]
+    let minDepth: Int
+    let maxDepth: Int?
+  }
+
+  private let rules: [Rule]
+  /// Rules by plain names of programs, in file order.
+  private let byBase: [[UInt8]: [Int]]
+  /// Rules that names alone don't find.
+  private let others: [Int]
+  private let unmatched: Answer
+
+  init(_ source: [CommandRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
+    var rules: [Rule] = []
+    var byBase: [[UInt8]: [Int]] = [:]
+    var others: [Int] = []
+    for (number, rule) in source.enumerated() {
+      let refuses = !rule.head.decision.permits
+      var bases: [Glob] = []
+      var paths: [Glob] = []
+      var isPlain = true
+      for command in rule.commands {
+        for glob in try compiler.globs(command, rule: rule.head.name, refuses: refuses) {
+          if Self.isPath(glob) {
+            paths.append(glob)
+            isPlain = false
+          } else {
+            bases.append(glob)
+            if case .nothing = glob.tail { byBase[glob.prefix, default: []].append(number) } else { isPlain = false }
+          }
+        }
+      }
+      let matchesAll = !rule.hasCommands || rule.commands.contains { $0.source == "*" || $0.source == "**" }
+      if matchesAll || !isPlain { others.append(number) }
+      rules.append(
+        Rule(
+          answer: Answer(rule.head), matchesAll: matchesAll, bases: bases, paths: paths, arguments: rule.arguments,
+          minDepth: rule.minDepth, maxDepth: rule.maxDepth))
+    }
+    self.rules = rules
+    self.byBase = byBase
+    self.others = others
+    unmatched = .unmatched(defaults.command, "command", "no rule of the policy allows running {{.Command}}")
+  }
+
+  private static func isPath(_ glob: Glob) -> Bool {
+    glob.prefix.contains(UInt8(ascii: "/"))
+      || glob.tokens.contains { $0 == .byte(UInt8(ascii: "/")) || $0 == .deepStar && glob.tokens.count > 1 }
+  }
+
+  func verdict(_ subject: CommandSubject) -> Verdict {
+    let trusted = [subject.canonicalPath] + subject.trustedNames
+    let all = trusted + subject.untrustedNames
+    var numbers = Set(others)
+    for name in all { numbers.formUnion(byBase[Self.base(name)] ?? []) }
+    var joined: [UInt8]?
+    for number in numbers.sorted() {
+      let rule = rules[number]
+      let permits = rule.answer.isPermitted
+      guard Self.depthMatches(rule, subject.depth, permits: permits) else { continue }
+      guard rule.matchesAll || (permits ? trusted : all).contains(where: { Self.nameMatches(rule, $0) }) else { continue }
+      if !rule.arguments.isEmpty {
+        let text = joined ?? Array(subject.arguments.joined(separator: [UInt8(ascii: " ")]))
+        joined = text
+        // What RE2 can't tell is taken for the worse.
+        guard rule.arguments.contains(where: { $0.matches(text) ?? !permits }) else { continue }
+      }
+      return rule.answer.verdict { Self.facts(subject) }
+    }
+    return unmatched.verdict { Self.facts(subject) }
+  }
+
+  private static func facts(_ subject: CommandSubject) -> [String: String] {
+    [
+      "Path": printable(subject.canonicalPath), "Command": printable(base(subject.canonicalPath)),
+      "Args": printable(subject.arguments.joined(separator: [UInt8(ascii: " ")])),
+    ]
+  }
+
+  private static func base(_ name: [UInt8]) -> [UInt8] {
+    guard let slash = name.lastIndex(of: UInt8(ascii: "/")) else { return name }
+    return Array(name[(slash + 1)...])
+  }
+
+  private static func nameMatches(_ rule: Rule, _ name: [UInt8]) -> Bool {
+    let last = base(name)
+    return rule.bases.contains { $0.matches(last) } || rule.paths.contains { $0.matches(name) }
+  }
+
+  private static func depthMatches(_ rule: Rule, _ depth: Int?, permits: Bool) -> Bool {
+    guard let depth else { return permits ? rule.minDepth == 0 && rule.maxDepth == nil : true }
+    return depth >= rule.minDepth && depth <= rule.maxDepth ?? .max
+  }
+
+  var firstConcern: String? {
+    for rule in rules {
+      if rule.answer.decision != .allow { return rule.answer.rule }
+      if rule.matchesAll && rule.arguments.isEmpty && rule.minDepth == 0 && rule.maxDepth == nil { return nil }
+    }
+    return unmatched.decision == .allow ? nil : unmatched.rule
+  }
+}

@@ -1,0 +1,86 @@
+/// The file rules of a session.
+struct BoundFileRules: Sendable {
+  private let index: FileIndex
+  private let answers: [Answer]
+  private let rules: [(globs: [Glob], mask: OperationMask)]
+  private let reading: Answer
+  private let writing: Answer
+  private let foreign: Answer
+
+  init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
+    var compiled: [(globs: [Glob], mask: OperationMask)] = []
+    for rule in rules {
+      let permits = rule.head.decision.permits
+      var globs: [Glob] = []
+      for path in rule.paths { globs += try compiler.globs(path, rule: rule.head.name, refuses: !permits) }
+      compiled.append((globs, OperationMask(rule: rule.operations, permits: permits)))
+    }
+    self.rules = compiled
+    index = FileIndex(compiled)
+    answers = rules.map { Answer($0.head) }
+    reading = .unmatched(defaults.fileRead, "file_read", "no rule of the policy allows reading {{.Path}}")
+    writing = .unmatched(
+      defaults.fileWrite, "file_write", "no rule of the policy allows changing {{.Path}}; work in the project or in /tmp")
+    foreign = .unmatched(.deny, "not_a_path", "not an absolute path")
+  }
+
+  func verdict(_ operation: FileOperation, _ path: Span<UInt8>) -> Verdict {
+    answer(operation, path).verdict { ["Path": printable(copy(path)), "Operation": operation.rawValue] }
+  }
+
+  private func answer(_ operation: FileOperation, _ path: Span<UInt8>) -> Answer {
+    guard path.count > 0, path[0] == UInt8(ascii: "/") else { return foreign }
+    if let rule = index.firstRule(operation, path) { return answers[rule] }
+    return operation.isReading ? reading : writing
+  }
+
+  /// The rule that trying all in turn finds; for tests of the index.
+  func naiveRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? {
+    index.firstRuleNaively(operation, path, rules.map(\.globs))
+  }
+
+  func indexedRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? { index.firstRule(operation, path) }
+
+  func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
+    var open = OperationMask(operations)
+    let facts = { ["Path": printable(directory)] }
+    for (rule, answer) in zip(rules, answers) {
+      let common = rule.mask.intersection(open)
+      if common.isEmpty { continue }
+      if answer.isPermitted {
+        // What this rule permits everywhere below, no later rule can refuse.
+        if rule.globs.contains(where: { $0.coversDescendants(of: directory) }) { open.subtract(common) }
+      } else if rule.globs.contains(where: { $0.concernsDescendants(of: directory) }) {
+        return answer.verdict(facts)
+      }
+      if open.isEmpty { return nil }
+    }
+    let undecided = operations.filter { open.contains(OperationMask($0)) }
+    if !reading.isPermitted, undecided.contains(where: \.isReading) { return reading.verdict(facts) }
+    if !writing.isPermitted, undecided.contains(where: { !$0.isReading }) { return writing.verdict(facts) }
+    return nil
+  }
+
+  /// The first rule because of which one of `operations` can't simply happen, whatever the path is.
+  func firstConcern(_ operations: [FileOperation], recordsAllowed: Bool) -> String? {
+    var open = OperationMask(operations)
+    for (rule, answer) in zip(rules, answers) {
+      let common = rule.mask.intersection(open)
+      if common.isEmpty || rule.globs.isEmpty { continue }
+      if answer.decision != .allow { return answer.rule }
+      if rule.globs.contains(where: { $0.coversDescendants(of: [UInt8(ascii: "/")]) }) { open.subtract(common) }
+      if open.isEmpty { return recordsAllowed ? "record" : nil }
+    }
+    let undecided = operations.filter { open.contains(OperationMask($0)) }
+    if reading.decision != .allow, undecided.contains(where: \.isReading) { return reading.rule }
+    if writing.decision != .allow, undecided.contains(where: { !$0.isReading }) { return writing.rule }
+    return recordsAllowed ? "record" : nil
+  }
+}
+
+func copy(_ span: Span<UInt8>) -> [UInt8] {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(span.count)
+  for index in span.indices { bytes.append(span[index]) }
+  return bytes
+}

@@ -1,0 +1,61 @@
+/// The rules about Unix domain sockets of a session.
+struct BoundUnixRules: Sendable {
+  private struct Rule: Sendable {
+    let answer: Answer
+    let globs: [Glob]
+    let matchesAll: Bool
+    let operations: Set<UnixOperation>
+  }
+
+  private let rules: [Rule]
+  private let unmatched: Answer
+  private let unnamed: Answer
+
+  init(_ source: [UnixRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
+    var rules: [Rule] = []
+    for rule in source {
+      var globs: [Glob] = []
+      for path in rule.paths {
+        if path.source.utf8.first == UInt8(ascii: "@") {
+          globs += try compiler.plainGlobs(path, rule: rule.head.name, separator: nil)
+        } else {
+          globs += try compiler.globs(path, rule: rule.head.name, refuses: !rule.head.decision.permits)
+        }
+      }
+      rules.append(
+        Rule(
+          answer: Answer(rule.head), globs: globs,
+          matchesAll: rule.paths.contains { $0.source == "*" || $0.source == "**" }, operations: rule.operations))
+    }
+    self.rules = rules
+    unmatched = .unmatched(defaults.unix, "unix", "no rule of the policy allows the socket {{.Path}}")
+    unnamed = .unmatched(.allow, "unix_unnamed", "")
+  }
+
+  func verdict(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
+    let name: [UInt8]
+    switch address {
+    case .unnamed: return unnamed.verdict { [:] }
+    case .abstract(let bytes): name = [UInt8(ascii: "@")] + bytes
+    case .path(let path):
+      name = path
+      // A path that begins with @ would pass for an abstract name.
+      guard path.first == UInt8(ascii: "/") else {
+        return Verdict(decision: .deny, rule: "default:not_a_path", message: "not an absolute path")
+      }
+    }
+    let facts = { ["Path": printable(name), "Operation": operation.rawValue] }
+    for rule in rules where rule.operations.isEmpty || rule.operations.contains(operation) {
+      if rule.matchesAll || rule.globs.contains(where: { $0.matches(name) }) { return rule.answer.verdict(facts) }
+    }
+    return unmatched.verdict(facts)
+  }
+
+  var firstConcern: String? {
+    for rule in rules {
+      if rule.answer.decision != .allow { return rule.answer.rule }
+      if rule.matchesAll && (rule.operations.isEmpty || rule.operations == Set(UnixOperation.allCases)) { return nil }
+    }
+    return unmatched.decision == .allow ? nil : unmatched.rule
+  }
+}

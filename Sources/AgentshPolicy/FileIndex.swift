@@ -1,0 +1,180 @@
+/// The globs of all file rules, found by what they have in common with a path, so that a lookup looks at few of them.
+///
+/// A glob that begins with directories is kept under the last of them; one that floats is kept under a whole name that
+/// it contains (`.git` of `**/.git/hooks/**`), or else tried on every path. A lookup walks over the path once, hashing
+/// each of its directories and names, and takes the first rule in file order that matches.
+struct FileIndex: Sendable {
+  struct Candidate: Sendable {
+    let rule: Int32
+    let glob: Int32
+  }
+
+  /// A bucket of candidates in file order, with the bytes that its key stands for.
+  private struct Bucket: Sendable {
+    var key: [UInt8]
+    var candidates: [Candidate]
+  }
+
+  /// Open addressing over buckets; -1 is empty.
+  private struct Table: Sendable {
+    private var slots: [Int32] = []
+    private var hashes: [UInt64] = []
+    private(set) var buckets: [Bucket] = []
+    private var mask = 0
+
+    var isEmpty: Bool { buckets.isEmpty }
+
+    init(_ entries: [[UInt8]: [Candidate]]) {
+      guard !entries.isEmpty else { return }
+      var size = 16
+      while size < entries.count * 3 { size *= 2 }
+      mask = size - 1
+      slots = Array(repeating: -1, count: size)
+      for (key, candidates) in entries {
+        let hash = key.reduce(FileIndex.seed) { FileIndex.mix($0, $1) }
+        var slot = Int(truncatingIfNeeded: FileIndex.finish(hash)) & mask
+        while slots[slot] >= 0 { slot = (slot + 1) & mask }
+        slots[slot] = Int32(clamping: buckets.count)
+        hashes.append(hash)
+        buckets.append(Bucket(key: key, candidates: candidates.sorted { $0.rule < $1.rule }))
+      }
+    }
+
+    /// The bucket whose key is `path[start..<end]`, which hashes to `hash`; -1 when there is none.
+    @inline(__always)
+    func find(_ hash: UInt64, _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
+      var slot = Int(truncatingIfNeeded: FileIndex.finish(hash)) & mask
+      while true {
+        let index = Int(slots[slot])
+        if index < 0 { return -1 }
+        if hashes[index] == hash && Self.isEqual(buckets[index].key, path, start, end) { return index }
+        slot = (slot + 1) & mask
+      }
+    }
+
+    private static func isEqual(_ key: [UInt8], _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+      guard key.count == end - start else { return false }
+      for index in key.indices where key[index] != path[start + index] { return false }
+      return true
+    }
+  }
+
+  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
+  @inline(__always)
+  private static func mix(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  @inline(__always)
+  private static func finish(_ hash: UInt64) -> UInt64 { hash ^ hash >> 32 }
+
+  private let globs: [Glob]
+  /// One per rule: the operations that it is about.
+  private let masks: [UInt32]
+  private let directories: Table
+  private let names: Table
+  private let everywhere: [Candidate]
+
+  /// - Parameter rules: in file order, their globs and operations.
+  init(_ rules: [(globs: [Glob], mask: OperationMask)]) {
+    var globs: [Glob] = []
+    var directories: [[UInt8]: [Candidate]] = [:]
+    var names: [[UInt8]: [Candidate]] = [:]
+    var everywhere: [Candidate] = []
+    for (rule, entry) in rules.enumerated() {
+      for glob in entry.globs {
+        let candidate = Candidate(rule: Int32(clamping: rule), glob: Int32(clamping: globs.count))
+        globs.append(glob)
+        if let directory = Self.directory(of: glob) {
+          directories[directory, default: []].append(candidate)
+        } else if let name = Self.wholeName(in: glob) {
+          names[name, default: []].append(candidate)
+        } else {
+          everywhere.append(candidate)
+        }
+      }
+    }
+    self.globs = globs
+    masks = rules.map { $0.mask.rawValue }
+    self.directories = Table(directories)
+    self.names = Table(names)
+    self.everywhere = everywhere
+  }
+
+  /// The directory that everything below or at it begins with; nil when that is the root.
+  private static func directory(of glob: Glob) -> [UInt8]? {
+    if case .nothing = glob.tail { return glob.prefix.count > 1 ? glob.prefix : nil }
+    guard let slash = glob.prefix.lastIndex(of: UInt8(ascii: "/")), slash > 0 else { return nil }
+    return Array(glob.prefix[..<slash])
+  }
+
+  /// The longest name that stands whole, between slashes or at the end, in everything that the glob matches.
+  private static func wholeName(in glob: Glob) -> [UInt8]? {
+    var best: [UInt8]?
+    var current: [UInt8]?
+    func take(_ name: [UInt8]?) { if let name, !name.isEmpty, name.count > best?.count ?? 0 { best = name } }
+    for token in glob.tokens {
+      switch token {
+      case .byte(UInt8(ascii: "/")):
+        take(current)
+        current = []
+      case .byte(let byte): current?.append(byte)
+      default: current = nil
+      }
+    }
+    take(current)
+    return best
+  }
+
+  /// The first rule in file order that is about `operation` and matches `path`; nil when none does.
+  func firstRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? {
+    let bit = OperationMask(operation).rawValue
+    var best = Int32.max
+    consider(everywhere, path, bit, &best)
+    let usesDirectories = !directories.isEmpty
+    let usesNames = !names.isEmpty
+    guard usesDirectories || usesNames else { return best == .max ? nil : Int(best) }
+    var whole = Self.seed
+    var name = Self.seed
+    var nameStart = 0
+    var index = 0
+    let count = path.count
+    while index <= count {
+      if index == count || path[index] == UInt8(ascii: "/") {
+        if usesDirectories && index > 0 {
+          let bucket = directories.find(whole, path, 0, index)
+          if bucket >= 0 { consider(directories.buckets[bucket].candidates, path, bit, &best) }
+        }
+        if usesNames && index > nameStart {
+          let bucket = names.find(name, path, nameStart, index)
+          if bucket >= 0 { consider(names.buckets[bucket].candidates, path, bit, &best) }
+        }
+        if index == count { break }
+        name = Self.seed
+        nameStart = index + 1
+      } else {
+        name = Self.mix(name, path[index])
+      }
+      whole = Self.mix(whole, path[index])
+      index += 1
+    }
+    return best == .max ? nil : Int(best)
+  }
+
+  @inline(__always)
+  private func consider(_ candidates: [Candidate], _ path: Span<UInt8>, _ bit: UInt32, _ best: inout Int32) {
+    for candidate in candidates {
+      if candidate.rule >= best { return }
+      if masks[Int(candidate.rule)] & bit != 0 && globs[Int(candidate.glob)].matches(path) {
+        best = candidate.rule
+        return
+      }
+    }
+  }
+
+  /// The same by trying every rule in turn: what the index is tested against.
+  func firstRuleNaively(_ operation: FileOperation, _ path: Span<UInt8>, _ globsOfRules: [[Glob]]) -> Int? {
+    for (rule, globs) in globsOfRules.enumerated()
+    where OperationMask.contains(masks[rule], operation) {
+      for glob in globs where glob.matches(path) { return rule }
+    }
+    return nil
+  }
+}
