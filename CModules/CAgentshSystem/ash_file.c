@@ -39,3 +39,12 @@ int ash_filesystem_type(int descriptor, int64_t *type) {
 unsigned ash_device_major(uint64_t device) { return major(device); }
 unsigned ash_device_minor(uint64_t device) { return minor(device); }
 uint64_t ash_makedev(unsigned major_number, unsigned minor_number) { return makedev(major_number, minor_number); }
+
+const int ash_o_path = O_PATH, ash_o_direct = O_DIRECT, ash_o_noatime = O_NOATIME, ash_o_tmpfile_bit = O_TMPFILE & ~O_DIRECTORY,
+          ash_o_fasync = O_ASYNC, ash_at_empty_path = AT_EMPTY_PATH;
+// libc says 0 on 64-bit machines, where it always asks for large files; the kernel still accepts its own bit.
+#if defined(__aarch64__)
+const int ash_o_largefile = 0400000;
+#else
+const int ash_o_largefile = 0100000;
+#endif

@@ -1,6 +1,4 @@
 import AgentshFilter
-import AgentshSystem
-import CAgentshSystem
 
 /// The trapped calls that the supervisor knows how to answer, by their kernel names.
 enum CallKind: String, CaseIterable, Sendable {
@@ -22,14 +20,14 @@ struct CallKinds: Sendable {
   /// AUDIT_ARCH_* that trapped calls must carry.
   let architecture: UInt32
 
-  /// - Parameter number: a call's number on the running architecture by its name; nil for one that it lacks.
-  init(architecture: UInt32, number: (String) -> Int?) {
+  init(_ native: Architecture = .native) {
     var kinds: [CallKind?] = Array(repeating: nil, count: 512)
     for kind in CallKind.allCases {
-      if let index = number(kind.rawValue), kinds.indices.contains(index) { kinds[index] = kind }
+      guard let number = SyscallTable.named(kind.rawValue)?.number(on: native) else { continue }
+      if kinds.indices.contains(Int(number)) { kinds[Int(number)] = kind }
     }
     self.kinds = kinds
-    self.architecture = architecture
+    architecture = native.auditValue
   }
 
   subscript(_ number: Int32) -> CallKind? {

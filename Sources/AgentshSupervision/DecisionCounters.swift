@@ -1,23 +1,40 @@
-import AgentshPolicy
+import AgentshAudit
 import Synchronization
 
-/// How many decisions of each kind a session has seen.
+/// How many decisions of each kind a session has seen, recorded or not.
 final class DecisionCounters: Sendable {
-  private let permitted = Atomic<Int>(0)
-  private let audited = Atomic<Int>(0)
-  private let refused = Atomic<Int>(0)
+  private let allow = Atomic<Int>(0)
+  private let deny = Atomic<Int>(0)
+  private let audit = Atomic<Int>(0)
+  private let approve = Atomic<Int>(0)
+  private let redirect = Atomic<Int>(0)
+  private let softDelete = Atomic<Int>(0)
+  private let absorb = Atomic<Int>(0)
 
-  func count(_ verdict: Verdict) {
-    if !verdict.isPermitted {
-      refused.add(1, ordering: .relaxed)
-    } else if verdict.decision == .audit {
-      audited.add(1, ordering: .relaxed)
-    } else {
-      permitted.add(1, ordering: .relaxed)
+  func count(_ decision: AuditDecision) {
+    switch decision {
+    case .allow: allow.add(1, ordering: .relaxed)
+    case .deny: deny.add(1, ordering: .relaxed)
+    case .audit: audit.add(1, ordering: .relaxed)
+    case .approve: approve.add(1, ordering: .relaxed)
+    case .redirect: redirect.add(1, ordering: .relaxed)
+    case .softDelete: softDelete.add(1, ordering: .relaxed)
+    case .absorb: absorb.add(1, ordering: .relaxed)
     }
   }
 
-  var values: (permitted: Int, audited: Int, refused: Int) {
-    (permitted.load(ordering: .relaxed), audited.load(ordering: .relaxed), refused.load(ordering: .relaxed))
+  subscript(_ decision: AuditDecision) -> Int {
+    switch decision {
+    case .allow: allow.load(ordering: .relaxed)
+    case .deny: deny.load(ordering: .relaxed)
+    case .audit: audit.load(ordering: .relaxed)
+    case .approve: approve.load(ordering: .relaxed)
+    case .redirect: redirect.load(ordering: .relaxed)
+    case .softDelete: softDelete.load(ordering: .relaxed)
+    case .absorb: absorb.load(ordering: .relaxed)
+    }
   }
+
+  /// Operations that did not happen.
+  var refused: Int { AuditDecision.allCases.reduce(0) { $0 + ($1.isRefusal ? self[$1] : 0) } }
 }

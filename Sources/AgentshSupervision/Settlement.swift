@@ -1,3 +1,4 @@
+import AgentshAudit
 import AgentshPolicy
 import AgentshSystem
 import Glibc
@@ -19,21 +20,21 @@ extension Worker {
   ///
   /// Everything but an allowed read is on record before the call is performed or answered; when it can't be written, the call is refused.
   /// - Parameters:
-  ///   - operation: the record's `op`, such as `file.write`.
+  ///   - operation: the record's `op`, such as `.fileWrite`.
   ///   - refusal: errno that a refused target gets.
   ///   - isPlainRead: a permitted read, which is recorded only where the policy asks for it.
   func settle(
-    _ call: TrappedCall, _ kind: CallKind, _ operation: StaticString, _ subject: DecisionSubject, _ verdict: Verdict,
+    _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ verdict: Verdict,
     refusal: CInt = EACCES, isPlainRead: Bool = false
   ) throws(CallFailure) {
-    supervision.counters.count(verdict)
+    supervision.counters.count(auditDecision(verdict))
     let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
     if mustRecord {
-      let errno = verdict.isPermitted ? nil : refusal
       let entry = SessionRecord.Entry(
-        thread: call.thread, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict, errno: errno,
+        process: (try? processID(call)) ?? call.thread, executable: try? readLink(at: AT_FDCWD, procPath(call.thread, "exe")),
+        operation: operation, call: kind.rawValue, subject: subject, verdict: verdict, errno: verdict.isPermitted ? nil : refusal,
         microseconds: microsecondsSinceReceived())
-      // A record that can't be written refuses what it was about (a full disk must not become a way to act unseen).
+      // A record that can't be written refuses what it was about: a full disk must not become a way to act unseen.
       guard supervision.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
     }
     if !verdict.isPermitted { throw .errno(refusal) }

@@ -19,6 +19,8 @@ final class WaitTable: Sendable {
 
   /// The signal that interrupts; its handler does nothing and has no SA_RESTART.
   static let interruption = SIGUSR1
+  /// ERESTARTSYS (include/linux/errno.h): what an interrupted call answers while its caller has a signal to take.
+  static let restart: CInt = 512
   private let waits = Mutex<[UInt64: Wait]>([:])
 
   /// Runs `body`, which may wait, as a call that can be interrupted. `body` returns nil when it was interrupted (EINTR), and is run again unless

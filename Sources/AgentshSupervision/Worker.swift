@@ -50,7 +50,7 @@ final class Worker {
     case .openat:
       return try open(call, kind, at: descriptor(a.0), path: a.1, flags: a.2, mode: a.3)
     case .openat2:
-      return try openAt2(call, at: descriptor(a.0), path: a.1, how: a.2, size: a.3)
+      return try openExtended(call, at: descriptor(a.0), path: a.1, how: a.2, size: a.3)
     case .creat:
       return try open(call, kind, at: AT_FDCWD, path: a.0, flags: UInt64(O_CREAT | O_WRONLY | O_TRUNC), mode: a.1)
     case .mkdir: return try makeDirectory(call, kind, at: AT_FDCWD, path: a.0, mode: a.1)

@@ -16,6 +16,7 @@
 
 #include "ash_events.h"
 #include "ash_file.h"
+#include "ash_network.h"
 #include "ash_process.h"
 #include "ash_seccomp.h"
 #include "ash_socket.h"

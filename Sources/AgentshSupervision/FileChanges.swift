@@ -1,0 +1,223 @@
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+extension Worker {
+  /// Performs a call of libc that answers 0 or -1, and makes it the target's result.
+  private func perform(_ call: () -> CInt) -> Answer {
+    while true {
+      let result = call()
+      if result != -1 { return .value(Int64(result)) }
+      let failure = currentErrno
+      if failure != .interrupted { return .failure(failure.rawValue) }
+    }
+  }
+
+  func makeDirectory(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
+    let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
+    try takeUmask(of: call)
+    return perform { unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) } }
+  }
+
+  func remove(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Answer {
+    let flags = CInt(truncatingIfNeeded: flags)
+    guard flags & ~AT_REMOVEDIR == 0 else { throw .errno(EINVAL) }
+    let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    let isDirectory = flags & AT_REMOVEDIR != 0
+    try settleChange(
+      call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
+    return perform { unsafe withCPath(parent.name) { unsafe unlinkat(parent.directory.rawValue, $0, flags) } }
+  }
+
+  func makeNode(
+    _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, device: UInt64
+  ) throws(CallFailure) -> Answer {
+    let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    let mode = mode_t(truncatingIfNeeded: mode)
+    // A regular file made by mknod(2) is a created file, whatever the call is called.
+    let isRegular = mode & S_IFMT == 0 || mode & S_IFMT == S_IFREG
+    try settleChange(
+      call, kind, isRegular ? .fileCreate : .fileMknod, [FileQuestion(isRegular ? .create : .mknod, parent.path)], path: parent.path)
+    try takeUmask(of: call)
+    return perform {
+      // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
+      unsafe withCPath(parent.name) { unsafe mknodat(parent.directory.rawValue, $0, mode, dev_t(UInt32(truncatingIfNeeded: device))) }
+    }
+  }
+
+  func symbolicLink(_ call: TrappedCall, _ kind: CallKind, text: UInt64, at directory: CInt, path: UInt64) throws(CallFailure) -> Answer {
+    let content = try self.path(call, at: text)
+    let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
+    return perform {
+      unsafe withCPath(content) { text in unsafe withCPath(parent.name) { unsafe symlinkat(text, parent.directory.rawValue, $0) } }
+    }
+  }
+
+  func rename(
+    _ call: TrappedCall, _ kind: CallKind, from oldDirectory: CInt, _ oldPath: UInt64, to newDirectory: CInt, _ newPath: UInt64, flags: UInt64
+  ) throws(CallFailure) -> Answer {
+    let flags = UInt32(truncatingIfNeeded: flags)
+    let (noReplace, exchange, whiteout): (UInt32, UInt32, UInt32) = (1, 2, 4)
+    guard flags & ~(noReplace | exchange | whiteout) == 0, flags & exchange == 0 || flags & (noReplace | whiteout) == 0 else {
+      throw .errno(EINVAL)
+    }
+    let old = try resolveParent(call, at: oldDirectory, path: try path(call, at: oldPath))
+    let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
+    let oldStatus: FileStatus
+    do throws(SyscallError) { oldStatus = try linkStatus(at: old.directory.rawValue, bareName(old.name)) } catch {
+      throw .errno(error.errno.rawValue)
+    }
+    let newStatus = try? linkStatus(at: new.directory.rawValue, bareName(new.name))
+    // Moving a file is taking it from one name and giving it another: whoever may not read or change it under the old name must not get at it
+    // under the new one, and what stands at the new name is lost.
+    var questions = [
+      FileQuestion(.rename, old.path), FileQuestion(.delete, old.path), FileQuestion(.read, old.path), FileQuestion(.create, new.path),
+      FileQuestion(.rename, new.path),
+    ]
+    if newStatus != nil { questions.append(FileQuestion(.write, new.path)) }
+    if flags & exchange != 0 {
+      questions += [FileQuestion(.delete, new.path), FileQuestion(.read, new.path), FileQuestion(.create, old.path)]
+    }
+    if flags & whiteout != 0 { questions.append(FileQuestion(.mknod, old.path)) }
+    var verdict = strictest(questions)
+    if verdict.isPermitted, oldStatus.isDirectory, let below = protectionBelow(old.path) ?? protectionBelow(new.path) { verdict = below }
+    if verdict.isPermitted, flags & exchange != 0, newStatus?.isDirectory == true,
+      let below = protectionBelow(new.path) ?? protectionBelow(old.path) { verdict = below }
+    try settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
+    return perform {
+      unsafe withCPath(old.name) { from in
+        unsafe withCPath(new.name) { to in unsafe ash_renameat2(old.directory.rawValue, from, new.directory.rawValue, to, flags) }
+      }
+    }
+  }
+
+  func link(
+    _ call: TrappedCall, _ kind: CallKind, from oldDirectory: CInt, _ oldPath: UInt64, to newDirectory: CInt, _ newPath: UInt64, flags: UInt64
+  ) throws(CallFailure) -> Answer {
+    let flags = CInt(truncatingIfNeeded: flags)
+    guard flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) == 0 else { throw .errno(EINVAL) }
+    let source = try path(call, at: oldPath, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
+    // An empty source is the descriptor itself. The kernel grants that to holders of CAP_DAC_READ_SEARCH and, since 6.10, to whoever opened it:
+    // the supervisor is neither, so the target has to take the way by /proc/self/fd that open(2) describes for O_TMPFILE.
+    if source.isEmpty { throw .errno(ENOENT) }
+    let old = try existing(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
+    let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
+    // A second name gives all that the first one gives.
+    var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
+    if old.hasPath && old.status.links > 0 {
+      questions += [FileQuestion(.link, old.path), FileQuestion(.read, old.path), FileQuestion(.write, old.path)]
+    }
+    try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
+    // The pinned object gets the name, not whatever the old path names by now.
+    return perform {
+      unsafe withCPath(descriptorPath(old.descriptor.rawValue)) { from in
+        unsafe withCPath(new.name) { to in unsafe linkat(AT_FDCWD, from, new.directory.rawValue, to, AT_SYMLINK_FOLLOW) }
+      }
+    }
+  }
+
+  func truncate(_ call: TrappedCall, _ kind: CallKind, path: UInt64, length: UInt64) throws(CallFailure) -> Answer {
+    let length = Int64(bitPattern: length)
+    guard length >= 0 else { throw .errno(EINVAL) }
+    let located = try existing(call, at: AT_FDCWD, path: try self.path(call, at: path), following: true)
+    if located.status.isDirectory { throw .errno(EISDIR) }
+    try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
+    return perform { unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) } }
+  }
+
+  // MARK: Mode and owner
+
+  func changeMode(
+    _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, flags: UInt64
+  ) throws(CallFailure) -> Answer {
+    let located = try attributeTarget(call, at: directory, path: path, flags: flags)
+    try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path)
+    if located.status.isSymbolicLink { throw .errno(EOPNOTSUPP) }
+    return perform {
+      unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe chmod($0, mode_t(truncatingIfNeeded: mode) & 0o7777) }
+    }
+  }
+
+  func changeMode(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, mode: UInt64) throws(CallFailure) -> Answer {
+    let located = try openFile(call, number)
+    if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
+    return perform { fchmod(located.descriptor.rawValue, mode_t(truncatingIfNeeded: mode) & 0o7777) }
+  }
+
+  func changeOwner(
+    _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, owner: UInt64, group: UInt64, flags: UInt64
+  ) throws(CallFailure) -> Answer {
+    let located = try attributeTarget(call, at: directory, path: path, flags: flags)
+    try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path)
+    let (owner, group) = (uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group))
+    // An O_PATH descriptor with an empty path is the object itself, a link included.
+    return perform { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
+  }
+
+  func changeOwner(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, owner: UInt64, group: UInt64) throws(CallFailure) -> Answer {
+    let located = try openFile(call, number)
+    if located.hasPath { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
+    return perform { fchown(located.descriptor.rawValue, uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group)) }
+  }
+
+  // MARK: What is changed
+
+  private func existing(_ call: TrappedCall, at directory: CInt, path: [UInt8], following: Bool) throws(CallFailure) -> Located {
+    guard let located = try resolve(call, at: directory, path: path, following: following) else { throw .errno(ENOENT) }
+    return located
+  }
+
+  /// The object of a *at call with AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH.
+  private func attributeTarget(_ call: TrappedCall, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Located {
+    let flags = CInt(truncatingIfNeeded: flags)
+    guard flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0 else { throw .errno(EINVAL) }
+    let path = try self.path(call, at: path, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
+    if path.isEmpty {
+      let base = try openBase(call, at: directory)
+      do throws(SyscallError) { return try locate(base) } catch { throw .errno(error.errno.rawValue) }
+    }
+    return try existing(call, at: directory, path: path, following: flags & AT_SYMLINK_NOFOLLOW == 0)
+  }
+
+  /// The open file behind a target's descriptor, taken over by pidfd_getfd(2) so that a sibling can't exchange it.
+  private func openFile(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> Located {
+    let taken = try takeDescriptor(call, number)
+    do throws(SyscallError) { return try locate(taken) } catch { throw .errno(error.errno.rawValue) }
+  }
+
+  /// A copy of one of the target's descriptors; EBADF when it has none of that number.
+  func takeDescriptor(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> OwnedDescriptor {
+    let handle = try pidfd(call)
+    try checkStillWaiting(call)
+    do throws(SyscallError) { return try handle.descriptor(number) } catch {
+      guard error.errno == .notPermitted else { throw error.errno == .noSuchProcess ? .gone : .errno(error.errno.rawValue) }
+    }
+    var raw: CInt = -1
+    var failure = Errno.notPermitted
+    withPtraceCapability {
+      do throws(SyscallError) { raw = try handle.descriptor(number).release() } catch { failure = error.errno }
+    }
+    if raw < 0 { throw .errno(failure.rawValue) }
+    return OwnedDescriptor(owning: raw)
+  }
+
+  /// A handle on the calling thread, or where the kernel has none for threads (before 6.9) on its process.
+  func pidfd(_ call: TrappedCall) throws(CallFailure) -> Pidfd {
+    do throws(SyscallError) { return try Pidfd.open(call.thread, thread: true) } catch {
+      if error.errno == .noSuchProcess { throw .gone }
+    }
+    let process = try processID(call)
+    do throws(SyscallError) { return try Pidfd.open(process) } catch { throw .gone }
+  }
+}
+
+/// A name without trailing slashes.
+private func bareName(_ name: [UInt8]) -> [UInt8] {
+  var bare = name
+  while bare.count > 1, bare.last == UInt8(ascii: "/") { bare.removeLast() }
+  return bare
+}

@@ -1,0 +1,60 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import Glibc
+
+/// One question to the policy about one path.
+struct FileQuestion {
+  let operation: FileOperation
+  let path: [UInt8]
+
+  init(_ operation: FileOperation, _ path: [UInt8]) {
+    self.operation = operation
+    self.path = path
+  }
+}
+
+extension Worker {
+  /// The strictest of the verdicts on several questions: the first refusal, else the first that is to be recorded, else the first.
+  func strictest(_ questions: [FileQuestion]) -> Verdict {
+    var chosen: Verdict?
+    for question in questions {
+      let verdict = supervision.policy.file(question.operation, question.path)
+      if !verdict.isPermitted { return verdict }
+      if chosen == nil || (verdict.isRecorded && chosen?.isRecorded == false) { chosen = verdict }
+    }
+    // No question at all is a mistake in a handler, and a mistake is a refusal.
+    return chosen ?? Verdict(decision: .deny, rule: "internal", message: nil)
+  }
+
+  /// Decides about a change at `parent`'s name and records it.
+  func settleChange(
+    _ call: TrappedCall, _ kind: CallKind, _ recorded: AuditOperation, _ questions: [FileQuestion], path: [UInt8]
+  ) throws(CallFailure) {
+    try settle(call, kind, recorded, .path(path), strictest(questions))
+  }
+
+  /// The verdict that keeps a directory from being moved or replaced because of what may lie below it; nil when nothing there is protected.
+  func protectionBelow(_ directory: [UInt8]) -> Verdict? {
+    supervision.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
+  }
+}
+
+/// The record's word for a file operation.
+func recordName(_ operation: FileOperation) -> AuditOperation {
+  switch operation {
+  case .read, .open, .list, .readlink, .access: .fileRead
+  case .stat: .fileStat
+  case .write: .fileWrite
+  case .create: .fileCreate
+  case .mkdir: .fileMkdir
+  case .chmod: .fileChmod
+  case .chown: .fileChown
+  case .rename: .fileRename
+  case .delete: .fileDelete
+  case .rmdir: .fileRmdir
+  case .link: .fileLink
+  case .symlink: .fileSymlink
+  case .mknod: .fileMknod
+  }
+}

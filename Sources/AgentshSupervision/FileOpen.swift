@@ -1,0 +1,252 @@
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// Tries to pin, decide and create before a name that keeps appearing and vanishing is given up on.
+private let mostAttempts = 64
+/// What open(2) looks at; it ignores other bits, as O_PATH ignores nearly all.
+private let knownFlags: CInt =
+  O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC_BIT | O_DIRECT
+  | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE_BIT
+/// RESOLVE_* that this version of openat2(2) knows.
+private let knownResolve: UInt64 = UInt64(
+  RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED)
+
+/// An open as the target asked for it, checked and normalised as the kernel does (build_open_flags of fs/open.c).
+struct OpenRequest {
+  var flags: CInt
+  var mode: UInt32
+  var resolve: UInt64 = 0
+
+  var isPathOnly: Bool { flags & O_PATH != 0 }
+  var creates: Bool { flags & O_CREAT != 0 }
+  var isTemporary: Bool { flags & O_TMPFILE_BIT != 0 }
+  var reads: Bool { flags & O_ACCMODE != O_WRONLY }
+  /// Access mode 3 asks for both rights and gives neither; truncating changes the file whatever the mode.
+  var writes: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
+  var closesOnExec: Bool { flags & O_CLOEXEC != 0 }
+}
+
+extension Worker {
+  func open(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
+    var request = OpenRequest(flags: CInt(truncatingIfNeeded: flags) & knownFlags, mode: UInt32(truncatingIfNeeded: mode) & 0o7777)
+    if request.isPathOnly { request.flags &= O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC }
+    if !request.creates && !request.isTemporary { request.mode = 0 }
+    return try open(call, kind, at: directory, path: try self.path(call, at: path), request)
+  }
+
+  func openExtended(_ call: TrappedCall, at directory: CInt, path: UInt64, how: UInt64, size: UInt64) throws(CallFailure) -> Answer {
+    // openat2(2): a larger structure is fine as long as what isn't known is zero.
+    guard size >= 24 else { throw .errno(EINVAL) }
+    guard size <= 4096 else { throw .errno(E2BIG) }
+    let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: how, count: Int(size)) }
+    guard bytes[24...].allSatisfy({ $0 == 0 }) else { throw .errno(E2BIG) }
+    func word(_ index: Int) -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(bytes[index * 8 + $1]) << UInt64($1 * 8) } }
+    let (flags, mode, resolve) = (word(0), word(1), word(2))
+    guard flags & ~UInt64(UInt32(bitPattern: knownFlags)) == 0, resolve & ~knownResolve == 0 else { throw .errno(EINVAL) }
+    let request = OpenRequest(flags: CInt(truncatingIfNeeded: flags), mode: UInt32(truncatingIfNeeded: mode), resolve: resolve)
+    guard request.creates || request.isTemporary ? mode & ~0o7777 == 0 : mode == 0 else { throw .errno(EINVAL) }
+    if request.isPathOnly, request.flags & ~(O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC) != 0 { throw .errno(EINVAL) }
+    if resolve & UInt64(RESOLVE_BENEATH) != 0, resolve & UInt64(RESOLVE_IN_ROOT) != 0 { throw .errno(EINVAL) }
+    if resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
+    return try open(call, .openat2, at: directory, path: try self.path(call, at: path), request)
+  }
+
+  private func open(
+    _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: [UInt8], _ request: OpenRequest
+  ) throws(CallFailure) -> Answer {
+    if request.isTemporary {
+      guard request.flags & O_DIRECTORY != 0, request.flags & O_ACCMODE != O_RDONLY, !request.creates else { throw .errno(EINVAL) }
+    }
+    try checkStillWaiting(call)
+    let mayNotFollow = request.flags & O_NOFOLLOW != 0 || (request.creates && request.flags & O_EXCL != 0)
+    let options = ResolutionOptions(
+      followsLast: !mayNotFollow, mustBeDirectory: request.flags & O_DIRECTORY != 0 && !request.creates, resolve: request.resolve)
+    for _ in 0..<mostAttempts {
+      if request.creates, path.last == UInt8(ascii: "/") { throw .errno(EISDIR) }
+      if let located = try resolve(call, at: directory, path: path, options) {
+        if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
+        return try openExisting(call, kind, located, request)
+      }
+      guard request.creates else { throw .errno(ENOENT) }
+      guard let parent = try resolveCreation(call, at: directory, path: path, request) else { continue }
+      if let answer = try openNew(call, kind, parent, request) { return answer }
+    }
+    throw .errno(EAGAIN)
+  }
+
+  /// Where a file that doesn't exist is to be created; nil when something exists there by now.
+  private func resolveCreation(
+    _ call: TrappedCall, at directory: CInt, path: [UInt8], _ request: OpenRequest
+  ) throws(CallFailure) -> Parent? {
+    if request.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV) == 0 {
+      if request.flags & (O_EXCL | O_NOFOLLOW) != 0 { return try resolveParent(call, at: directory, path: path) }
+      return try resolveDangling(call, at: directory, path: path)
+    }
+    // With a scope of its own the parent is resolved inside that scope, and a last link to nowhere is not followed out of it.
+    let (folder, name) = splitLast(path)
+    let options = ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)
+    let scope = folder.isEmpty ? [UInt8(ascii: ".")] : folder
+    guard let located = try resolve(call, at: directory, path: scope, options) else { throw .errno(ENOENT) }
+    if (try? linkStatus(at: located.descriptor.rawValue, name)) != nil { throw .errno(ELOOP) }
+    var full = located.path
+    if full != [UInt8(ascii: "/")] { full.append(UInt8(ascii: "/")) }
+    full += name
+    let directoryPath = located.path
+    return Parent(directory: located.descriptor, directoryPath: directoryPath, name: name, path: full)
+  }
+
+  // MARK: Existing objects
+
+  private func openExisting(
+    _ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest
+  ) throws(CallFailure) -> Answer {
+    if located.status.isSymbolicLink && !request.isPathOnly { throw .errno(request.flags & O_DIRECTORY != 0 ? ENOTDIR : ELOOP) }
+    if request.isTemporary { return try openTemporary(call, kind, located, request) }
+    try settleOpen(call, kind, located, request)
+    if request.isPathOnly {
+      if request.flags & O_DIRECTORY != 0, !located.status.isDirectory { throw .errno(ENOTDIR) }
+      return try inject(call, located.descriptor, request)
+    }
+    // The object is pinned: opening its entry in /proc/self/fd opens exactly it, with the caller's own rights. A terminal must not become the
+    // supervisor's.
+    let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY
+    let terminal = try terminalOfTarget(call, located)
+    let name = terminal ?? descriptorPath(located.descriptor.rawValue)
+    let opened: OwnedDescriptor
+    switch located.status.type {
+    case S_IFREG, S_IFDIR:
+      do throws(SyscallError) { opened = try openAt(AT_FDCWD, name, flags: flags) } catch {
+        opened = try openOwnAgain(call, located, flags, error)
+      }
+    default:
+      // FIFOs wait for their other end, devices for whatever they like.
+      opened = try openWaiting(call, name, flags)
+    }
+    return try inject(call, opened, request)
+  }
+
+  /// A target's own entries below /proc are open to it even where it isn't dumpable.
+  private func openOwnAgain(
+    _ call: TrappedCall, _ located: borrowing Located, _ flags: CInt, _ failure: SyscallError
+  ) throws(CallFailure) -> OwnedDescriptor {
+    let process = try processID(call)
+    guard failure.errno == .permissionDenied || failure.errno == .notPermitted, let number = procNumber(located.path),
+      number == call.thread || number == process
+    else { throw .errno(failure.errno.rawValue) }
+    do throws(SyscallError) { return try openOwn(descriptorPath(located.descriptor.rawValue), flags: flags) } catch {
+      throw .errno(error.errno.rawValue)
+    }
+  }
+
+  private func settleOpen(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest) throws(CallFailure) {
+    // Pipes, sockets and anonymous inodes are reached through descriptors only: whoever names one has it.
+    guard located.hasPath else { return }
+    let path = located.path
+    let main: FileOperation
+    let verdict: Verdict
+    if request.isPathOnly {
+      main = .stat
+      verdict = supervision.policy.file(.stat, path)
+    } else if request.writes {
+      main = .write
+      verdict = request.reads && request.flags & O_ACCMODE != O_RDONLY
+        ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : supervision.policy.file(.write, path)
+    } else {
+      main = located.status.isDirectory ? .list : .read
+      verdict = supervision.policy.file(main, path)
+    }
+    try settle(call, kind, recordName(main), .path(path), verdict, isPlainRead: main != .write)
+  }
+
+  /// `/dev/tty` is the target's controlling terminal, which the supervisor doesn't have: the terminal's own device is opened in its place.
+  private func terminalOfTarget(_ call: TrappedCall, _ located: borrowing Located) throws(CallFailure) -> [UInt8]? {
+    guard located.status.isCharacterDevice, located.status.specialDevice == ash_makedev(5, 0) else { return nil }
+    guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "stat"), limit: 4096) else { throw .errno(ENXIO) }
+    // Behind the name in parentheses: state ppid pgrp session tty_nr (proc_pid_stat(5)).
+    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { throw .errno(ENXIO) }
+    let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 4, let number = Int32(String(decoding: fields[4], as: UTF8.self)), number != 0 else { throw .errno(ENXIO) }
+    let (major, minor) = (UInt32(number) >> 8 & 0xfff, UInt32(number) & 0xff | UInt32(number) >> 12 & 0xfff00)
+    var path: [UInt8]
+    switch major {
+    case 136...143:
+      path = Array("/dev/pts/".utf8)
+      appendDecimal(Int64((major - 136) << 8 | minor), to: &path)
+    case 4:
+      path = minor < 64 ? Array("/dev/tty".utf8) : Array("/dev/ttyS".utf8)
+      appendDecimal(Int64(minor < 64 ? minor : minor - 64), to: &path)
+    default:
+      throw .errno(ENXIO)
+    }
+    guard let status = try? linkStatus(at: AT_FDCWD, path), status.isCharacterDevice, status.specialDevice == ash_makedev(major, minor) else {
+      throw .errno(ENXIO)
+    }
+    return path
+  }
+
+  private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt) throws(CallFailure) -> OwnedDescriptor {
+    var failure: Errno?
+    let raw = supervision.waits.waiting(call) { () -> CInt? in
+      do throws(SyscallError) {
+        return try openAt(AT_FDCWD, name, flags: flags, interruptible: true).release()
+      } catch {
+        if error.errno == .interrupted { return nil }
+        failure = error.errno
+        return -1
+      }
+    }
+    guard let raw else { throw interruptedFailure(call) }
+    if let failure { throw .errno(failure.rawValue) }
+    return OwnedDescriptor(owning: raw)
+  }
+
+  /// What an interrupted wait answers. The kernel turns ERESTARTSYS into EINTR or a restart when the target takes its signal, as it would natively.
+  func interruptedFailure(_ call: TrappedCall) -> CallFailure {
+    supervision.listener.isWaiting(call.id) ? .errno(WaitTable.restart) : .gone
+  }
+
+  // MARK: New files
+
+  /// Creates and opens; nil when another process was faster and the name has to be looked at again.
+  private func openNew(_ call: TrappedCall, _ kind: CallKind, _ parent: borrowing Parent, _ request: OpenRequest) throws(CallFailure) -> Answer? {
+    try settleChange(call, kind, .fileCreate, [FileQuestion(.create, parent.path)], path: parent.path)
+    try takeUmask(of: call)
+    let flags = (request.flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY) & ~O_CLOEXEC
+    let opened: OwnedDescriptor
+    do throws(SyscallError) {
+      opened = try openAt(parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
+    } catch {
+      if error.errno == .fileExists, request.flags & O_EXCL == 0 { return nil }
+      throw .errno(error.errno.rawValue)
+    }
+    return try inject(call, opened, request)
+  }
+
+  /// O_TMPFILE: a file without a name, which linkat(2) may give one later (that is decided then).
+  private func openTemporary(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest) throws(CallFailure) -> Answer {
+    guard located.status.isDirectory else { throw .errno(ENOTDIR) }
+    let path = located.path + Array("/#tmpfile".utf8)
+    try settleChange(call, kind, .fileCreate, [FileQuestion(.create, path)], path: path)
+    try takeUmask(of: call)
+    let opened: OwnedDescriptor
+    do throws(SyscallError) {
+      opened = try openAt(located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC, mode: request.mode)
+    } catch {
+      throw .errno(error.errno.rawValue)
+    }
+    return try inject(call, opened, request)
+  }
+
+  private func inject(_ call: TrappedCall, _ descriptor: borrowing OwnedDescriptor, _ request: OpenRequest) throws(CallFailure) -> Answer {
+    do throws(SyscallError) {
+      try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
+      return .sent
+    } catch {
+      // EMFILE and the like are the target's own; ENOENT: it is gone.
+      throw error.errno == .noSuchFileOrDirectory ? .gone : .errno(error.errno.rawValue)
+    }
+  }
+}
