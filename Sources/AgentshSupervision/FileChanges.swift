@@ -17,6 +17,7 @@ extension Worker {
 
   func makeDirectory(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    try checkAbsent(parent)
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
     return perform { unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) } }
@@ -26,6 +27,7 @@ extension Worker {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~AT_REMOVEDIR == 0 else { throw .errno(EINVAL) }
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    _ = try status(parent)
     let isDirectory = flags & AT_REMOVEDIR != 0
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
@@ -36,6 +38,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, device: UInt64
   ) throws(CallFailure) -> Answer {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    try checkAbsent(parent)
     let mode = mode_t(truncatingIfNeeded: mode)
     // A regular file made by mknod(2) is a created file, whatever the call is called.
     let isRegular = mode & S_IFMT == 0 || mode & S_IFMT == S_IFREG
@@ -51,6 +54,7 @@ extension Worker {
   func symbolicLink(_ call: TrappedCall, _ kind: CallKind, text: UInt64, at directory: CInt, path: UInt64) throws(CallFailure) -> Answer {
     let content = try self.path(call, at: text)
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
+    try checkAbsent(parent)
     try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
     return perform {
       unsafe withCPath(content) { text in unsafe withCPath(parent.name) { unsafe symlinkat(text, parent.directory.rawValue, $0) } }
@@ -67,20 +71,16 @@ extension Worker {
     }
     let old = try resolveParent(call, at: oldDirectory, path: try path(call, at: oldPath))
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
-    let oldStatus: FileStatus
-    do throws(SyscallError) { oldStatus = try linkStatus(at: old.directory.rawValue, bareName(old.name)) } catch {
-      throw .errno(error.errno.rawValue)
-    }
+    let oldStatus = try status(old)
     let newStatus = try? linkStatus(at: new.directory.rawValue, bareName(new.name))
     // Moving a file is taking it from one name and giving it another: whoever may not read or change it under the old name must not get at it
     // under the new one, and what stands at the new name is lost.
     var questions = [
-      FileQuestion(.rename, old.path), FileQuestion(.delete, old.path), FileQuestion(.read, old.path), FileQuestion(.create, new.path),
-      FileQuestion(.rename, new.path),
+      FileQuestion(.rename, old.path), FileQuestion(.read, old.path), FileQuestion(.create, new.path), FileQuestion(.rename, new.path),
     ]
     if newStatus != nil { questions.append(FileQuestion(.write, new.path)) }
     if flags & exchange != 0 {
-      questions += [FileQuestion(.delete, new.path), FileQuestion(.read, new.path), FileQuestion(.create, old.path)]
+      questions += [FileQuestion(.read, new.path), FileQuestion(.create, old.path), FileQuestion(.write, old.path)]
     }
     if flags & whiteout != 0 { questions.append(FileQuestion(.mknod, old.path)) }
     var verdict = strictest(questions)
@@ -106,6 +106,7 @@ extension Worker {
     if source.isEmpty { throw .errno(ENOENT) }
     let old = try existing(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
+    try checkAbsent(new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if old.hasPath && old.status.links > 0 {
@@ -165,6 +166,18 @@ extension Worker {
   }
 
   // MARK: What is changed
+
+  /// What stands at a name, a link itself; ENOENT when nothing does, which the target is told before anything is decided.
+  private func status(_ parent: borrowing Parent) throws(CallFailure) -> FileStatus {
+    do throws(SyscallError) { return try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
+      throw .errno(error.errno.rawValue)
+    }
+  }
+
+  /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it.
+  private func checkAbsent(_ parent: borrowing Parent) throws(CallFailure) {
+    if (try? linkStatus(at: parent.directory.rawValue, bareName(parent.name))) != nil { throw .errno(EEXIST) }
+  }
 
   private func existing(_ call: TrappedCall, at directory: CInt, path: [UInt8], following: Bool) throws(CallFailure) -> Located {
     guard let located = try resolve(call, at: directory, path: path, following: following) else { throw .errno(ENOENT) }

@@ -105,6 +105,7 @@ extension Worker {
   ) throws(CallFailure) -> Answer {
     if located.status.isSymbolicLink && !request.isPathOnly { throw .errno(request.flags & O_DIRECTORY != 0 ? ENOTDIR : ELOOP) }
     if request.isTemporary { return try openTemporary(call, kind, located, request) }
+    if located.status.isDirectory, !request.isPathOnly, request.writes || request.creates { throw .errno(EISDIR) }
     try settleOpen(call, kind, located, request)
     if request.isPathOnly {
       if request.flags & O_DIRECTORY != 0, !located.status.isDirectory { throw .errno(ENOTDIR) }

@@ -383,6 +383,7 @@ extension Worker {
 
 /// PROC_SUPER_MAGIC, statfs(2).
 private let procMagic: Int64 = 0x9fa0
+private let procPrefix: [UInt8] = Array("/proc/".utf8)
 private let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)
 let ownProcess: Int32 = getpid()
 
@@ -393,10 +394,10 @@ func kernelPath(of descriptor: borrowing OwnedDescriptor) throws(SyscallError) -
 
 /// N of `/proc/N` or `/proc/N/…`.
 func procNumber(_ path: [UInt8]) -> Int32? {
-  let prefix = Array("/proc/".utf8)
-  guard path.count > prefix.count, path.starts(with: prefix) else { return nil }
+  // Most paths differ in the second byte already.
+  guard path.count > procPrefix.count, path[1] == UInt8(ascii: "p"), path.starts(with: procPrefix) else { return nil }
   var number: Int32 = 0
-  for byte in path[prefix.count...] {
+  for byte in path[procPrefix.count...] {
     if byte == UInt8(ascii: "/") { break }
     guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
     let (product, overflow) = number.multipliedReportingOverflow(by: 10)
