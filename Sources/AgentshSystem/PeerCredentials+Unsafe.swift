@@ -1,5 +1,6 @@
 internal import CAgentshSystem
 import Glibc
+import SystemPackage
 
 /// The credentials of the peer of `socket`: SO_PEERCRED, see unix(7).
 public func peerCredentials(of socket: borrowing OwnedDescriptor) throws(SyscallError) -> PeerCredentials {
@@ -27,12 +28,20 @@ public func peerPidfd(of socket: borrowing OwnedDescriptor) throws(SyscallError)
 public func peerGroups(of socket: borrowing OwnedDescriptor) throws(SyscallError) -> [UInt32] {
   let option: CInt = 59  // asm-generic/socket.h: SO_PEERGROUPS
   let raw = socket.rawValue
-  // NGROUPS_MAX: no process has more, so one call suffices.
-  var groups = [gid_t](repeating: 0, count: 65536)
-  var length = socklen_t(groups.count * MemoryLayout<gid_t>.stride)
-  try syscall("getsockopt", subject: "SO_PEERGROUPS") {
-    // SAFETY: `length` is the size of the buffer in bytes, and both live for the call.
-    unsafe groups.withUnsafeMutableBytes { buffer in unsafe getsockopt(raw, SOL_SOCKET, option, buffer.baseAddress, &length) }
+  var room = 64
+  while true {
+    var groups = [gid_t](repeating: 0, count: room)
+    var length = socklen_t(groups.count * MemoryLayout<gid_t>.stride)
+    do {
+      try syscall("getsockopt", subject: "SO_PEERGROUPS") {
+        // SAFETY: `length` is the size of the buffer in bytes, and both live for the call.
+        unsafe groups.withUnsafeMutableBytes { buffer in unsafe getsockopt(raw, SOL_SOCKET, option, buffer.baseAddress, &length) }
+      }
+      return Array(groups.prefix(Int(length) / MemoryLayout<gid_t>.stride))
+    } catch {
+      // NGROUPS_MAX: no process has more.
+      guard error.errno == .outOfRange, room < 65536 else { throw error }
+      room = 65536
+    }
   }
-  return Array(groups.prefix(Int(length) / MemoryLayout<gid_t>.stride))
 }

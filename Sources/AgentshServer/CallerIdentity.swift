@@ -1,0 +1,140 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import SystemPackage
+
+/// The process at the other end of a control connection, as the kernel pinned it when it connected.
+final class ControlPeer: Sendable {
+  let credentials: PeerCredentials
+  let pidfd: Pidfd
+  /// Supplementary groups when it connected.
+  let groups: [UInt32]
+
+  /// Takes everything before any byte is read.
+  init(of socket: borrowing UnixSocket) throws(SyscallError) {
+    let credentials = try peerCredentials(of: socket.descriptor)
+    let pidfd: OwnedDescriptor
+    do {
+      pidfd = try peerPidfd(of: socket.descriptor)
+    } catch {
+      // Before Linux 6.5 there is no such option. The number was the peer's when it connected; it has to be still.
+      guard error.errno == .protocolNotAvailable else { throw error }
+      let opened = try Pidfd.open(credentials.pid)
+      guard try ProcessIdentity.userIDs(of: opened).contains(credentials.uid) else { throw SyscallError("pidfd_open", .noSuchProcess) }
+      pidfd = try opened.descriptor.duplicate()
+    }
+    self.credentials = credentials
+    self.pidfd = Pidfd(pidfd)
+    groups = try peerGroups(of: socket.descriptor)
+  }
+
+  var uid: UInt32 { credentials.uid }
+}
+
+/// On whose behalf something is done: the numbers, and what the user database knows about them.
+struct CallerIdentity: Sendable {
+  let uid: UInt32
+  let gid: UInt32
+  /// What the session's processes are in.
+  let groups: [UInt32]
+  /// What assignments and admins are compared with: the user database's groups and `gid`.
+  let memberships: Set<UInt32>
+  let account: UserAccount?
+
+  /// The peer itself: numbers from the kernel.
+  init(of peer: ControlPeer) throws(SyscallError) {
+    uid = peer.credentials.uid
+    gid = peer.credentials.gid
+    groups = peer.groups
+    account = try UserDatabase.account(uid: uid)
+    memberships = try Self.memberships(account, gid: gid, otherwise: groups)
+  }
+
+  /// A user whom a peer with uid 0 named: everything from the user database; a number that it doesn't know has its own group alone.
+  init(named uid: UInt32) throws(SyscallError) {
+    self.uid = uid
+    account = try UserDatabase.account(uid: uid)
+    if let account {
+      gid = account.gid
+      groups = try UserDatabase.groups(of: account)
+    } else {
+      gid = uid
+      groups = []
+    }
+    memberships = Set(groups + [gid])
+  }
+
+  private static func memberships(_ account: UserAccount?, gid: UInt32, otherwise groups: [UInt32]) throws(SyscallError) -> Set<UInt32> {
+    guard let account else { return Set(groups + [gid]) }
+    return Set(try UserDatabase.groups(of: account) + [gid])
+  }
+
+  /// The user's name, or the number as text.
+  var userName: [UInt8] { account?.name ?? Array("\(uid)".utf8) }
+
+  /// The home directory, made canonical as far as that goes without looking at the file system; `/` where there is none.
+  var home: [UInt8] {
+    let slash = UInt8(ascii: "/")
+    guard let home = account?.home, home.first == slash, !home.contains(0) else { return [slash] }
+    let names = home.split(separator: slash).filter { !$0.elementsEqual(".".utf8) }
+    if names.contains(where: { $0.elementsEqual("..".utf8) }) { return [slash] }
+    return [slash] + Array(names.joined(separator: [slash]))
+  }
+
+  /// Whether one of the names is this user's, or one of the groups has it.
+  func matches(_ who: Principals) throws(SyscallError) -> Bool {
+    for user in who.users {
+      switch user {
+      case .anyone: return true
+      case .number(let number): if number == uid { return true }
+      case .name(let name):
+        // By number: two names of one uid are one user to the kernel.
+        if account?.name == name { return true }
+        if let named = try UserDatabase.account(named: name), named.uid == uid { return true }
+      }
+    }
+    for group in who.groups {
+      switch group {
+      case .anyone: return true
+      case .number(let number): if memberships.contains(number) { return true }
+      case .name(let name): if let number = try UserDatabase.group(named: name), memberships.contains(number) { return true }
+      }
+    }
+    return false
+  }
+}
+
+extension Ruleset {
+  /// The policy that a caller gets: the first assignment that matches decides.
+  func policy(for caller: CallerIdentity, wanted: String?) throws(ControlError) -> LoadedPolicy {
+    let match: PolicyAssignment?
+    do throws(SyscallError) {
+      match = try assignment(for: caller)
+    } catch {
+      throw .notPermitted(reason: "the user database can't be asked: \(error)")
+    }
+    if let match { return try policy(of: match, wanted: wanted, caller).get() }
+    throw .notPermitted(
+      reason: "no assignment in agentshd.yaml gives \(displayEscaped(caller.userName)) (uid \(caller.uid)) a policy; an administrator can add one")
+  }
+
+  private func assignment(for caller: CallerIdentity) throws(SyscallError) -> PolicyAssignment? {
+    for assignment in configuration.assignments {
+      if try caller.matches(assignment.who) { return assignment }
+    }
+    return nil
+  }
+
+  private func policy(of assignment: PolicyAssignment, wanted: String?, _ caller: CallerIdentity) -> Result<LoadedPolicy, ControlError> {
+    var permitted = assignment.allowsAllPolicies ? policies.names : [assignment.defaultPolicy] + assignment.policies
+    permitted = permitted.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    let name = wanted ?? assignment.defaultPolicy
+    guard permitted.contains(name) else {
+      let kind = policies.policies[name] == nil && assignment.allowsAllPolicies ? "there is no policy" : "you may not use policy"
+      return .failure(.notPermitted(reason: "\(kind) \(displayEscaped(name)); you may use: \(permitted.map { displayEscaped($0) }.joined(separator: ", "))"))
+    }
+    guard let policy = policies.policies[name] else {
+      return .failure(.notPermitted(reason: "policy \(displayEscaped(name)) can't be used: it is missing or broken; the server's log says why"))
+    }
+    return .success(policy)
+  }
+}

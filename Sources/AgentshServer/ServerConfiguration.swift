@@ -1,0 +1,277 @@
+public import AgentshText
+internal import AgentshProtocol
+
+/// A user or group as the configuration names one.
+public enum PrincipalName: Sendable, Hashable {
+  /// `"*"`
+  case anyone
+  case number(UInt32)
+  case name([UInt8])
+}
+
+/// Users and groups; one of either suffices to match.
+public struct Principals: Sendable, Equatable {
+  public var users: [PrincipalName]
+  public var groups: [PrincipalName]
+
+  public init(users: [PrincipalName] = [], groups: [PrincipalName] = []) {
+    self.users = users
+    self.groups = groups
+  }
+}
+
+/// One line of `assignments`: who may use which policies.
+public struct PolicyAssignment: Sendable, Equatable {
+  public var who: Principals
+  /// The policy used when the caller names none.
+  public var defaultPolicy: String
+  /// Policies that the caller may name; the default is always among them.
+  public var policies: [String]
+  /// `policies: ["*"]`
+  public var allowsAllPolicies: Bool
+  public let position: TextPosition
+}
+
+/// How many sessions there may be.
+public struct SessionLimits: Sendable, Equatable {
+  /// Sessions of one user that are starting, running or ending.
+  public var activePerUser = 5
+  /// Sessions of one user that the server holds in all: the active ones and the ended ones that are kept to be listed. Ended ones make room
+  /// for new ones, the oldest first, so only sessions that have not ended can use this limit up.
+  public var perUser = 10
+  /// Sessions of all users that are starting, running or ending.
+  public var active = 1000
+}
+
+/// What to do where the host lacks a feature.
+public enum MissingFeatureRule: String, Sendable {
+  case refuse
+  case warn
+}
+
+/// A feature of the host that enforcement rests on.
+public enum HostFeature: String, Sendable, CaseIterable {
+  /// seccomp user notification.
+  case listener
+  case landlock
+  /// A control group per session.
+  case cgroup
+  /// Reading installed filters back.
+  case attestation
+}
+
+/// /etc/agentsh/agentshd.yaml, read and checked.
+public struct ServerConfiguration: Sendable {
+  public var controlSocket: [UInt8] = Array("/run/agentsh/control.sock".utf8)
+  public var runtimeDirectory: [UInt8] = Array("/run/agentsh".utf8)
+  public var logDirectory: [UInt8] = Array("/var/log/agentsh".utf8)
+  public var policyDirectory: [UInt8] = Array("/etc/agentsh/policies".utf8)
+  public var handshakeTimeoutMilliseconds = 30_000
+  public var limits = SessionLimits()
+  public var assignments: [PolicyAssignment] = []
+  public var admins = Principals()
+  public var onMissingFeature: [HostFeature: MissingFeatureRule] = [:]
+
+  public func rule(for feature: HostFeature) -> MissingFeatureRule { onMissingFeature[feature] ?? .refuse }
+}
+
+/// Something wrong in the configuration, with its place.
+public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+  public let file: String
+  public let line: Int
+  public let column: Int
+  public let message: String
+
+  public var description: String {
+    line > 0 ? "\(file):\(line):\(column): error: \(message)" : "\(file): error: \(message)"
+  }
+}
+
+extension ServerConfiguration {
+  /// Reads the text of a configuration; the configuration is to be used only when there are no problems.
+  public static func parse(_ source: [UInt8], file: String) -> (configuration: ServerConfiguration, problems: [ConfigurationProblem]) {
+    let document = YAMLDocument(parsing: source)
+    var reader = ConfigurationReader(file: file)
+    for problem in document.problems { reader.complain(problem.position, problem.message) }
+    var configuration = ServerConfiguration()
+    if let root = document.root, !root.isNull { configuration.read(root, &reader) }
+    return (configuration, reader.problems)
+  }
+
+  private mutating func read(_ root: YAMLNode, _ reader: inout ConfigurationReader) {
+    for entry in reader.entries(root, "the configuration") {
+      let value = entry.value
+      switch entry.key {
+      case "control_socket": controlSocket = reader.path(value, entry.key) ?? controlSocket
+      case "runtime_dir": runtimeDirectory = reader.path(value, entry.key) ?? runtimeDirectory
+      case "log_dir": logDirectory = reader.path(value, entry.key) ?? logDirectory
+      case "policy_dir": policyDirectory = reader.path(value, entry.key) ?? policyDirectory
+      case "handshake_timeout":
+        handshakeTimeoutMilliseconds = reader.duration(value, entry.key) ?? handshakeTimeoutMilliseconds
+      case "limits": readLimits(value, &reader)
+      case "assignments":
+        assignments = reader.elements(value, entry.key).compactMap { Self.assignment($0, &reader) }
+      case "admins": admins = Self.principals(value, entry.key, &reader)
+      case "on_missing_feature": readFeatures(value, &reader)
+      default: reader.unknown(entry, in: "the configuration")
+      }
+    }
+  }
+
+  private mutating func readLimits(_ node: YAMLNode, _ reader: inout ConfigurationReader) {
+    for entry in reader.entries(node, "limits") {
+      switch entry.key {
+      case "active_sessions_per_user": limits.activePerUser = reader.count(entry.value, entry.key) ?? limits.activePerUser
+      case "sessions_per_user": limits.perUser = reader.count(entry.value, entry.key) ?? limits.perUser
+      case "active_sessions": limits.active = reader.count(entry.value, entry.key) ?? limits.active
+      default: reader.unknown(entry, in: "limits")
+      }
+    }
+  }
+
+  private mutating func readFeatures(_ node: YAMLNode, _ reader: inout ConfigurationReader) {
+    func rule(_ node: YAMLNode, _ key: String, _ reader: inout ConfigurationReader) -> MissingFeatureRule? {
+      if let text = node.string, let rule = MissingFeatureRule(rawValue: text) { return rule }
+      reader.complain(node.position, "\(key) must be refuse or warn")
+      return nil
+    }
+    if case .scalar = node.content {
+      guard let all = rule(node, "on_missing_feature", &reader) else { return }
+      for feature in HostFeature.allCases { onMissingFeature[feature] = all }
+      return
+    }
+    for entry in reader.entries(node, "on_missing_feature") {
+      guard let feature = HostFeature(rawValue: entry.key) else {
+        reader.unknown(entry, in: "on_missing_feature")
+        continue
+      }
+      onMissingFeature[feature] = rule(entry.value, entry.key, &reader)
+    }
+  }
+
+  private static func assignment(_ node: YAMLNode, _ reader: inout ConfigurationReader) -> PolicyAssignment? {
+    var who = Principals()
+    var defaultPolicy: String?
+    var policies: [String]?
+    for entry in reader.entries(node, "an assignment") {
+      switch entry.key {
+      case "users": who.users = reader.names(entry.value, "users")
+      case "groups": who.groups = reader.names(entry.value, "groups")
+      case "default": defaultPolicy = reader.label(entry.value, "default")
+      case "policies": policies = reader.elements(entry.value, "policies").compactMap { reader.label($0, "policies") }
+      default: reader.unknown(entry, in: "an assignment")
+      }
+    }
+    guard let defaultPolicy else {
+      reader.complain(node.position, "an assignment needs a default policy")
+      return nil
+    }
+    if who.users.isEmpty, who.groups.isEmpty { reader.complain(node.position, "an assignment needs users or groups") }
+    let allowsAll = policies?.contains("*") ?? false
+    return PolicyAssignment(
+      who: who, defaultPolicy: defaultPolicy, policies: (policies ?? []).filter { $0 != "*" }, allowsAllPolicies: allowsAll,
+      position: node.position)
+  }
+
+  private static func principals(_ node: YAMLNode, _ what: String, _ reader: inout ConfigurationReader) -> Principals {
+    var who = Principals()
+    for entry in reader.entries(node, what) {
+      switch entry.key {
+      case "users": who.users = reader.names(entry.value, "users")
+      case "groups": who.groups = reader.names(entry.value, "groups")
+      default: reader.unknown(entry, in: what)
+      }
+    }
+    return who
+  }
+}
+
+/// Takes YAML values apart and collects what is wrong with them.
+struct ConfigurationReader {
+  let file: String
+  private(set) var problems: [ConfigurationProblem] = []
+
+  init(file: String) { self.file = file }
+
+  mutating func complain(_ position: TextPosition, _ message: String) {
+    problems.append(ConfigurationProblem(file: file, line: position.line, column: position.column, message: message))
+  }
+
+  mutating func unknown(_ entry: YAMLNode.Entry, in place: String) {
+    complain(entry.keyPosition, "\(place) has no key \(displayEscaped(entry.key))")
+  }
+
+  mutating func entries(_ node: YAMLNode, _ what: String) -> [YAMLNode.Entry] {
+    if case .mapping(let entries) = node.content { return entries }
+    complain(node.position, "\(what) must be a mapping, not \(node.kind)")
+    return []
+  }
+
+  mutating func elements(_ node: YAMLNode, _ what: String) -> [YAMLNode] {
+    if case .sequence(let elements) = node.content { return elements }
+    complain(node.position, "\(what) must be a list, not \(node.kind)")
+    return []
+  }
+
+  mutating func path(_ node: YAMLNode, _ key: String) -> [UInt8]? {
+    guard let text = node.string, text.utf8.first == UInt8(ascii: "/"), !text.utf8.contains(0), text.utf8.count < 4096 else {
+      complain(node.position, "\(key) must be an absolute path")
+      return nil
+    }
+    return Array(text.utf8)
+  }
+
+  mutating func count(_ node: YAMLNode, _ key: String) -> Int? {
+    guard let value = node.int, (1...1_000_000).contains(value) else {
+      complain(node.position, "\(key) must be a number from 1 to 1000000")
+      return nil
+    }
+    return value
+  }
+
+  /// `500ms`, `30s`, `10m`, `1h`, at most a day.
+  mutating func duration(_ node: YAMLNode, _ key: String) -> Int? {
+    let day = 86_400_000
+    if let text = node.string {
+      for (unit, scale) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] where text.hasSuffix(unit) {
+        let digits = text.dropLast(unit.count)
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let value = Int(digits)
+        else { continue }
+        let (milliseconds, overflow) = value.multipliedReportingOverflow(by: scale)
+        if !overflow, (1...day).contains(milliseconds) { return milliseconds }
+      }
+    }
+    complain(node.position, "\(key) must be a duration like 500ms, 30s or 10m, at most 24h")
+    return nil
+  }
+
+  mutating func label(_ node: YAMLNode, _ key: String) -> String? {
+    guard let text = node.string, !text.isEmpty, text.utf8.count <= 255, !text.utf8.contains(UInt8(ascii: "/")) else {
+      complain(node.position, "\(key) must be the name of a policy")
+      return nil
+    }
+    return text
+  }
+
+  mutating func names(_ node: YAMLNode, _ key: String) -> [PrincipalName] {
+    var names: [PrincipalName] = []
+    for element in elements(node, key) {
+      guard let text = element.string, !text.isEmpty, !text.utf8.contains(0) else {
+        complain(element.position, "\(key) must be names or numbers")
+        continue
+      }
+      if text == "*" {
+        names.append(.anyone)
+      } else if text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-") }) {
+        do throws(UserIDError) {
+          names.append(.number(try UserID.parse(text)))
+        } catch {
+          complain(element.position, "\(key): \(displayEscaped(text)) \(error.reason)")
+        }
+      } else {
+        names.append(.name(Array(text.utf8)))
+      }
+    }
+    return names
+  }
+}

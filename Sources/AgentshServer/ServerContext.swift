@@ -1,0 +1,81 @@
+internal import AgentshAudit
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+
+/// What every part of the server shares; made once at start.
+final class ServerContext: Sendable {
+  let rules: CurrentRuleset
+  let sessions = SessionTable()
+  let log: ServerLog
+  /// Directory of the sessions' directories.
+  let runtime: SharedDescriptor
+  let runtimePath: [UInt8]
+  /// Directory of the sessions' records.
+  let records: SharedDescriptor
+  let recordsPath: [UInt8]
+  let supervisor: [UInt8]
+  let host: HostAbilities
+  let refusals = RejectionCounter()
+
+  init(
+    rules: CurrentRuleset, log: ServerLog, runtime: SharedDescriptor, runtimePath: [UInt8], records: SharedDescriptor, recordsPath: [UInt8],
+    supervisor: [UInt8], host: HostAbilities
+  ) {
+    self.rules = rules
+    self.log = log
+    self.runtime = runtime
+    self.runtimePath = runtimePath
+    self.records = records
+    self.recordsPath = recordsPath
+    self.supervisor = supervisor
+    self.host = host
+  }
+}
+
+/// What this host lets the server do, found out by trying.
+struct HostAbilities: Sendable {
+  var cgroups: CgroupHierarchy?
+  var canChangeOwner: Bool
+  /// Reading the filter of another process back: CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no filter of our own (ptrace(2)).
+  var canReadFilters: Bool
+
+  static func probe() -> HostAbilities {
+    let effective = (try? ThreadCapabilities.current().effective) ?? 0
+    func has(_ capability: UInt64) -> Bool { effective >> capability & 1 == 1 }
+    let status = (try? readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8))) ?? []
+    let isUnfiltered = status.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("Seccomp:\t0".utf8) }
+    return HostAbilities(
+      cgroups: (try? CgroupHierarchy.find()) ?? nil, canChangeOwner: has(0), canReadFilters: has(21) && has(19) && isUnfiltered)
+  }
+
+  func has(_ feature: HostFeature) -> Bool {
+    switch feature {
+    case .cgroup: cgroups != nil
+    case .attestation: canReadFilters
+    // The client finds out by use, in the process that is to be enforced.
+    case .listener, .landlock: true
+    }
+  }
+
+  static func explanation(_ feature: HostFeature) -> String {
+    switch feature {
+    case .cgroup: "no cgroup hierarchy is writable here (mount cgroup2, or give the service Delegate=yes)"
+    case .attestation: "installed filters can't be read back (CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no seccomp filter on the server itself)"
+    case .listener: "no seccomp listener can be installed"
+    case .landlock: "the kernel has no Landlock"
+    }
+  }
+
+  /// For the record of a session.
+  var names: [String] {
+    var names: [String] = []
+    switch cgroups?.version {
+    case .v2: names.append("cgroup2")
+    case .v1(let controller): names.append("cgroup1:\(controller)")
+    case nil: break
+    }
+    if canReadFilters { names.append("attestation") }
+    return names
+  }
+}

@@ -1,0 +1,164 @@
+internal import AgentshAudit
+internal import AgentshFilter
+internal import AgentshProtocol
+internal import AgentshSystem
+import Synchronization
+
+/// A session as the server knows it: what was decided when it was opened, and how far it has come.
+final class Session: Sendable {
+  /// Everything that stays as it was when the session was opened.
+  struct Facts: Sendable {
+    let id: String
+    let name: String?
+    let uid: UInt32
+    let user: String
+    let policy: String
+    /// Display-escaped.
+    let command: [String]
+    let cwd: String
+    let started: String
+    let record: [UInt8]
+    /// In the order of opening.
+    let order: UInt64
+  }
+
+  enum Phase: Sendable, Equatable {
+    /// Files are being made, the supervisor is not ready or the target has not started.
+    case starting
+    case running
+    /// Its supervisor is gone or going; the control group may not be empty yet.
+    case ending
+    case ended
+  }
+
+  struct Progress: Sendable {
+    var phase = Phase.starting
+    var pid: Int32?
+    var refused = 0
+  }
+
+  let facts: Facts
+  private let progress = Mutex(Progress())
+
+  init(_ facts: Facts) { self.facts = facts }
+
+  var current: Progress { progress.withLock { $0 } }
+
+  func update(_ change: (inout Progress) -> Void) { progress.withLock { change(&$0) } }
+
+  var isActive: Bool { current.phase != .ended }
+
+  var info: SessionInfo {
+    let now = current
+    let state: SessionState =
+      switch now.phase {
+      case .starting: .starting
+      case .running, .ending: .running
+      case .ended: .ended
+      }
+    return SessionInfo(
+      session: facts.id, name: facts.name, uid: facts.uid, user: facts.user, policy: facts.policy, pid: now.pid, command: facts.command,
+      cwd: facts.cwd, started: facts.started, state: state, refused: now.refused, record: String(decoding: facts.record, as: UTF8.self))
+  }
+}
+
+/// All sessions, and the limits on them. Locked: every thread may ask.
+final class SessionTable: Sendable {
+  private struct State {
+    var sessions: [String: Session] = [:]
+    var nextOrder: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+  /// Ended sessions that are kept to be listed, over all users: a bound on memory.
+  static let mostEnded = 1000
+
+  /// Makes room for one more session and takes it, in one step, so that parallel opens can't exceed a limit.
+  func reserve(_ limits: SessionLimits, uid: UInt32, _ facts: (UInt64) -> Session.Facts) throws(ControlError) -> Session {
+    let result: Result<Session, ControlError> = state.withLock { state in
+      let sessions = state.sessions.values
+      let active = sessions.filter(\.isActive)
+      let own = active.filter { $0.facts.uid == uid }
+      let holders = own.sorted { $0.facts.order < $1.facts.order }
+      if own.count >= limits.activePerUser {
+        return .failure(Self.limitReached("active_sessions_per_user", limits.activePerUser, holders))
+      }
+      if own.count >= limits.perUser { return .failure(Self.limitReached("sessions_per_user", limits.perUser, holders)) }
+      if active.count >= limits.active {
+        // Whose the others are is nobody's business here.
+        return .failure(.limitReached(reason: "all \(limits.active) sessions that this host allows (active_sessions) are in use; try again later"))
+      }
+      Self.makeRoom(&state, uid: uid, keeping: limits.perUser - own.count - 1)
+      let session = Session(facts(state.nextOrder))
+      state.nextOrder += 1
+      state.sessions[session.facts.id] = session
+      return .success(session)
+    }
+    return try result.get()
+  }
+
+  private static func limitReached(_ name: String, _ limit: Int, _ holders: [Session]) -> ControlError {
+    let list = holders.map { session in
+      let command = displayEscaped(session.facts.command.joined(separator: " "))
+      let label = session.facts.name.map { "\($0) " } ?? ""
+      return "\(label)\(session.facts.id) (\(command.prefix(60)))"
+    }
+    return .limitReached(
+      reason: "\(limit) sessions is what \(name) allows you, and these hold it: \(list.joined(separator: ", ")); `agentsh stop ID` ends one")
+  }
+
+  /// Forgets the oldest ended sessions of a user beyond `keeping`, and of all users beyond the bound.
+  private static func makeRoom(_ state: inout State, uid: UInt32, keeping: Int) {
+    func forget(_ sessions: [Session], beyond bound: Int) {
+      for session in sessions.sorted(by: { $0.facts.order < $1.facts.order }).dropLast(max(0, bound)) {
+        state.sessions[session.facts.id] = nil
+      }
+    }
+    let ended = state.sessions.values.filter { !$0.isActive }
+    forget(ended.filter { $0.facts.uid == uid }, beyond: keeping)
+    forget(state.sessions.values.filter { !$0.isActive }, beyond: mostEnded)
+  }
+
+  /// Forgets a session that never came about.
+  func cancel(_ session: Session) {
+    state.withLock { _ = $0.sessions.removeValue(forKey: session.facts.id) }
+  }
+
+  func session(_ id: String) -> Session? { state.withLock { $0.sessions[id] } }
+
+  /// Every session, in the order of opening.
+  var all: [Session] {
+    state.withLock { Array($0.sessions.values) }.sorted { $0.facts.order < $1.facts.order }
+  }
+}
+
+/// What a caller may see and do.
+struct Authority: Sendable {
+  let uid: UInt32
+  let isAdmin: Bool
+  /// The session that the caller itself runs in.
+  let inside: String?
+
+  func maySee(_ session: Session) -> Bool {
+    // From inside a session there is nothing but that session, whoever it belongs to.
+    if let inside { return session.facts.id == inside }
+    return isAdmin || session.facts.uid == uid
+  }
+}
+
+extension SessionTable {
+  /// The session that `text` means to this caller: an id, a unique beginning of one, or a name.
+  func find(_ text: String, for authority: Authority) throws(ControlError) -> Session {
+    let visible = all.filter { authority.maySee($0) }
+    if let exact = visible.first(where: { $0.facts.id == text }) { return exact }
+    let named = visible.filter { $0.facts.name.map { $0.utf8.elementsEqual(text.utf8) } ?? false }
+    // Of several with one name, the one that is still there, else the last.
+    if let found = named.last(where: \.isActive) ?? named.last { return found }
+    let beginning = visible.filter { $0.facts.id.utf8.starts(with: text.utf8) }
+    if beginning.count > 1 {
+      throw .unknownSession(reason: "\(beginning.count) sessions begin with \(displayEscaped(text)); write more of the id")
+    }
+    guard let found = beginning.first else { throw .unknownSession(reason: "there is no session \(displayEscaped(text)) that you may see") }
+    return found
+  }
+}

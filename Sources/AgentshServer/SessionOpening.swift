@@ -1,0 +1,289 @@
+internal import AgentshAudit
+internal import AgentshFilter
+internal import AgentshPolicy
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// A session whose supervisor runs and has not said yet that it is ready.
+final class OpenedSession: Sendable {
+  let session: Session
+  /// Our end of the channel; non-blocking.
+  let channel: UnixSocket
+  let supervisor: SpawnedProcess
+  let cgroup: Cgroup?
+  /// The launcher.
+  let caller: ControlPeer
+  let program: FilterProgram
+  let reply: WrapReply
+  let readyDeadline: Deadline
+
+  init(
+    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, cgroup: consuming Cgroup?, caller: ControlPeer,
+    program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
+  ) {
+    self.session = session
+    self.channel = channel
+    self.supervisor = supervisor
+    self.cgroup = cgroup
+    self.caller = caller
+    self.program = program
+    self.reply = reply
+    self.readyDeadline = readyDeadline
+  }
+
+  /// The kernel's cgroup.events descriptor, lent.
+  var cgroupEvents: CInt? {
+    switch cgroup {
+    case .some(let group): group.eventsDescriptor
+    case .none: nil
+    }
+  }
+}
+
+/// Opens sessions: identity, assignment, limits, then directory, record, control group and supervisor. Runs on a worker.
+struct SessionOpening {
+  let context: ServerContext
+  let peer: ControlPeer
+  let request: WrapRequest
+
+  func open() throws(ControlError) -> OpenedSession {
+    let rules = context.rules.ruleset
+    let caller = try identity()
+    let policy = try rules.policy(for: caller, wanted: request.policy)
+    let warnings = try checkHost(rules.configuration)
+    let cwd = try workingDirectory()
+    let variables = SessionPlan.Variables(projectRoot: cwd, home: caller.home, user: caller.userName)
+    let program = try filter(policy, variables)
+    let id: String
+    do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
+    let session = try context.sessions.reserve(rules.configuration.limits, uid: caller.uid) { order in
+      Session.Facts(
+        id: id, name: request.name, uid: caller.uid, user: displayEscaped(caller.userName), policy: policy.name,
+        command: request.command.map { displayEscaped($0) }, cwd: displayEscaped(cwd), started: auditClock().text,
+        record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
+    }
+    do throws(ControlError) {
+      return try start(session, rules.configuration, caller, policy, variables, program, warnings)
+    } catch {
+      context.sessions.cancel(session)
+      throw error
+    }
+  }
+
+  private func identity() throws(ControlError) -> CallerIdentity {
+    do throws(SyscallError) {
+      guard let named = request.callerUID, named != peer.uid else { return try CallerIdentity(of: peer) }
+      if peer.uid == 0 { return try CallerIdentity(named: named) }
+    } catch {
+      throw .notPermitted(reason: "the user database can't be asked who uid \(request.callerUID ?? peer.uid) is: \(error)")
+    }
+    throw .notPermitted(
+      reason: "caller_uid \(request.callerUID ?? peer.uid) is not you (uid \(peer.uid)): only uid 0 may act for another user")
+  }
+
+  /// What is missing and may be, in words for the user.
+  private func checkHost(_ configuration: ServerConfiguration) throws(ControlError) -> [String] {
+    var warnings: [String] = []
+    for feature in HostFeature.allCases where !context.host.has(feature) {
+      let explanation = HostAbilities.explanation(feature)
+      guard configuration.rule(for: feature) == .warn else {
+        throw .hostCannotEnforce(reason: "\(feature.rawValue): \(explanation); an administrator can accept that in on_missing_feature")
+      }
+      warnings.append("\(feature.rawValue): \(explanation)")
+    }
+    return warnings
+  }
+
+  /// Where the launcher is, by the kernel's word; nothing is looked up by the name.
+  private func workingDirectory() throws(ControlError) -> [UInt8] {
+    let path: [UInt8]
+    do throws(SyscallError) { path = try ProcessIdentity.readLink("cwd", of: peer.pidfd) } catch {
+      throw .invalidParameter(reason: "the working directory of the calling process can't be found out: \(error)")
+    }
+    guard path.first == UInt8(ascii: "/"), path.count < Int(PATH_MAX) else {
+      throw .invalidParameter(reason: "the working directory \(displayEscaped(path)) can't be reached from the server's root directory")
+    }
+    guard !path.ends(with: " (deleted)") else {
+      throw .invalidParameter(reason: "the working directory \(displayEscaped(path)) has been removed; change to one that exists")
+    }
+    return path
+  }
+
+  private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> FilterProgram {
+    do {
+      // The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project itself.
+      let bound = try policy.policy.bound(
+        to: PolicyVariables(
+          projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user))
+      return try policy.filter(for: bound)
+    } catch {
+      throw .hostCannotEnforce(reason: "policy \(policy.name) can't be used here: \(error)")
+    }
+  }
+
+  private func start(
+    _ session: Session, _ configuration: ServerConfiguration, _ caller: CallerIdentity, _ policy: LoadedPolicy,
+    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String]
+  ) throws(ControlError) -> OpenedSession {
+    let name = Array(session.facts.id.utf8)
+    var undo = Undo(context: context, name: name)
+    do {
+      let directory = try SessionDirectory(
+        in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: caller.uid, gid: caller.gid,
+        canChangeOwner: context.host.canChangeOwner)
+      undo.hasDirectory = true
+      let record = try openAt(
+        context.records.rawValue, name + Array(".jsonl".utf8), flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o640)
+      undo.hasRecord = true
+      let cgroup = try context.host.cgroups?.create(name)
+      undo.hasCgroup = true
+      let killNumber: CInt? =
+        switch cgroup {
+        case .some(let group): group.killDescriptor
+        case .none: nil
+        }
+      let token = try newToken()
+      let plan = try plan(session, configuration, caller, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
+      let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
+      let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
+      let pair = try UnixSocket.pair(.sequencedPackets, nonBlocking: true)
+      _ = try TrustedPath.file(context.supervisor)
+      let supervisor = try spawnSupervisor(
+        context.supervisor,
+        descriptors: [
+          null.rawValue, null.rawValue, STDERR_FILENO, pair.second.rawValue, directory.notify.rawValue, directory.signal.rawValue,
+          directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue, planFile.rawValue, killNumber ?? null.rawValue,
+        ],
+        identity: SpawnIdentity(uid: caller.uid, gid: caller.gid, groups: caller.groups, capabilities: ThreadCapabilities.sysPtrace))
+      // On record before the caller hears of it: a log that can't be written opens no session.
+      do throws(SyscallError) {
+        try context.log.require(opened(session, policy))
+      } catch {
+        endAtOnce(supervisor)
+        throw error
+      }
+      let reply = WrapReply(
+        session: session.facts.id, policy: policy.name, notifySocket: directory.socketPath(.notify),
+        signalSocket: directory.socketPath(.signal), ptraceSocket: directory.socketPath(.ptrace), token: token,
+        filter: program.instructions, environment: EnvironmentPlan(policy.policy.environment), warnings: warnings,
+        record: session.facts.record)
+      undo.isDone = true
+      return OpenedSession(
+        session: session, channel: pair.first, supervisor: supervisor, cgroup: cgroup, caller: peer, program: program, reply: reply,
+        readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+    } catch {
+      undo.run()
+      throw Self.failed(error)
+    }
+  }
+}
+
+extension SessionOpening {
+  /// Removes what was made when the rest could not be.
+  private struct Undo {
+    let context: ServerContext
+    let name: [UInt8]
+    var hasDirectory = false
+    var hasRecord = false
+    var hasCgroup = false
+    var isDone = false
+
+    func run() {
+      guard !isDone else { return }
+      if hasCgroup { context.removeCgroup(name) }
+      if hasRecord { try? removeName(at: context.records.rawValue, name + Array(".jsonl".utf8)) }
+      if hasDirectory { SessionDirectory.remove(in: context.runtime.descriptor, name: name) }
+    }
+  }
+
+  private func newToken() throws(SyscallError) -> SessionToken {
+    guard let token = SessionToken(bytes: try randomBytes(SessionToken.byteCount)) else { throw SyscallError("getrandom", .ioError) }
+    return token
+  }
+
+  private func plan(
+    _ session: Session, _ configuration: ServerConfiguration, _ caller: CallerIdentity, _ policy: LoadedPolicy,
+    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ directory: [UInt8], _ token: SessionToken, hasKillFile: Bool
+  ) throws(SyscallError) -> SessionPlan {
+    let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    // The shorter of what the caller and what the policy say.
+    let timeouts = [request.timeoutMilliseconds, policy.policy.resourceLimits.sessionTimeout].compactMap { $0 }.filter { $0 > 0 }
+    return SessionPlan(
+      sessionID: session.facts.id, token: token, callerUID: caller.uid, callerGID: caller.gid, groups: caller.groups,
+      callerPID: try ProcessIdentity.processID(of: peer.pidfd), command: request.command, cwd: variables.projectRoot,
+      policyName: policy.name, policySource: policy.source, policyFile: policy.file, policySHA256: policy.sha256, variables: variables,
+      filterSHA256: AuditDigest.sha256(program.instructions), nonce: nonce,
+      handshakeTimeoutMilliseconds: configuration.handshakeTimeoutMilliseconds, timeoutMilliseconds: timeouts.min(), name: request.name,
+      sudoUID: request.sudoUID, features: context.host.names, notEnforced: policy.policy.notEnforced, isEmbedded: false,
+      serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
+      recordPath: session.facts.record)
+  }
+
+  private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
+    AuditRecord(
+      operation: .sessionOpened, session: session.facts.id, uid: session.facts.uid, pid: peer.credentials.pid,
+      subject: .command(request.command),
+      fields: [
+        AuditField("policy", .text(policy.name)), AuditField("policy_sha256", .text(policy.sha256)),
+        AuditField("peer_uid", .integer(Int64(peer.uid))),
+      ])
+  }
+
+  /// What the caller is told of a failure of the server's own.
+  private static func failed(_ error: any Error) -> ControlError {
+    if let error = error as? ControlError { return error }
+    return .hostCannotEnforce(reason: "the session can't be set up: \(error)")
+  }
+
+  private static func failed(_ stage: String, _ error: any Error) -> ControlError {
+    .hostCannotEnforce(reason: "the session can't be set up: \(stage): \(error)")
+  }
+
+  /// A random UUID (version 4, RFC 9562), in lower case.
+  private func randomUUID() throws(SyscallError) -> String {
+    var bytes = try randomBytes(16)
+    guard bytes.count == 16 else { throw SyscallError("getrandom", .ioError) }
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    let digits = Hexadecimal.encode(bytes)
+    var text = ""
+    for (index, digit) in digits.enumerated() {
+      if [8, 12, 16, 20].contains(index) { text.append("-") }
+      text.append(digit)
+    }
+    return text
+  }
+}
+
+extension ServerContext {
+  /// Kills what is left in a session's control group and removes it, if it is empty at once.
+  func removeCgroup(_ name: [UInt8]) {
+    guard let directory = host.cgroups?.directory else { return }
+    try? removeName(at: AT_FDCWD, TrustedPath.joined(directory, name), isDirectory: true)
+  }
+}
+
+extension EnvironmentPlan {
+  init(_ policy: EnvironmentPolicy) {
+    self.init(
+      allow: policy.allow, deny: policy.deny, inject: policy.inject.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) },
+      maxBytes: policy.maxBytes > 0 ? policy.maxBytes : nil, maxKeys: policy.maxKeys > 0 ? policy.maxKeys : nil,
+      blockIteration: policy.blockIteration)
+  }
+}
+
+extension [UInt8] {
+  func ends(with text: StaticString) -> Bool {
+    let ending = Array("\(text)".utf8)
+    return count >= ending.count && suffix(ending.count).elementsEqual(ending)
+  }
+}
+
+/// Kills a supervisor that is not wanted after all, and waits for it: SIGKILL takes a moment at most.
+func endAtOnce(_ process: borrowing SpawnedProcess) {
+  try? process.pidfd.sendSignal(SIGKILL)
+  _ = try? waitUntilReady(process.pidfd.descriptor, deadline: .after(milliseconds: 5000))
+  _ = reap(process.pidfd)
+}
