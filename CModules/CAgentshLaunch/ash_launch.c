@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +31,10 @@ static void report(const struct ash_launch *launch, int stage, int error, int va
 }
 
 static void fail(const struct ash_launch *launch, int stage, int value) {
-  report(launch, stage, errno, value);
+  int error = errno;
+  report(launch, stage, error, value);
+  // What a shell answers when there is no such program, and when there is one that can't be executed.
+  if (stage == ASH_STAGE_EXEC) _exit(error == ENOENT || error == ENOTDIR ? 127 : 126);
   _exit(125);
 }
 
@@ -264,13 +268,57 @@ void ash_die_of_signal(int number) {
   ash_signals_set_mask(0);
 }
 
-int ash_wait_child(pid_t pid, int reap, int *code, int *status) {
+void ash_act_by_default(int number) {
+  struct sigaction action, former;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  // SIGSTOP has no disposition that could be changed (EINVAL), and needs none.
+  int changed = sigaction(number, &action, &former) == 0;
+  uint64_t only = UINT64_C(1) << (number - 1), mask;
+  kill(getpid(), number);
+  // Unblocking delivers it before the call returns.
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, &mask, sizeof mask);
+  change_mask(&mask, NULL);
+  if (changed) sigaction(number, &former, NULL);
+}
+
+int ash_get_user_ids(uid_t *real, uid_t *effective, uid_t *saved) { return getresuid(real, effective, saved); }
+int ash_get_group_ids(gid_t *real, gid_t *effective, gid_t *saved) { return getresgid(real, effective, saved); }
+int ash_set_user_ids(uid_t real, uid_t effective, uid_t saved) { return setresuid(real, effective, saved); }
+int ash_set_group_ids(gid_t real, gid_t effective, gid_t saved) { return setresgid(real, effective, saved); }
+
+int ash_wait_any(pid_t *pid, int *code, int *status) {
   siginfo_t information;
   memset(&information, 0, sizeof information);
-  int options = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | (reap ? 0 : WNOWAIT);
-  if (waitid(P_PID, (id_t)pid, &information, options) != 0) return -1;
+  int result;
+  do result = waitid(P_ALL, 0, &information, WEXITED | WSTOPPED | WCONTINUED | WNOHANG);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return errno == ECHILD ? 0 : -1;
   if (information.si_pid == 0) return 0;
+  *pid = information.si_pid;
   *code = information.si_code;
   *status = information.si_status;
+  return 1;
+}
+
+int ash_signals_open(void) {
+  sigset_t all;
+  sigfillset(&all);
+  return signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int ash_signals_next(int descriptor, int *number, int *code, pid_t *sender) {
+  struct signalfd_siginfo information;
+  ssize_t got;
+  do got = read(descriptor, &information, sizeof information);
+  while (got == -1 && errno == EINTR);
+  if (got == -1) return errno == EAGAIN ? 0 : -1;
+  if (got != sizeof information) {
+    errno = EIO;
+    return -1;
+  }
+  *number = (int)information.ssi_signo;
+  *code = information.ssi_code;
+  *sender = (pid_t)information.ssi_pid;
   return 1;
 }

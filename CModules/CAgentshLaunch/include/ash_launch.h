@@ -83,5 +83,20 @@ int ash_signal_set_default(int signal);
 // that signal doesn't end a process.
 void ash_die_of_signal(int signal);
 
-// waitid(2) on a child, without blocking: 0 when nothing changed; else 1, with *code (CLD_EXITED…) and *status (exit status or signal).
-int ash_wait_child(pid_t pid, int reap, int *code, int *status);
+// Lets a signal do by default what it does (stop, end), once, and puts disposition and mask back; it comes back when continued.
+void ash_act_by_default(int signal);
+
+// getresuid(2), getresgid(2), setresuid(2), setresgid(2): the last two take (uid_t)-1 for "as it is".
+int ash_get_user_ids(uid_t *real, uid_t *effective, uid_t *saved);
+int ash_get_group_ids(gid_t *real, gid_t *effective, gid_t *saved);
+int ash_set_user_ids(uid_t real, uid_t effective, uid_t saved);
+int ash_set_group_ids(gid_t real, gid_t effective, gid_t saved);
+
+// One change of any child, without blocking and reaping it when it has ended: 0 when there is none (or no child); 1 with *pid,
+// *code (CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_STOPPED, CLD_CONTINUED) and *status (exit status or signal); -1 with errno.
+int ash_wait_any(pid_t *pid, int *code, int *status);
+
+// signalfd(2) for every signal that can be blocked, non-blocking and close-on-exec.
+int ash_signals_open(void);
+// The next signal: 1 and *number, *code (si_code), *sender (pid); 0 when none is waiting; -1 with errno.
+int ash_signals_next(int descriptor, int *number, int *code, pid_t *sender);
