@@ -67,6 +67,12 @@ public struct SeccompListener: ~Copyable, Sendable {
     ash_notif_id_valid(descriptor.rawValue, id) == 0 || currentErrno != .noSuchFileOrDirectory
   }
 
+  /// Whether a call waits to be received (POLLIN).
+  public borrowing func hasPendingCall() -> Bool {
+    var request = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLIN) != 0
+  }
+
   /// Whether every process under the filter is gone (POLLHUP), waiting at most `milliseconds` (-1: for ever).
   public borrowing func isAbandoned(waiting milliseconds: Int32) -> Bool {
     var request = pollfd(fd: descriptor.rawValue, events: 0, revents: 0)

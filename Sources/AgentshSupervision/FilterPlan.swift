@@ -1,0 +1,47 @@
+public import AgentshFilter
+public import AgentshPolicy
+
+extension FilterSpecification {
+  /// What a session's filter has to trap so that `policy` can be enforced, and what it lets through beyond what every session is refused.
+  ///
+  /// The server, the embedded launcher and `policy explain` ask here and nowhere else, so that what is explained is what is installed. A server that
+  /// doesn't look for the caller's repository itself binds the policy with the project's root as `${GIT_ROOT}`: trapping more than is
+  /// needed costs time, trapping less would let something through.
+  ///
+  /// - Parameters:
+  ///   - needs: what the bound policy wants decided.
+  ///   - allowedCalls: the policy's `syscalls: {allow: […]}`.
+  public init(needs: SupervisionNeeds, allowedCalls: Set<String>) {
+    var traps: TrapClasses = []
+    if needs.readOpens != nil { traps.insert(.readOpens) }
+    if needs.writeOpens != nil { traps.insert(.writeOpens) }
+    // Times and extended attributes (.metadata) are not among the mediated calls: the kernel's permission checks alone hold for them.
+    if needs.changes != nil { traps.insert(.fileChanges) }
+    if needs.commands != nil { traps.insert(.exec) }
+    // listen(2) on a socket that was never bound takes a port on every address, so it is decided wherever addresses are.
+    if needs.network != nil { traps.formUnion([.network, .listening]) }
+    if needs.unixSockets != nil { traps.formUnion([.unixSockets, .listening]) }
+    if needs.signals != nil { traps.insert(.signals) }
+    self.init(traps: traps, permitted: allowedCalls)
+  }
+
+  /// The specification for a policy whose variables have their values.
+  public init(policy: Policy, bound: BoundPolicy) {
+    self.init(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls)
+  }
+}
+
+extension TrapClasses {
+  /// For each class that is trapped: its name, and the rule (or default) that asks for it first.
+  public static func reasons(of needs: SupervisionNeeds) -> [(name: String, rule: String)] {
+    let asked: [(TrapClasses, String?)] = [
+      (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes), (.exec, needs.commands),
+      (.network, needs.network), (.unixSockets, needs.unixSockets), (.listening, needs.network ?? needs.unixSockets),
+      (.signals, needs.signals),
+    ]
+    return asked.compactMap { trapClass, rule in
+      guard let rule, let name = TrapClasses.named.first(where: { $0.trapClass == trapClass })?.name else { return nil }
+      return (name, rule)
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import AgentshSystem
+
+/// Whose turn it is to receive: one thread at a time waits in the kernel for the next trapped call, and it goes on to answer what it received itself.
+///
+/// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), so a second waiting thread would cost each
+/// call a switch to it and back. With one, the place is empty while that thread answers. It is filled again, before the answer, when
+/// another call is waiting already or the answer may take long; after a millisecond by the watch; and otherwise by the same thread, which comes back
+/// in a few microseconds.
+final class Reception: Sendable {
+  /// What a thread does that has no call to answer.
+  enum Turn: Equatable {
+    case receive
+    case end
+  }
+
+  /// For people and tests.
+  struct Counts: Equatable {
+    var threads: Int
+    var answering: Int
+    var parked: Int
+    var isTaken: Bool
+  }
+
+  private struct State {
+    /// Somebody waits in the kernel, or is on the way there.
+    var isTaken = false
+    /// Since when nobody does, CLOCK_MONOTONIC in nanoseconds.
+    var emptySince: UInt64 = 0
+    /// Threads that answer a call.
+    var answering = 0
+    /// Threads that sleep until it is their turn.
+    var parked = 0
+    /// Turns given to parked threads that have not taken them up yet.
+    var granted = 0
+    /// All threads of the pool.
+    var threads = 0
+    var isClosed = false
+    /// Calls received since the watch looked last.
+    var received = 0
+    var watchSleeps = false
+  }
+
+  private let gate = Gate(State())
+  private let mostThreads: Int
+  private let mostParked: Int
+  private let idleNanoseconds: UInt64
+
+  /// - Parameters:
+  ///   - mostThreads: all of them but one may answer at the same time; what comes then is refused.
+  ///   - mostParked: how many are kept for the next burst.
+  ///   - idleMilliseconds: how long those are kept.
+  init(mostThreads: Int, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000) {
+    self.mostThreads = max(2, mostThreads)
+    self.mostParked = mostParked
+    idleNanoseconds = idleMilliseconds * 1_000_000
+  }
+
+  var counts: Counts {
+    gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.isTaken) }
+  }
+
+  /// What `beginAnswering` says.
+  struct Admission {
+    /// False when too many calls are being answered: this one is to be refused at once, and its thread goes on receiving.
+    let isAdmitted: Bool
+    /// The watch sleeps and has to be woken.
+    let mustWakeWatch: Bool
+  }
+
+  /// The caller has received a call and answers it next.
+  func beginAnswering() -> Admission {
+    gate.withLock { state in
+      state.received += 1
+      let wakes = state.watchSleeps
+      state.watchSleeps = false
+      guard state.answering + 1 < mostThreads else { return Admission(isAdmitted: false, mustWakeWatch: wakes) }
+      state.answering += 1
+      state.isTaken = false
+      state.emptySince = monotonicNanoseconds()
+      return Admission(isAdmitted: true, mustWakeWatch: wakes)
+    }
+  }
+
+  /// The call is answered: waits for the caller's next turn.
+  func finishAnswering() -> Turn {
+    let turn: Turn? = gate.withLock { state in
+      state.answering -= 1
+      if !state.isClosed, !state.isTaken {
+        state.isTaken = true
+        return .receive
+      }
+      if state.isClosed || state.parked >= mostParked {
+        state.threads -= 1
+        return .end
+      }
+      state.parked += 1
+      return nil
+    }
+    if let turn { return turn }
+    let granted = gate.wait(until: monotonicNanoseconds() &+ idleNanoseconds) { state -> Turn? in
+      if state.isClosed { return .end }
+      guard state.granted > 0 else { return nil }
+      state.granted -= 1
+      state.parked -= 1
+      return .receive
+    }
+    if granted == .receive { return .receive }
+    return gate.withLock { state in
+      state.parked -= 1
+      // A turn that was given while the wait timed out must not be lost.
+      if state.granted > state.parked, !state.isClosed {
+        state.granted -= 1
+        return .receive
+      }
+      state.threads -= 1
+      return .end
+    }
+  }
+
+  /// How the empty place is filled.
+  enum Filling: Equatable {
+    /// It is taken, or was given to a thread that had waited for it.
+    case done
+    /// A thread must be started for it, which counts already. If that fails: `startFailed`.
+    case startThread
+  }
+
+  /// Sees to it that somebody receives while the caller does something that may take long.
+  func fill() -> Filling {
+    gate.withLock { state in
+      guard !state.isTaken, !state.isClosed else { return .done }
+      if state.parked > state.granted {
+        state.isTaken = true
+        state.granted += 1
+        gate.wakeOne()
+        return .done
+      }
+      guard state.threads < mostThreads else { return .done }
+      state.isTaken = true
+      state.threads += 1
+      return .startThread
+    }
+  }
+
+  /// There was no thread to be had: the place is empty again, and the watch tries once more.
+  func startFailed() {
+    gate.withLock { state in
+      state.threads -= 1
+      state.isTaken = false
+      state.emptySince = monotonicNanoseconds()
+    }
+  }
+
+  /// What the watch sees.
+  struct Look {
+    /// The place has been empty for too long.
+    let mustFill: Bool
+    /// Calls came since the last look, or are being answered.
+    let isBusy: Bool
+  }
+
+  /// A look of the watch.
+  func look(emptyFor nanoseconds: UInt64) -> Look {
+    gate.withLock { state in
+      let isBusy = state.received > 0 || !state.isTaken
+      state.received = 0
+      return Look(mustFill: !state.isTaken && monotonicNanoseconds() &- state.emptySince >= nanoseconds, isBusy: isBusy)
+    }
+  }
+
+  /// The watch goes to sleep and the next call wakes it: false when one came in between.
+  func letWatchSleep() -> Bool {
+    gate.withLock { state in
+      guard state.received == 0, state.isTaken else { return false }
+      state.watchSleeps = true
+      return true
+    }
+  }
+
+  /// No more turns: threads end as they come back.
+  func close() {
+    gate.withLock { $0.isClosed = true }
+    gate.wakeAll()
+  }
+
+  var isClosed: Bool { gate.withLock { $0.isClosed } }
+}

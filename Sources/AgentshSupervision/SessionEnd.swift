@@ -1,0 +1,101 @@
+import AgentshProtocol
+import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// The processes of a session, to be signalled and killed: through its cgroup, or by descent from the root target and the launcher.
+struct SessionProcesses: ~Copyable {
+  /// The cgroup's kill file; /dev/null without a cgroup.
+  private let killFile: OwnedDescriptor
+  /// The cgroup's directory; nil without one.
+  private let directory: OwnedDescriptor?
+  private let launcher: Int32
+
+  /// - Parameters:
+  ///   - killFile: descriptor of `cgroup.kill`, or of anything where there is no cgroup.
+  ///   - isCgroup: which of both.
+  init(killFile: consuming OwnedDescriptor, isCgroup: Bool, launcher: Int32) {
+    let path = isCgroup ? try? readLink(at: AT_FDCWD, descriptorPath(killFile.rawValue)) : nil
+    if let path, let slash = path.lastIndex(of: UInt8(ascii: "/")) {
+      directory = try? openAt(AT_FDCWD, Array(path[..<slash]), flags: O_RDONLY | O_DIRECTORY)
+    } else {
+      directory = nil
+    }
+    self.killFile = killFile
+    self.launcher = launcher
+  }
+
+  private var directoryDescriptor: CInt? {
+    switch directory {
+    case .some(let opened): opened.rawValue
+    case .none: nil
+    }
+  }
+
+  /// SIGKILL to everything; to be called again until nothing is left.
+  borrowing func kill(rootTarget: Int32?) {
+    if directoryDescriptor != nil {
+      _ = writeAll(killFile.rawValue, Array("1".utf8))
+      return
+    }
+    signal(SIGKILL, rootTarget: rootTarget)
+  }
+
+  /// A signal to every process of the session.
+  borrowing func signal(_ number: Int32, rootTarget: Int32?) {
+    for process in members(rootTarget: rootTarget) {
+      // The number could have become another's since it was read: the pidfd pins it, and it must still be a member then.
+      guard let pidfd = try? Pidfd.open(process), members(rootTarget: rootTarget).contains(process) else { continue }
+      try? pidfd.sendSignal(number)
+    }
+  }
+
+  /// Numbers of the session's processes as they are now.
+  borrowing func members(rootTarget: Int32?) -> Set<Int32> {
+    if let directory = directoryDescriptor {
+      guard let text = try? readSmallFile(at: directory, Array("cgroup.procs".utf8), limit: 4 << 20) else { return [] }
+      return Set(text.split(separator: UInt8(ascii: "\n")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }.filter { $0 > 0 })
+    }
+    return Self.descendants(of: launcher, and: rootTarget, except: getpid())
+  }
+
+  /// Every process that descends from the launcher, which adopts orphans (PR_SET_CHILD_SUBREAPER), or from the root target.
+  static func descendants(of launcher: Int32, and rootTarget: Int32?, except own: Int32) -> Set<Int32> {
+    let parents = Dictionary(SessionRelations.allProcesses().map { ($0.process, $0.parent) }, uniquingKeysWith: { first, _ in first })
+    var members: Set<Int32> = []
+    if let rootTarget, parents[rootTarget] != nil { members.insert(rootTarget) }
+    var grows = true
+    while grows {
+      grows = false
+      for (process, parent) in parents where process != own && parent != own && !members.contains(process) {
+        if parent == launcher || members.contains(parent) {
+          members.insert(process)
+          grows = true
+        }
+      }
+    }
+    return members
+  }
+
+  // MARK: What they used
+
+  /// User and system time of all, in microseconds; nil without a cgroup.
+  borrowing func cpuMicroseconds() -> Int? {
+    guard let directory = directoryDescriptor, let text = try? readSmallFile(at: directory, Array("cpu.stat".utf8)) else { return nil }
+    return number("usage_usec", in: text)
+  }
+
+  /// Highest memory use in KiB: of the cgroup where its memory is accounted for, else nil.
+  borrowing func memoryKiB() -> Int? {
+    guard let directory = directoryDescriptor, let text = try? readSmallFile(at: directory, Array("memory.peak".utf8)) else { return nil }
+    return text.split(separator: UInt8(ascii: "\n")).first.flatMap { Int(String(decoding: $0, as: UTF8.self)) }.map { $0 / 1024 }
+  }
+
+  private borrowing func number(_ name: String, in text: [UInt8]) -> Int? {
+    for line in text.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: " "))
+      if fields.count == 2, fields[0].elementsEqual(name.utf8) { return Int(String(decoding: fields[1], as: UTF8.self)) }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,47 @@
+import AgentshAudit
+import AgentshProtocol
+import AgentshSystem
+
+extension SessionLoop {
+  /// The record's first line: what was to run, for whom, under which policy, and what of it this host can't or doesn't enforce.
+  func startRecord() -> AuditRecord {
+    var caller: [AuditField] = [
+      AuditField("uid", .integer(Int64(plan.callerUID))), AuditField("gid", .integer(Int64(plan.callerGID))),
+      AuditField("pid", .integer(Int64(plan.callerPID))),
+    ]
+    if let claimed = plan.sudoUID { caller.append(AuditField("sudo_uid", .integer(Int64(claimed)))) }
+    var fields: [AuditField] = [
+      AuditField("policy", .text(plan.policyName)), AuditField("policy_sha256", .text(plan.policySHA256)),
+      AuditField("caller", .fields(caller)), AuditField("cwd", .bytes(plan.cwd)), AuditField("filter_sha256", .text(plan.filterSHA256)),
+      AuditField("features", .list(plan.features.map { .text($0) })), AuditField("not_enforced", .list(plan.notEnforced.map { .text($0) })),
+    ]
+    if let name = plan.name { fields.append(AuditField("name", .text(name))) }
+    if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }
+    return AuditRecord(
+      operation: .sessionStart, session: plan.sessionID, uid: plan.callerUID, pid: targetNumber, subject: .command(plan.command), fields: fields)
+  }
+
+  /// The session's totals as they stand now.
+  func summary() -> SessionSummary {
+    let decisions = AuditDecision.allCases.map { (decision: $0.rawValue, count: counters[$0]) }.filter { $0.count > 0 }
+    return SessionSummary(
+      session: plan.sessionID, refused: counters.refused, audited: counters[.audit], allowed: counters[.allow], decisions: decisions,
+      durationMilliseconds: Int(clamping: (monotonicNanoseconds() &- began) / 1_000_000), ending: ending, reason: reason,
+      cpuMicroseconds: used.cpuMicroseconds, memoryKiB: used.memoryKiB)
+  }
+
+  /// The record's last line.
+  func endRecord(_ summary: SessionSummary) -> AuditRecord {
+    var fields: [AuditField] = []
+    if let status = summary.ending.shellStatus { fields.append(AuditField("status", .integer(Int64(status)))) }
+    if case .signalled(let signal) = summary.ending { fields.append(AuditField("ended_by", .text(signalName(signal)))) }
+    if let reason = summary.reason { fields.append(AuditField("reason", .text(reason))) }
+    fields.append(AuditField("decisions", .fields(summary.decisions.map { AuditField($0.decision, .integer(Int64($0.count))) })))
+    fields.append(AuditField("refused", .integer(Int64(summary.refused))))
+    if let cpu = summary.cpuMicroseconds { fields.append(AuditField("cpu_us", .integer(Int64(cpu)))) }
+    if let memory = summary.memoryKiB { fields.append(AuditField("memory_kb", .integer(Int64(memory)))) }
+    return AuditRecord(
+      operation: .sessionEnd, session: plan.sessionID, uid: plan.callerUID, pid: targetNumber, fields: fields,
+      durationMicroseconds: Int(clamping: (monotonicNanoseconds() &- began) / 1000))
+  }
+}

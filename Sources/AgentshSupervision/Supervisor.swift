@@ -1,0 +1,41 @@
+import AgentshPolicy
+import AgentshProtocol
+import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// What agentsh-supervisor does: one session, from its inherited descriptors to its end.
+public enum SupervisorMain {
+  /// Status when something failed inside: the session was ended, closed.
+  static let failure: Int32 = 70
+
+  public static func run() -> Never {
+    do throws(StartError) {
+      try SupervisorStart.seal()
+      exit(try start().run())
+    } catch {
+      complain(error.description)
+      exit(failure)
+    }
+  }
+
+  private static func start() throws(StartError) -> SessionLoop {
+    try Inherited.check()
+    let plan = try SupervisorStart.readPlan(OwnedDescriptor(owning: Inherited.plan))
+    try SupervisorStart.checkIdentity(plan)
+    SupervisorStart.limitResources(descriptors: 4096)
+    let (policy, bound) = try SupervisorStart.policy(plan)
+    // Before any other thread exists, and before anybody is spoken to.
+    do { try SupervisorFilter.install() } catch { throw .filter("\(error)") }
+    do throws(SyscallError) {
+      return try SessionLoop(plan: plan, policy: policy, bound: bound)
+    } catch {
+      throw .call(error)
+    }
+  }
+
+  /// One line on stderr, which is the server's.
+  static func complain(_ text: String) {
+    _ = writeAll(STDERR_FILENO, Array("agentsh-supervisor: \(displayEscaped(text))\n".utf8))
+  }
+}

@@ -1,0 +1,127 @@
+import AgentshPolicy
+import AgentshProtocol
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// Why a supervisor did not start; one line on stderr, and the server sees the channel close.
+enum StartError: Error, CustomStringConvertible {
+  case missingDescriptor(CInt, String)
+  case call(SyscallError)
+  case plan(ProtocolError)
+  case policy(String)
+  /// The process is not what the plan says it has to be.
+  case identity(String)
+  case filter(String)
+
+  var description: String {
+    switch self {
+    case .missingDescriptor(let number, let what): "descriptor \(number) (\(what)) is not open: only agentshd or agentsh wrap can start this program"
+    case .call(let error): error.description
+    case .plan(let error): "the session's plan is wrong: \(error)"
+    case .policy(let reason): "the session's policy can't be used: \(reason)"
+    case .identity(let reason): "this process is not what the session needs: \(reason)"
+    case .filter(let reason): "the supervisor's own filter: \(reason)"
+    }
+  }
+}
+
+/// The descriptors that a supervisor inherits.
+enum Inherited {
+  static let channel: CInt = 3
+  static let notify: CInt = 4
+  static let signal: CInt = 5
+  static let ptrace: CInt = 6
+  static let record: CInt = 7
+  static let launcher: CInt = 8
+  static let plan: CInt = 9
+  static let kill: CInt = 10
+
+  private static let all: [(CInt, String)] = [
+    (channel, "the server's channel"), (notify, "notify.sock"), (signal, "signal.sock"), (ptrace, "ptrace.sock"), (record, "the record"),
+    (launcher, "the launcher's pidfd"), (plan, "the plan"), (kill, "the cgroup's kill file"),
+  ]
+
+  /// Checks that all are open, and makes them close-on-exec, although nothing is ever exec'ed.
+  static func check() throws(StartError) {
+    for (number, what) in all {
+      guard fcntl(number, F_SETFD, FD_CLOEXEC) == 0 else { throw .missingDescriptor(number, what) }
+    }
+  }
+}
+
+/// What a supervisor does before it speaks to anybody.
+enum SupervisorStart {
+  /// Longest plan: a policy of some megabytes in base 64, and a command line.
+  private static let planLimit = 16 << 20
+
+  /// Closes the process to others and gives up what it doesn't need. First of all: until then the user's other processes can look inside.
+  static func seal() throws(StartError) {
+    do throws(SyscallError) {
+      try syscall("prctl", subject: "PR_SET_DUMPABLE") { ash_prctl(4, 0, 0, 0, 0) }
+      try syscall("prctl", subject: "PR_SET_NO_NEW_PRIVS") { ash_prctl(38, 1, 0, 0, 0) }
+      let isSet = try syscall("prctl", subject: "PR_GET_NO_NEW_PRIVS") { ash_prctl(39, 0, 0, 0, 0) }
+      guard isSet == 1 else { throw SyscallError("prctl", .notPermitted, "PR_GET_NO_NEW_PRIVS") }
+      // PR_CAP_AMBIENT_CLEAR_ALL, then this thread's sets, which all later threads inherit.
+      try syscall("prctl", subject: "PR_CAP_AMBIENT") { ash_prctl(47, 4, 0, 0, 0) }
+      let held = try ThreadCapabilities.current().permitted
+      try ThreadCapabilities.set(effective: 0, permitted: held & ThreadCapabilities.sysPtrace)
+      let left = try ThreadCapabilities.current()
+      guard left.effective == 0, left.inheritable == 0, left.permitted & ~ThreadCapabilities.sysPtrace == 0 else {
+        throw SyscallError("capset", .notPermitted)
+      }
+    } catch {
+      throw .call(error)
+    }
+    ignoreSignals()
+    _ = umask(0o077)
+  }
+
+  /// The plan, from its sealed file.
+  static func readPlan(_ file: borrowing OwnedDescriptor) throws(StartError) -> SessionPlan {
+    let bytes: [UInt8]
+    do throws(SyscallError) { bytes = try Memfd.readSealed(file, limit: planLimit) } catch { throw .call(error) }
+    do throws(ProtocolError) { return try SessionPlan.decode(bytes) } catch { throw .plan(error) }
+  }
+
+  /// Proves that the process runs as the caller and can't become root again.
+  static func checkIdentity(_ plan: SessionPlan) throws(StartError) {
+    let status: [UInt8]
+    do throws(SyscallError) { status = try readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8)) } catch { throw .call(error) }
+    func numbers(_ name: StaticString) -> [UInt32] {
+      (statusField(name, in: status) ?? "").split(whereSeparator: { $0 == " " || $0 == "\t" }).compactMap { UInt32($0) }
+    }
+    guard numbers("Uid:") == Array(repeating: plan.callerUID, count: 4) else { throw .identity("its uid is not \(plan.callerUID)") }
+    guard numbers("Gid:") == Array(repeating: plan.callerGID, count: 4) else { throw .identity("its gid is not \(plan.callerGID)") }
+    // The kernel's list may or may not name the primary group too.
+    guard Set(numbers("Groups:")).union([plan.callerGID]) == Set(plan.groups).union([plan.callerGID]) else {
+      throw .identity("its supplementary groups are not the caller's")
+    }
+    guard numbers("NoNewPrivs:") == [1] else { throw .identity("no_new_privs is not set") }
+    guard plan.callerUID != 0 else { return }
+    guard setuid(0) == -1, seteuid(0) == -1, geteuid() == plan.callerUID else { throw .identity("uid 0 could be taken up again") }
+  }
+
+  /// The policy with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
+  static func policy(_ plan: SessionPlan) throws(StartError) -> (policy: Policy, bound: BoundPolicy) {
+    let parsed = Policy.parse(plan.policySource, file: plan.policyFile)
+    guard let policy = parsed.policy else { throw .policy(parsed.diagnostics.first?.description ?? plan.policyFile) }
+    let variables = PolicyVariables(
+      projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
+      home: plan.variables.home, user: plan.variables.user)
+    do throws(PolicyError) { return (policy, try policy.bound(to: variables)) } catch { throw .policy(error.description) }
+  }
+
+  /// The nearest directory from `directory` upwards that has a `.git` (a directory, or a file in worktrees and submodules); nil without one.
+  static func gitRoot(above directory: [UInt8]) -> [UInt8]? {
+    var place = directory[...]
+    let slash = UInt8(ascii: "/")
+    while true {
+      while place.count > 1, place.last == slash { place = place.dropLast() }
+      if (try? linkStatus(at: AT_FDCWD, Array(place) + Array("/.git".utf8))) != nil { return Array(place) }
+      guard place.count > 1, let last = place.lastIndex(of: slash) else { return nil }
+      place = last == place.startIndex ? place.prefix(1) : place[..<last]
+    }
+  }
+}

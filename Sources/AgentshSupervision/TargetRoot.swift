@@ -1,0 +1,50 @@
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// The root directory of the root target, opened while the target waits for its handshake to end.
+struct TargetRoot: ~Copyable {
+  private let directory: OwnedDescriptor
+  private let isShared: Bool
+
+  /// - Parameter process: the root target, which lives: it waits for the nonce.
+  init(of process: Int32) throws(SyscallError) {
+    let opened = try Self.withPtrace { () throws(SyscallError) -> OwnedDescriptor in
+      try openAt(AT_FDCWD, procPath(process, "root"), flags: O_RDONLY | O_DIRECTORY | ASH_O_PATH)
+    }
+    let theirs = try fileStatus(opened)
+    let mine = try linkStatus(at: AT_FDCWD, Array("/".utf8))
+    let theirMounts = try? Self.withPtrace { () throws(SyscallError) -> [UInt8] in try readLink(at: AT_FDCWD, procPath(process, "ns/mnt")) }
+    let myMounts = try? readLink(at: AT_FDCWD, Array("/proc/self/ns/mnt".utf8))
+    isShared = theirs.device == mine.device && theirs.inode == mine.inode && theirMounts != nil && theirMounts == myMounts
+    directory = opened
+  }
+
+  /// A launcher that was installed setuid leaves its child not dumpable until exec, so that its /proc entries want CAP_SYS_PTRACE.
+  private static func withPtrace<Value: ~Copyable>(_ body: () throws(SyscallError) -> Value) throws(SyscallError) -> Value {
+    let permitted = try ThreadCapabilities.current().permitted & ThreadCapabilities.sysPtrace
+    guard permitted != 0 else { return try body() }
+    try ThreadCapabilities.set(effective: permitted, permitted: permitted)
+    defer {
+      // What stays in effect would let later opens through that the caller may not make.
+      if (try? ThreadCapabilities.set(effective: 0, permitted: permitted)) == nil { _exit(SupervisorMain.failure) }
+    }
+    return try body()
+  }
+
+  /// All that the workers share.
+  consuming func supervision(
+    listener: consuming SeccompListener, loop: SessionLoop, kinds: CallKinds, rootTarget: Int32,
+    endSession: @escaping @Sendable (String) -> Void
+  ) -> Supervision {
+    let shared = isShared
+    let moving: Set<String> = ["mount", "namespaces", "chroot", "pivot_root", "unshare", "setns", "clone"]
+    let relations = SessionRelations(
+      rootTarget: rootTarget, launcher: loop.plan.callerPID, server: loop.plan.isEmbedded ? nil : getppid())
+    return Supervision(
+      listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
+      kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
+      rootTarget: rootTarget, endSession: endSession)
+  }
+}
