@@ -1,0 +1,210 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// AT_EXECVE_CHECK of 6.14: asks whether it could be executed, and executes nothing.
+private let checksOnly: CInt = 0x10000
+/// exec_binprm() of fs/exec.c: so many interpreters may follow one another.
+private let mostInterpreters = 5
+
+/// What will be the image of a process once its exec has happened, as far as it can be told before.
+struct ExpectedImage: ~Copyable {
+  /// O_PATH descriptor of the program that the kernel maps: the last interpreter of a `#!` chain.
+  let program: OwnedDescriptor
+  let status: FileStatus
+  let path: [UInt8]
+  /// The arguments as the kernel hands them over, rewritten by every `#!` on the way.
+  let arguments: [[UInt8]]
+  /// The program's own PT_INTERP.
+  let loader: [UInt8]?
+  /// The file behind `loader`, where it isn't the system's own.
+  let loaderInode: UInt64?
+}
+
+/// One program of an exec: what the policy was asked about it, and what it answered.
+private struct DecidedProgram {
+  let path: [UInt8]
+  let arguments: [[UInt8]]
+  let verdict: Verdict
+}
+
+extension Worker {
+  /// execve(2), execveat(2): decided on everything that would run, and verified once it does.
+  func execute(
+    _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path address: UInt64, arguments: UInt64, flags: UInt64
+  ) throws(CallFailure) -> Answer {
+    let flags = CInt(truncatingIfNeeded: flags)
+    guard flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | checksOnly) == 0 else { throw .errno(EINVAL) }
+    let path = try self.path(call, at: address, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
+    var vector = try argumentVector(call, at: arguments)
+    try checkStillWaiting(call)
+    // Since 5.18 the kernel itself puts an empty name in front of nothing.
+    if vector.isEmpty { vector = [[]] }
+
+    let located = try executable(call, at: directory, path: path, follows: flags & AT_SYMLINK_NOFOLLOW == 0)
+    try checkStillWaiting(call)
+    var decided: [DecidedProgram] = []
+    let image = try decideChain(call, located, at: directory, path: path, arguments: vector, &decided)
+    let chosen = strictest(decided)
+    try settle(call, kind, .exec, .command(path: chosen.path, arguments: [chosen.path] + chosen.arguments.dropFirst()), chosen.verdict)
+
+    // Nothing is executed; nothing has to be verified either.
+    if flags & checksOnly != 0 || supervision.policy.needs.commands == nil { return .proceed }
+    return try proceedVerified(call, kind, image)
+  }
+
+  private func argumentVector(_ call: TrappedCall, at address: UInt64) throws(CallFailure) -> [[UInt8]] {
+    do throws(CallFailure) {
+      return try memory(call) { memory throws(TargetMemoryError) in try ArgumentReader.arguments(memory, at: address) }
+    } catch {
+      throw error == .errno(ENAMETOOLONG) ? .errno(E2BIG) : error
+    }
+  }
+
+  /// Pins what is to be executed, or fails as the kernel would (do_open_execat of fs/exec.c).
+  private func executable(_ call: TrappedCall, at directory: CInt, path: [UInt8], follows: Bool) throws(CallFailure) -> Located {
+    let located: Located
+    if path.isEmpty {
+      let object = try openBase(call, at: directory)
+      do throws(SyscallError) { located = try locate(object) } catch { throw .errno(error.errno.rawValue) }
+    } else {
+      guard let found = try resolve(call, at: directory, path: path, following: follows) else { throw .errno(ENOENT) }
+      located = found
+    }
+    if located.status.isSymbolicLink { throw .errno(ELOOP) }
+    guard located.status.isRegular else { throw .errno(EACCES) }
+    let raw = located.descriptor.rawValue
+    let permitted = unsafe withCPath([]) { unsafe ash_faccessat2(raw, $0, X_OK, AT_EMPTY_PATH | AT_EACCESS) }
+    guard permitted == 0 else { throw .errno(EACCES) }
+    return located
+  }
+
+  /// Follows `#!` from file to file as the kernel will, and asks about each.
+  private func decideChain(
+    _ call: TrappedCall, _ first: consuming Located, at directory: CInt, path: [UInt8], arguments: [[UInt8]],
+    _ decided: inout [DecidedProgram]
+  ) throws(CallFailure) -> ExpectedImage {
+    let depth = supervision.relations.depth(of: (try? processID(call)) ?? call.thread)
+    var current = first
+    var names = executableNames(call, at: directory, path: path, canonical: current.path)
+    var vector = arguments
+    var scriptName = try scriptName(call, at: directory, path: path)
+    var interpreters = 0
+    while true {
+      decided.append(decide(current.path, names, vector, depth))
+      switch format(of: current) {
+      case .script(let interpreter, let argument):
+        guard let inherited = scriptName else { throw .errno(ENOENT) }
+        interpreters += 1
+        if interpreters > mostInterpreters { throw .errno(ELOOP) }
+        vector = [interpreter] + (argument.map { [$0] } ?? []) + [inherited] + vector.dropFirst()
+        scriptName = interpreter
+        guard !interpreter.isEmpty else { throw .errno(ENOENT) }
+        let next = try executable(call, at: AT_FDCWD, path: interpreter, follows: true)
+        names = executableNames(call, at: AT_FDCWD, path: interpreter, canonical: next.path)
+        current = next
+      case .elf(let loader):
+        var loaderInode: UInt64?
+        if let loader { loaderInode = try decideLoader(call, loader, vector, depth, &decided) }
+        if LoaderCommand.isLoader(current.path) { try decideLoaded(call, vector, depth, &decided) }
+        return try image(current, vector, loader, loaderInode)
+      case .other:
+        return try image(current, vector, nil, nil)
+      }
+    }
+  }
+
+  private func image(
+    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderInode: UInt64?
+  ) throws(CallFailure) -> ExpectedImage {
+    let status = located.status
+    let path = located.path
+    let program: OwnedDescriptor
+    do throws(SyscallError) { program = try located.descriptor.duplicate() } catch { throw .errno(ENOMEM) }
+    return ExpectedImage(program: program, status: status, path: path, arguments: arguments, loader: loader, loaderInode: loaderInode)
+  }
+
+  /// What the kernel passes to an interpreter as the script's name; nil when the script can't be opened by it any more (a close-on-exec descriptor).
+  private func scriptName(_ call: TrappedCall, at directory: CInt, path: [UInt8]) throws(CallFailure) -> [UInt8]? {
+    // alloc_bprm() of fs/exec.c.
+    if directory == AT_FDCWD || path.first == UInt8(ascii: "/") { return path }
+    var name = Array("/dev/fd/".utf8)
+    appendDecimal(Int64(directory), to: &name)
+    if !path.isEmpty { name += [UInt8(ascii: "/")] + path }
+    if let information = try? openOwn(procPath(call.thread, "fdinfo", directory), flags: O_RDONLY),
+      let text = try? readAll(information, limit: 4096), let flags = statusField("flags:", in: text).flatMap({ UInt64($0, radix: 8) }),
+      flags & UInt64(O_CLOEXEC) != 0
+    {
+      return nil
+    }
+    return name
+  }
+
+  private func format(of file: borrowing Located) -> ExecutableFormat {
+    executableFormat(of: file.descriptor)
+  }
+
+  /// The format of a pinned file. One that may be executed and not read is taken for a program: a script of that kind can't be run by its interpreter,
+  /// and whatever else the kernel makes of it shows at the verification.
+  func executableFormat(of file: borrowing OwnedDescriptor) -> ExecutableFormat {
+    guard let readable = try? openAt(AT_FDCWD, descriptorPath(file.rawValue), flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
+      return .elf(loader: nil)
+    }
+    let raw = readable.rawValue
+    let start = readRange(raw, offset: 0, count: 1024)
+    return ExecutableFormat(start: start) { offset, count in
+      let part = readRange(raw, offset: offset, count: count)
+      return part.count == count ? part : nil
+    }
+  }
+
+  private func decide(_ path: [UInt8], _ names: ExecutableNames, _ arguments: [[UInt8]], _ depth: Int?) -> DecidedProgram {
+    var untrusted = names.untrusted
+    if let zero = arguments.first, !zero.isEmpty { untrusted.append(zero) }
+    let subject = CommandSubject(
+      canonicalPath: path, trustedNames: names.trusted, untrustedNames: untrusted, arguments: Array(arguments.dropFirst()), depth: depth)
+    return DecidedProgram(path: path, arguments: arguments, verdict: supervision.policy.command(subject))
+  }
+
+  /// A program's loader runs before it: one that isn't the system's own is decided as a program. Answers the inode that must be mapped then.
+  private func decideLoader(
+    _ call: TrappedCall, _ loader: [UInt8], _ arguments: [[UInt8]], _ depth: Int?, _ decided: inout [DecidedProgram]
+  ) throws(CallFailure) -> UInt64? {
+    let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
+    let path = located.path
+    if LoaderCommand.isLoader(path), located.status.owner == 0, located.status.mode & 0o022 == 0, isSystemLibrary(path) { return nil }
+    let names = executableNames(call, at: AT_FDCWD, path: loader, canonical: path)
+    decided.append(decide(path, names, arguments, depth))
+    return located.status.inode
+  }
+
+  /// Below the directories that only an installation writes; where the caller is root the place decides, since the owner says nothing.
+  private func isSystemLibrary(_ path: [UInt8]) -> Bool {
+    ["/usr/lib/", "/usr/lib64/", "/usr/lib32/", "/usr/libx32/", "/lib/", "/lib64/", "/lib32/", "/nix/store/", "/gnu/store/"]
+      .contains { path.starts(with: Array($0.utf8)) }
+  }
+
+  /// `ld.so PROGRAM`: the program is decided as if it had been executed.
+  private func decideLoaded(
+    _ call: TrappedCall, _ arguments: [[UInt8]], _ depth: Int?, _ decided: inout [DecidedProgram]
+  ) throws(CallFailure) {
+    let rest = Array(arguments.dropFirst())
+    guard let index = LoaderCommand.program(in: rest), rest.indices.contains(index) else { return }
+    let program = rest[index]
+    let vector = Array(rest[index...])
+    if let found = try? resolve(call, at: AT_FDCWD, path: program, following: true) {
+      decided.append(decide(found.path, executableNames(call, at: AT_FDCWD, path: program, canonical: found.path), vector, depth))
+    } else {
+      // Looked up among the libraries, or not there (yet): its name is all there is, and the loader's open is decided like any other.
+      decided.append(decide(program, ExecutableNames(), vector, depth))
+    }
+  }
+
+  private func strictest(_ decided: [DecidedProgram]) -> DecidedProgram {
+    decided.first { !$0.verdict.isPermitted } ?? decided.first { $0.verdict.isRecorded } ?? decided.first
+      ?? DecidedProgram(path: [], arguments: [], verdict: Verdict(decision: .deny, rule: "internal"))
+  }
+}

@@ -1,0 +1,81 @@
+import AgentshSystem
+import Glibc
+
+/// Reads a target's argument vector: bounded, and a page at a time, since most vectors lie in one or two.
+struct ArgumentReader {
+  /// The kernel's own bounds: strings of at most MAX_ARG_STRLEN bytes with their NUL, three quarters of 8 MiB for all of them and their pointers.
+  static let longestString = 131_072
+  static let mostBytes = 6 << 20
+  private static let page: UInt64 = 4096
+
+  private let memory: TargetMemory
+  private var window: [UInt8] = []
+  private var windowStart: UInt64 = 0
+
+  init(_ memory: TargetMemory) {
+    self.memory = memory
+  }
+
+  /// argv, without the NULL that ends it; no vector at all is an empty one. `tooLong` is the target's E2BIG.
+  static func arguments(_ memory: TargetMemory, at address: UInt64) throws(TargetMemoryError) -> [[UInt8]] {
+    guard address != 0 else { return [] }
+    var reader = ArgumentReader(memory)
+    let pointers = try reader.pointers(at: address)
+    var result: [[UInt8]] = []
+    result.reserveCapacity(pointers.count)
+    var room = mostBytes - pointers.count * 8
+    for pointer in pointers {
+      let text = try reader.string(at: pointer)
+      room -= text.count + 1
+      guard room >= 0 else { throw .tooLong }
+      result.append(text)
+    }
+    return result
+  }
+
+  private func pointers(at address: UInt64) throws(TargetMemoryError) -> [UInt64] {
+    var found: [UInt64] = []
+    var position = address
+    var rest: [UInt8] = []
+    while found.count * 8 < Self.mostBytes {
+      let part = try memory.bytes(at: position, upTo: Int(Self.page - position % Self.page))
+      let (next, overflow) = position.addingReportingOverflow(UInt64(part.count))
+      if overflow { throw .fault }
+      position = next
+      rest += part
+      var used = 0
+      while rest.count - used >= 8 {
+        var pointer: UInt64 = 0
+        for index in 0..<8 { pointer |= UInt64(rest[used + index]) << UInt64(8 * index) }
+        if pointer == 0 { return found }
+        found.append(pointer)
+        used += 8
+      }
+      rest.removeFirst(used)
+    }
+    throw .tooLong
+  }
+
+  private mutating func string(at address: UInt64) throws(TargetMemoryError) -> [UInt8] {
+    var text: [UInt8] = []
+    var position = address
+    while text.count < Self.longestString {
+      if position < windowStart || position - windowStart >= UInt64(window.count) {
+        // From here to the page's end: what follows need not be mapped.
+        window = try memory.bytes(at: position, upTo: Int(Self.page - position % Self.page))
+        windowStart = position
+      }
+      let start = Int(position - windowStart)
+      if let end = window[start...].firstIndex(of: 0) {
+        text += window[start..<end]
+        guard text.count < Self.longestString else { throw .tooLong }
+        return text
+      }
+      text += window[start...]
+      let (next, overflow) = windowStart.addingReportingOverflow(UInt64(window.count))
+      if overflow { throw .fault }
+      position = next
+    }
+    throw .tooLong
+  }
+}

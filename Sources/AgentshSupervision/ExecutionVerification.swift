@@ -1,0 +1,117 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// ptrace(2): PTRACE_O_TRACEEXEC, PTRACE_O_EXITKILL.
+private let traceOptions: UInt32 = 0x10 | 0x100000
+
+extension Worker {
+  /// Lets an exec that was decided go on, and looks at what came of it before any of its code runs.
+  ///
+  /// The target has to be traced for that, for as long as its exec takes. The order matters: it is seized and told to stop while it waits for the
+  /// answer (a wait that only death ends, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), so that it stops either at PTRACE_EVENT_EXEC or, where
+  /// the exec failed, on its way out of the call; never is a stop waited for before the answer is sent. Should this thread die, the kernel
+  /// kills the target (PTRACE_O_EXITKILL).
+  func proceedVerified(_ call: TrappedCall, _ kind: CallKind, _ image: borrowing ExpectedImage) throws(CallFailure) -> Answer {
+    let seized = traced { ash_ptrace_seize(call.thread, traceOptions) }
+    if seized == ESRCH { throw .gone }
+    if seized != 0 {
+      try refuseUnverified(call, kind, image, "it is being traced, so what it executes can't be verified")
+    }
+    // Seized by number: only if the call still waits was it the caller that was seized.
+    let isCaller = supervision.listener.isWaiting(call.id)
+    _ = ash_ptrace_interrupt(call.thread)
+    if isCaller { supervision.listener.answerContinue(call.id) }
+    while true {
+      switch waitForTracee() {
+      case .executed(let process):
+        if process == supervision.rootTarget { supervision.relations.noteRootExecution() }
+        if let difference = difference(process, image) {
+          kill(process)
+          let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
+          try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict)
+        } else {
+          _ = ash_ptrace_detach(process, 0)
+        }
+        return .sent
+      case .interrupted(let thread):
+        // The exec failed, or was interrupted to be tried again: that will be a call of its own. A group stop goes on after detaching.
+        _ = ash_ptrace_detach(thread, 0)
+        return .sent
+      case .signalled(let thread, let signal):
+        _ = ash_ptrace_detach(thread, signal)
+        return .sent
+      case .ended, .none:
+        return .sent
+      }
+    }
+  }
+
+  /// Runs a ptrace request, with CAP_SYS_PTRACE in effect if it is refused without. 0 or an errno.
+  private func traced(_ body: () -> CInt) -> CInt {
+    if body() == 0 { return 0 }
+    var failure = errno
+    guard failure == EPERM || failure == EACCES else { return failure }
+    withPtraceCapability { failure = body() == 0 ? 0 : errno }
+    return failure
+  }
+
+  private func refuseUnverified(
+    _ call: TrappedCall, _ kind: CallKind, _ image: borrowing ExpectedImage, _ reason: String
+  ) throws(CallFailure) {
+    let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: reason)
+    try settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, refusal: EPERM)
+  }
+
+  /// What is other than it was decided, in words; nil when the new image is the one that was permitted.
+  private func difference(_ process: Int32, _ image: borrowing ExpectedImage) -> String? {
+    guard let program = try? openOwn(procPath(process, "exe"), flags: ASH_O_PATH), let status = try? fileStatus(program) else {
+      return "what was executed can't be looked at"
+    }
+    guard status.inode == image.status.inode, status.device == image.status.device else {
+      return "another program than the permitted one was executed"
+    }
+    var expected: [UInt8] = []
+    expected.reserveCapacity(image.arguments.reduce(0) { $0 + $1.count + 1 })
+    for argument in image.arguments {
+      expected += argument
+      expected.append(0)
+    }
+    guard let line = try? openOwn(procPath(process, "cmdline"), flags: O_RDONLY), let found = try? readAll(line, limit: expected.count + 1) else {
+      return "the arguments can't be looked at"
+    }
+    guard found == expected else { return "other arguments than the permitted ones were used" }
+    // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.
+    let format = executableFormat(of: image.program)
+    if case .elf(let loader) = format, loader != image.loader { return "the program was changed while it was being decided about" }
+    if let inode = image.loaderInode {
+      guard let maps = try? openOwn(procPath(process, "maps"), flags: O_RDONLY), let text = try? readAll(maps, limit: 1 << 20),
+        mapsOnly(text, [inode, image.status.inode])
+      else { return "another loader than the permitted one was used" }
+    }
+    return nil
+  }
+
+  /// Whether every file that is mapped is one of these: proc_pid_maps(5), the fifth column.
+  private func mapsOnly(_ maps: [UInt8], _ inodes: [UInt64]) -> Bool {
+    String(decoding: maps, as: UTF8.self).split(separator: "\n").allSatisfy { line in
+      let columns = line.split(separator: " ", maxSplits: 5)
+      guard columns.count >= 5, let inode = UInt64(columns[4]) else { return false }
+      return inode == 0 || inodes.contains(inode)
+    }
+  }
+
+  /// Ends a tracee that is stopped. Its number can't be anyone else's before it is waited for.
+  private func kill(_ process: Int32) {
+    _ = Glibc.kill(process, SIGKILL)
+    while true {
+      switch waitForTracee() {
+      case .ended, .none: return
+      case .executed(let thread), .interrupted(let thread), .signalled(let thread, _): _ = ash_ptrace_continue(thread, SIGKILL)
+      }
+    }
+  }
+}

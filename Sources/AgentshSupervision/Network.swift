@@ -1,0 +1,128 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+extension Worker {
+  // MARK: connect
+
+  /// connect(2): decided on a copy of the address, performed with that copy on the target's own socket.
+  func connect(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    let socket = try fetchSocket(call, descriptor(call.arguments.0))
+    let address = try socketAddress(call, at: call.arguments.1, length: call.arguments.2)
+    try checkStillWaiting(call)
+    switch try destination(call, .connect, socket, address, isConnecting: true) {
+    case .address(let bytes):
+      let raw = socket.descriptor.rawValue
+      return try performing(call) { Int(connectSocket(raw, bytes)) }
+    case .pinned(let object):
+      let raw = socket.descriptor.rawValue
+      let bytes = SocketAddress.ofPinned(descriptorPath(object))
+      defer { _ = close(object) }
+      return try performing(call) { Int(connectSocket(raw, bytes)) }
+    }
+  }
+
+  /// Where something may go, once it is decided.
+  enum Destination {
+    case address([UInt8])
+    /// An O_PATH descriptor of a Unix socket's file, which the receiver closes.
+    case pinned(CInt)
+  }
+
+  /// Decides and records where a socket is to be connected to or sent to. Throws the refusal.
+  func destination(
+    _ call: TrappedCall, _ kind: CallKind, _ socket: borrowing TargetSocket, _ address: SocketAddress, isConnecting: Bool
+  ) throws(CallFailure) -> Destination {
+    switch socket.domain {
+    case AF_INET, AF_INET6:
+      switch address.meaning {
+      case .inet(let destination, let port):
+        try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port)
+      case .unspecified(let destination, let port):
+        // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all.
+        if !isConnecting, socket.domain == AF_INET, let destination { try settleNetwork(call, kind, .send, socket, destination, port) }
+      case .malformed: throw .errno(EINVAL)
+      case .unix, .other: throw .errno(EAFNOSUPPORT)
+      }
+      return .address(address.bytes)
+    case AF_UNIX:
+      return try unixDestination(call, kind, address, isConnecting: isConnecting)
+    case AF_NETLINK:
+      // Which protocols of it there are is the filter's affair; what they may do is the kernel's, for a supervisor without rights.
+      return .address(address.bytes)
+    default:
+      throw .errno(EACCES)
+    }
+  }
+
+  private func settleNetwork(
+    _ call: TrappedCall, _ kind: CallKind, _ operation: NetworkOperation, _ socket: borrowing TargetSocket, _ address: IPAddress,
+    _ port: UInt16
+  ) throws(CallFailure) {
+    func verdict(_ address: IPAddress) -> Verdict {
+      supervision.policy.network(NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol))
+    }
+    var chosen = verdict(address)
+    if operation == .connect || operation == .send, let meant = address.loopbackMeant {
+      let other = verdict(meant)
+      if chosen.isPermitted && (!other.isPermitted || (other.isRecorded && !chosen.isRecorded)) { chosen = other }
+    }
+    let recorded: AuditOperation =
+      switch operation {
+      case .connect: .netConnect
+      case .send: .netSend
+      case .bind: .netBind
+      case .listen: .netListen
+      }
+    try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port)), chosen)
+  }
+
+  // MARK: bind, listen
+
+  /// bind(2).
+  func bind(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    let socket = try fetchSocket(call, descriptor(call.arguments.0))
+    let address = try socketAddress(call, at: call.arguments.1, length: call.arguments.2)
+    try checkStillWaiting(call)
+    switch socket.domain {
+    case AF_INET, AF_INET6:
+      switch address.meaning {
+      case .inet(let local, let port): try settleNetwork(call, .bind, .bind, socket, local, port)
+      case .unspecified(let local, let port):
+        // An old habit that ip(7) tolerates for the unspecified address alone.
+        guard let local else { throw .errno(EINVAL) }
+        try settleNetwork(call, .bind, .bind, socket, local, port)
+      case .malformed: throw .errno(EINVAL)
+      case .unix, .other: throw .errno(EAFNOSUPPORT)
+      }
+    case AF_UNIX:
+      return try bindUnix(call, socket, address)
+    case AF_NETLINK:
+      break
+    default:
+      throw .errno(EACCES)
+    }
+    return bindSocket(socket.descriptor.rawValue, address.bytes) == 0 ? .value(0) : .failure(errno)
+  }
+
+  /// listen(2): where a socket that was never bound would get a port of its own on every address.
+  func listen(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    let socket = try fetchSocket(call, descriptor(call.arguments.0))
+    try checkStillWaiting(call)
+    let local = SocketAddress(try socketName(socket.descriptor.rawValue))
+    switch (socket.domain, local.meaning) {
+    case (AF_INET, .inet(let address, let port)), (AF_INET6, .inet(let address, let port)):
+      try settleNetwork(call, .listen, .listen, socket, address, port)
+    case (AF_UNIX, .unix(let name)):
+      try settleUnixListen(call, name)
+    case (AF_NETLINK, _):
+      break
+    default:
+      throw .errno(EACCES)
+    }
+    return Glibc.listen(socket.descriptor.rawValue, descriptor(call.arguments.1)) == 0 ? .value(0) : .failure(errno)
+  }
+}

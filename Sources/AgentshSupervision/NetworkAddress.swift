@@ -1,0 +1,82 @@
+import AgentshPolicy
+import Glibc
+
+/// A socket address as a target gave it, copied once: what is decided is what is used.
+struct SocketAddress {
+  enum Meaning: Equatable {
+    case inet(IPAddress, port: UInt16)
+    case unix(UnixName)
+    /// AF_UNSPEC; some calls read an IPv4 address behind it.
+    case unspecified(IPAddress?, port: UInt16)
+    /// Too short for what its family needs.
+    case malformed
+    case other(family: UInt16)
+  }
+
+  enum UnixName: Equatable {
+    /// As written, up to its NUL; the kernel resolves it.
+    case path([UInt8])
+    /// Without the leading NUL.
+    case abstract([UInt8])
+    case unnamed
+  }
+
+  /// What the kernel reads at most: sizeof(struct sockaddr_storage).
+  static let longest = 128
+  let bytes: [UInt8]
+  let meaning: Meaning
+
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+    meaning = Self.meaning(of: bytes)
+  }
+
+  private static func meaning(of bytes: [UInt8]) -> Meaning {
+    guard bytes.count >= 2 else { return .malformed }
+    let family = UInt16(bytes[0]) | UInt16(bytes[1]) << 8  // in the machine's order, which is little-endian wherever this runs
+    switch Int32(family) {
+    case AF_INET:
+      guard bytes.count >= 16, let address = IPAddress(bytes: Array(bytes[4..<8])) else { return .malformed }
+      return .inet(address, port: port(bytes))
+    case AF_INET6:
+      // SIN6_LEN_RFC2133: the scope may be missing.
+      guard bytes.count >= 24 else { return .malformed }
+      let scope = bytes.count >= 28 ? (0..<4).reduce(0 as UInt32) { $0 | UInt32(bytes[24 + $1]) << UInt32(8 * $1) } : 0
+      guard let address = IPAddress(bytes: Array(bytes[8..<24]), scope: scope) else { return .malformed }
+      return .inet(address, port: port(bytes))
+    case AF_UNIX:
+      if bytes.count == 2 { return .unix(.unnamed) }
+      guard bytes.count <= 110 else { return .malformed }
+      let name = bytes[2...]
+      if name.first == 0 { return .unix(.abstract(Array(name.dropFirst()))) }
+      return .unix(.path(Array(name.prefix { $0 != 0 })))
+    case AF_UNSPEC:
+      guard bytes.count >= 16 else { return .unspecified(nil, port: 0) }
+      return .unspecified(IPAddress(bytes: Array(bytes[4..<8])), port: port(bytes))
+    default:
+      return .other(family: family)
+    }
+  }
+
+  private static func port(_ bytes: [UInt8]) -> UInt16 { UInt16(bytes[2]) << 8 | UInt16(bytes[3]) }
+
+  /// `192.0.2.1:443`, `[2001:db8::1]:443`.
+  static func text(_ address: IPAddress, port: UInt16) -> String {
+    if case .v4 = address { return "\(address):\(port)" }
+    return "[\(address)]:\(port)"
+  }
+
+  /// The address that leads to a Unix socket by way of a descriptor that pins it.
+  static func ofPinned(_ path: [UInt8]) -> [UInt8] { [UInt8(AF_UNIX), 0] + path + [0] }
+}
+
+extension IPAddress {
+  /// 127.0.0.1 or ::1 for the unspecified address, which as a destination means this machine (ip(7)); nil for others.
+  var loopbackMeant: IPAddress? {
+    guard isUnspecified else { return nil }
+    switch self {
+    case .v4: return .v4(0x7f00_0001)
+    case .v6: return .v6(high: 0, low: 1, scope: 0)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// getsockopt(2) of an int at SOL_SOCKET; ENOTSOCK for what is no socket.
+func socketOption(_ socket: CInt, _ option: CInt) throws(CallFailure) -> CInt {
+  var value: CInt = 0
+  // SAFETY: an out parameter that lives for the call.
+  if unsafe ash_socket_option(socket, option, &value) != 0 { throw .errno(errno) }
+  return value
+}
+
+/// getsockname(2).
+func socketName(_ socket: CInt) throws(CallFailure) -> [UInt8] {
+  var length = SocketAddress.longest
+  var room = [UInt8](repeating: 0, count: length)
+  // SAFETY: the kernel writes at most `length` bytes, the array's size.
+  let result = unsafe room.withUnsafeMutableBytes { buffer in unsafe ash_socket_name(socket, buffer.baseAddress, &length) }
+  if result != 0 { throw .errno(errno) }
+  return Array(room.prefix(length))
+}
+
+/// connect(2) with an address as bytes: 0, or -1 and errno.
+func connectSocket(_ socket: CInt, _ address: [UInt8]) -> CInt {
+  // SAFETY: the bytes live for the call, and their number is passed with them.
+  unsafe address.withUnsafeBytes { unsafe ash_connect(socket, $0.baseAddress, $0.count) }
+}
+
+/// bind(2) with an address as bytes: 0, or -1 and errno.
+func bindSocket(_ socket: CInt, _ address: [UInt8]) -> CInt {
+  // SAFETY: the bytes live for the call, and their number is passed with them.
+  unsafe address.withUnsafeBytes { unsafe ash_bind(socket, $0.baseAddress, $0.count) }
+}
+
+/// bind(2) of a path, confined to `parent`: 0 or an errno, ENOSYS where the kernel can't confine.
+func bindBeneath(_ socket: CInt, _ address: [UInt8], directory: CInt, parent: CInt, mask: mode_t) -> CInt {
+  // SAFETY: the bytes live for the call, and their number is passed with them.
+  unsafe address.withUnsafeBytes { unsafe ash_bind_beneath(socket, $0.baseAddress, $0.count, directory, parent, mask) }
+}
+
+/// bind(2) of a name in `parent`: 0 or an errno.
+func bindIn(_ socket: CInt, _ address: [UInt8], parent: CInt, mask: mode_t) -> CInt {
+  // SAFETY: the bytes live for the call, and their number is passed with them.
+  unsafe address.withUnsafeBytes { unsafe ash_bind_in(socket, $0.baseAddress, $0.count, parent, mask) }
+}
+
+/// Device and inode of the file that a bound Unix socket stands for; nil where the kernel doesn't say.
+func unixSocketFile(_ socket: CInt) -> (device: UInt32, inode: UInt32)? {
+  var device: UInt32 = 0
+  var inode: UInt32 = 0
+  // SAFETY: two out parameters that live for the call.
+  return unsafe ash_unix_socket_file(socket, &device, &inode) == 0 ? (device, inode) : nil
+}
+
+/// sendmsg(2) of one range of bytes, from `from` on: what was sent, or -1 and errno.
+func sendMessage(_ socket: CInt, to address: [UInt8], _ payload: [UInt8], from: Int, control: [UInt8], flags: CInt) -> Int {
+  // SAFETY: the three arrays live for the call, each is passed with its own length, and `from` lies within the payload.
+  unsafe address.withUnsafeBytes { name in
+    unsafe payload.withUnsafeBytes { bytes in
+      unsafe control.withUnsafeBytes { attached in
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[min(from, bytes.count)...])
+        return unsafe ash_send_message(
+          socket, name.isEmpty ? nil : name.baseAddress, name.count, rest.baseAddress, rest.count,
+          attached.isEmpty ? nil : attached.baseAddress, attached.count, flags)
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// A target's socket, fetched: the same open file, whatever the target's descriptor table says next.
+struct TargetSocket: ~Copyable {
+  let descriptor: OwnedDescriptor
+  /// AF_*.
+  let domain: CInt
+  /// SOCK_*, without flags.
+  let type: CInt
+  /// IPPROTO_*.
+  let transport: CInt
+
+  var isInternet: Bool { domain == AF_INET || domain == AF_INET6 }
+  var isStream: Bool { type == CInt(SOCK_STREAM.rawValue) }
+
+  var networkProtocol: NetworkProtocol {
+    switch transport {
+    case CInt(IPPROTO_TCP), 262 /* IPPROTO_MPTCP */: .tcp
+    case CInt(IPPROTO_UDP), 136 /* IPPROTO_UDPLITE */: .udp
+    default: .other(transport)
+    }
+  }
+}
+
+extension Worker {
+  /// Fetches one of the target's descriptors (pidfd_getfd(2)), from the calling thread's own table where the kernel can say so (6.9).
+  func fetchDescriptor(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> OwnedDescriptor {
+    guard number >= 0 else { throw .errno(EBADF) }
+    let handle = try openTask(call)
+    // The number is the caller's own only while it waits.
+    try checkStillWaiting(call)
+    do throws(SyscallError) {
+      return try handle.descriptor(number)
+    } catch {
+      guard error.errno == .notPermitted else { throw Self.fetchFailure(error) }
+    }
+    var raw: CInt = -1
+    var failure = SyscallError("pidfd_getfd", .notPermitted)
+    withPtraceCapability {
+      do throws(SyscallError) { raw = try handle.descriptor(number).release() } catch { failure = error }
+    }
+    if raw < 0 { throw Self.fetchFailure(failure) }
+    return OwnedDescriptor(owning: raw)
+  }
+
+  private func openTask(_ call: TrappedCall) throws(CallFailure) -> Pidfd {
+    do throws(SyscallError) { return try Pidfd.open(call.thread, thread: true) } catch {
+      guard error.errno == .invalidArgument else { throw .gone }
+    }
+    let process = try processID(call)
+    do throws(SyscallError) { return try Pidfd.open(process) } catch { throw .gone }
+  }
+
+  private static func fetchFailure(_ error: SyscallError) -> CallFailure {
+    switch error.errno {
+    case .badFileDescriptor: .errno(EBADF)
+    case .noSuchProcess: .gone
+    case .tooManyOpenFiles: .errno(ENOBUFS)
+    default: .errno(EPERM)
+    }
+  }
+
+  func fetchSocket(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> TargetSocket {
+    let descriptor = try fetchDescriptor(call, number)
+    let raw = descriptor.rawValue
+    return TargetSocket(
+      descriptor: descriptor, domain: try socketOption(raw, SO_DOMAIN), type: try socketOption(raw, SO_TYPE),
+      transport: try socketOption(raw, SO_PROTOCOL))
+  }
+
+  /// Copies a socket address, with the kernel's own bounds (move_addr_to_kernel of net/socket.c).
+  func socketAddress(_ call: TrappedCall, at address: UInt64, length: UInt64) throws(CallFailure) -> SocketAddress {
+    let length = CInt(truncatingIfNeeded: length)
+    guard length >= 0, length <= SocketAddress.longest else { throw .errno(EINVAL) }
+    guard length > 0 else { return SocketAddress([]) }
+    return SocketAddress(try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: address, count: Int(length)) })
+  }
+
+  /// Runs a call on a fetched socket that may wait, and gives what the target's own call would have got.
+  func performing(_ call: TrappedCall, _ body: () -> Int) throws(CallFailure) -> Answer {
+    let result: Result<Int, SyscallError>? = supervision.waits.waiting(call) {
+      let value = body()
+      if value >= 0 { return .success(value) }
+      let failure = currentErrno
+      return failure == .interrupted ? nil : .failure(SyscallError("socket", failure))
+    }
+    switch result {
+    case .success(let value): return .value(Int64(value))
+    case .failure(let error): return .failure(error.errno.rawValue)
+    case nil: return try interrupted(call)
+    }
+  }
+
+  /// The end of a performed call whose target has a signal to take: the kernel is left to restart it or to make it EINTR (signal(7)).
+  ///
+  /// It does so for a thread that takes a signal on its way out of the call, which is certain for signals that are the thread's own. One that any
+  /// thread of the process may take could be gone by then, and the target would see a number that no call ever returns.
+  func interrupted(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 8192) else { throw .gone }
+    try checkStillWaiting(call)
+    func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
+    let blocked = mask("SigBlk:")
+    let isOwn = mask("SigPnd:") & ~blocked != 0
+    let isOnly = statusField("Threads:", in: status) == "1" && mask("ShdPnd:") & ~blocked != 0
+    let restart: CInt = 512  // ERESTARTSYS of the kernel
+    return .failure(isOwn || isOnly ? restart : EINTR)
+  }
+}

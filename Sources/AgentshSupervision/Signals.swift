@@ -1,0 +1,149 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+extension Worker {
+  /// kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), rt_tgsigqueueinfo(2), pidfd_send_signal(2).
+  ///
+  /// All but the last are decided on their registers and then left to the kernel, with its own permission checks. A number may change hands between the
+  /// two; the kernel then still asks whether the caller may signal the newcomer.
+  func sendSignal(_ call: TrappedCall, _ kind: CallKind) throws(CallFailure) -> Answer {
+    let a = call.arguments
+    func number(_ argument: UInt64) -> Int32 { Int32(truncatingIfNeeded: argument) }
+    switch kind {
+    case .kill: return try signal(call, kind, number(a.1), to: number(a.0))
+    case .rt_sigqueueinfo: return try signal(call, kind, number(a.1), toProcess: number(a.0))
+    case .tkill: return try signal(call, kind, number(a.1), toThread: number(a.0), of: nil)
+    case .tgkill: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
+    case .rt_tgsigqueueinfo: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
+    case .pidfd_send_signal: return try signalByDescriptor(call, kind)
+    default: return .failure(ENOSYS)
+    }
+  }
+
+  /// The decision about one signal to one process. Signal 0 sends nothing and tells no more than /proc does.
+  private func verdict(_ call: TrappedCall, _ signal: Int32, sender: Int32, _ receiver: ProcessFacts) -> Verdict {
+    if supervision.relations.isUntouchable(receiver.process) {
+      return Verdict(decision: .deny, rule: "builtin:agentsh", message: "the processes that supervise a session take no signals from it")
+    }
+    if signal == 0 { return Verdict(decision: .allow, rule: "builtin:existence") }
+    return supervision.policy.signal(signal, supervision.relations.relation(of: receiver, to: sender))
+  }
+
+  private func settle(
+    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ process: Int32, _ verdict: Verdict
+  ) throws(CallFailure) -> Answer {
+    do throws(CallFailure) {
+      try settle(
+        call, kind, .signalSend, .signal(number: signal, process: process), verdict, refusal: EPERM, isPlainRead: signal == 0)
+    } catch {
+      // The sender is told that it was sent, and nothing is.
+      if verdict.decision == .absorb, error == .errno(EPERM) { return .value(0) }
+      throw error
+    }
+    return .proceed
+  }
+
+  /// kill(2): one process, a group, or all.
+  private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, to target: Int32) throws(CallFailure) -> Answer {
+    guard signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    if target > 0 { return try self.signal(call, kind, signal, toProcess: target) }
+    let sender = try processID(call)
+    try checkStillWaiting(call)
+    let all = SessionRelations.allProcesses()
+    let receivers: [ProcessFacts]
+    switch target {
+    case -1:
+      // kill(2): everything but init and the sender itself. What the kernel would refuse anyway is no reason to refuse the rest.
+      receivers = all.filter { $0.process != 1 && $0.process != sender && !$0.isKernelThread && maySignal($0) }
+    case Int32.min:
+      throw .errno(ESRCH)
+    default:
+      let group = target == 0 ? all.first { $0.process == sender }?.group : -target
+      receivers = all.filter { $0.group == group }
+    }
+    if receivers.isEmpty { throw .errno(ESRCH) }
+    var permitted: Verdict?
+    for receiver in receivers {
+      // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
+      // would have sent to both.
+      if target == 0 || target < -1, receiver.process == supervision.relations.launcher { continue }
+      let verdict = verdict(call, signal, sender: sender, receiver)
+      if !verdict.isPermitted { return try settle(call, kind, signal, target, verdict) }
+      if permitted == nil || verdict.isRecorded { permitted = verdict }
+    }
+    guard let permitted else { return try settle(call, kind, signal, target, Verdict(decision: .deny, rule: "builtin:agentsh")) }
+    return try settle(call, kind, signal, target, permitted)
+  }
+
+  /// Whether the kernel would let the session's user signal a process: by uid, as far as /proc shows it.
+  private func maySignal(_ facts: ProcessFacts) -> Bool {
+    geteuid() == 0 || (try? linkStatus(at: AT_FDCWD, procPath(facts.process, "")).owner) == geteuid()
+  }
+
+  private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toProcess target: Int32) throws(CallFailure) -> Answer {
+    guard signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    // A thread's id names its process here; /proc has a directory for it, too, that no listing shows.
+    guard target > 0, let process = processOf(target), let receiver = ProcessFacts(of: process) else { throw .errno(ESRCH) }
+    let sender = try processID(call)
+    try checkStillWaiting(call)
+    return try settle(call, kind, signal, process, verdict(call, signal, sender: sender, receiver))
+  }
+
+  private func signal(
+    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toThread thread: Int32, of process: Int32?
+  ) throws(CallFailure) -> Answer {
+    guard thread > 0, (process ?? 1) > 0, signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    let sender = try processID(call)
+    let owner = thread == call.thread ? sender : processOf(thread)
+    try checkStillWaiting(call)
+    guard let owner, process == nil || process == owner, let receiver = ProcessFacts(of: owner) else { throw .errno(ESRCH) }
+    return try settle(call, kind, signal, owner, verdict(call, signal, sender: sender, receiver))
+  }
+
+  /// The process that a thread belongs to.
+  private func processOf(_ thread: Int32) -> Int32? {
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 4096) else { return nil }
+    return statusField("Tgid:", in: status).flatMap { Int32($0) }
+  }
+
+  /// pidfd_send_signal(2): the number is one of the target's descriptors, which a sibling thread could exchange. So the supervisor takes its own copy,
+  /// decides about that and sends through that. What the sender wanted to tell along with the signal (siginfo) is the supervisor's own then.
+  private func signalByDescriptor(_ call: TrappedCall, _ kind: CallKind) throws(CallFailure) -> Answer {
+    let a = call.arguments
+    let signal = Int32(truncatingIfNeeded: a.1)
+    let flags = UInt32(truncatingIfNeeded: a.3)
+    // PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP of 6.9: one of them at most.
+    guard flags <= 4, flags & (flags &- 1) == 0, signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    let handle = Pidfd(try fetchDescriptor(call, descriptor(a.0)))
+    try checkStillWaiting(call)
+    let sender = try processID(call)
+    guard let task = try pidOf(handle) else { throw .errno(ESRCH) }
+    guard let process = processOf(task), let receiver = ProcessFacts(of: process) else { throw .errno(ESRCH) }
+    let answer: Answer
+    if flags & 4 != 0 {
+      answer = try self.signal(call, kind, signal, to: -receiver.group)
+    } else {
+      answer = try settle(call, kind, signal, process, verdict(call, signal, sender: sender, receiver))
+    }
+    guard case .proceed = answer else { return answer }
+    let raw = handle.descriptor.rawValue
+    return ash_pidfd_send_signal_flags(raw, signal, flags) == 0 ? .value(0) : .failure(errno)
+  }
+
+  /// The process number behind a pidfd, or nil when that process is gone. EBADF for what is no pidfd.
+  private func pidOf(_ handle: borrowing Pidfd) throws(CallFailure) -> Int32? {
+    do throws(SyscallError) { return try handle.information().thread } catch {
+      if error.errno == .noSuchProcess { return nil }
+    }
+    // Before 6.13: the descriptor's own entry says it.
+    var path = Array("/proc/self/fdinfo/".utf8)
+    appendDecimal(Int64(handle.descriptor.rawValue), to: &path)
+    guard let text = try? readSmallFile(at: AT_FDCWD, path, limit: 4096), let field = statusField("Pid:", in: text) else { throw .errno(EBADF) }
+    guard let number = Int32(field), number > 0 else { return nil }
+    return number
+  }
+}
