@@ -39,6 +39,8 @@ struct BoundFileRules: Sendable {
     index.firstRuleNaively(operation, path, rules.map(\.globs))
   }
 
+  func candidateCount(_ path: [UInt8]) -> Int { index.candidateCount(path) }
+
   func indexedRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? { index.firstRule(operation, path) }
 
   func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {

@@ -171,10 +171,37 @@ struct FileIndex: Sendable {
 
   /// The same by trying every rule in turn: what the index is tested against.
   func firstRuleNaively(_ operation: FileOperation, _ path: Span<UInt8>, _ globsOfRules: [[Glob]]) -> Int? {
-    for (rule, globs) in globsOfRules.enumerated()
-    where OperationMask.contains(masks[rule], operation) {
+    for (rule, globs) in globsOfRules.enumerated() where masks[rule] & OperationMask(operation).rawValue != 0 {
       for glob in globs where glob.matches(path) { return rule }
     }
     return nil
+  }
+
+  /// How many globs a lookup of `path` may have to try.
+  func candidateCount(_ path: [UInt8]) -> Int {
+    var count = everywhere.count
+    var whole = Self.seed
+    var name = Self.seed
+    var nameStart = 0
+    let bytes = path.span
+    for index in 0...path.count {
+      if index == path.count || path[index] == UInt8(ascii: "/") {
+        if index > 0 && !directories.isEmpty {
+          let bucket = directories.find(whole, bytes, 0, index)
+          if bucket >= 0 { count += directories.buckets[bucket].candidates.count }
+        }
+        if index > nameStart && !names.isEmpty {
+          let bucket = names.find(name, bytes, nameStart, index)
+          if bucket >= 0 { count += names.buckets[bucket].candidates.count }
+        }
+        if index == path.count { break }
+        name = Self.seed
+        nameStart = index + 1
+      } else {
+        name = Self.mix(name, path[index])
+      }
+      whole = Self.mix(whole, path[index])
+    }
+    return count
   }
 }

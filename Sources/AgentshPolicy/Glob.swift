@@ -7,6 +7,8 @@ struct Glob: Sendable {
     case nothing
     case anything
     case end([UInt8])
+    /// `**/` and something within one name: the last name alone decides.
+    case lastName(GlobAutomaton)
     case automaton(GlobAutomaton)
   }
 
@@ -31,9 +33,16 @@ struct Glob: Sendable {
       tail = .anything
     } else if rest.first == .deepStar && end.count == rest.count - 1 {
       tail = .end(end)
+    } else if let separator, Self.isLastName(rest, separator) {
+      tail = .lastName(GlobAutomaton(Array(rest.dropFirst(2)), separator: separator))
     } else {
       tail = .automaton(GlobAutomaton(rest, separator: separator))
     }
+  }
+
+  private static func isLastName(_ tokens: [GlobToken], _ separator: UInt8) -> Bool {
+    tokens.count > 2 && tokens[0] == .deepStar && tokens[1] == .byte(separator)
+      && !tokens.dropFirst(2).contains { $0 == .deepStar || $0 == .byte(separator) }
   }
 
   /// Stars that stand side by side are one: the automaton counts on it.
@@ -78,6 +87,10 @@ struct Glob: Sendable {
       let offset = text.count - end.count
       for index in end.indices where text[offset + index] != end[index] { return false }
       return true
+    case .lastName(let automaton):
+      var slash = text.count - 1
+      while slash >= start && text[slash] != separator { slash -= 1 }
+      return slash >= start && automaton.matches(text, from: slash + 1)
     case .automaton(let automaton): return automaton.matches(text, from: start)
     }
   }

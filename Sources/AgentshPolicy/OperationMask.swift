@@ -51,8 +51,4 @@ struct OperationMask: OptionSet, Sendable, Hashable {
     if operations.contains(.read) { mask.formUnion(OperationMask([.open, .list])) }
     self = mask
   }
-
-  static func contains(_ mask: UInt32, _ operation: FileOperation) -> Bool {
-    mask & OperationMask(operation).rawValue != 0
-  }
 }

@@ -127,7 +127,7 @@ struct PolicyReader {
         }
         result.append(template)
       } catch {
-        if literalWhenBroken && !text.contains("$") {
+        if literalWhenBroken && !text.contains(where: { "*?{}\\$".contains($0) }) {
           result.append(GlobTemplate(literal: text))
         } else {
           reports.error(position, "\"\(text)\": \(error.reason)")
