@@ -37,12 +37,12 @@ public struct AllowListFilter: Sendable {
     rules.append((name, FilterRule(region: .all, action: .errno(ENOSYS))))
   }
 
-  /// The program. Names that the architecture doesn't have are left out; one that no architecture has is an error.
-  public func compile(architecture: Architecture = .native) throws(FilterError) -> FilterProgram {
-    let builder = try FilterBuilder.make(unknown: .errno(EPERM), architecture: architecture)
+  /// The program. Names that this architecture doesn't have are left out; one that no architecture has is an error.
+  public func compile() throws(FilterError) -> FilterProgram {
+    let builder = try FilterBuilder.make(unknown: .errno(EPERM))
     for (name, rule) in rules {
       guard let call = SyscallTable.named(name) else { throw .unknownRestrictedName(name) }
-      guard let number = call.number(on: architecture) else { continue }
+      guard let number = call.number(on: .native) else { continue }
       try builder.add(rule, number: number)
     }
     let program = FilterProgram(instructions: try builder.export(), trapped: [])

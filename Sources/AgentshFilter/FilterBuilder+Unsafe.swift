@@ -3,21 +3,17 @@ import CAgentshSystem
 import CLibSeccomp
 import Glibc
 
-/// A libseccomp filter context for exactly one architecture, freed with its owner: seccomp_init(3).
+/// A libseccomp filter context for the architecture that this was built for, freed with its owner: seccomp_init(3).
 @safe struct FilterBuilder: ~Copyable {
   private let context: scmp_filter_ctx
 
   /// A context whose answer is `unknown` for every number without a rule.
-  static func make(unknown: FilterAction, architecture: Architecture) throws(FilterError) -> FilterBuilder {
+  static func make(unknown: FilterAction) throws(FilterError) -> FilterBuilder {
     // The library's idea of what this kernel can do (seccomp_api_get(3)) must not change what is compiled: level 5 has notifications.
     guard isAtNotificationLevel else { throw .library(call: "seccomp_api_set", errno: ENOSYS) }
     // SAFETY: the result is checked, owned by the builder alone and released once, in deinit.
     guard let context = unsafe seccomp_init(unknown.rawValue) else { throw .library(call: "seccomp_init", errno: ENOMEM) }
     let builder = unsafe FilterBuilder(owning: context)
-    if architecture != .native {
-      try builder.check("seccomp_arch_add", unsafe seccomp_arch_add(context, architecture.auditValue))
-      try builder.check("seccomp_arch_remove", unsafe seccomp_arch_remove(context, Architecture.native.auditValue))
-    }
     // A call by another convention (i386, x32) is one that doesn't exist. The process lives on: this is no attack by itself.
     try builder.check("seccomp_attr_set", unsafe seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, unknown.rawValue))
     // 2: a binary tree over the numbers instead of a list of 400 comparisons.
@@ -34,6 +30,7 @@ import Glibc
     unsafe seccomp_release(context)
   }
 
+  /// `number` is one of the architecture's own: libseccomp would translate numbers for another by name, and so lose those it doesn't know.
   func add(_ rule: FilterRule, number: UInt32) throws(FilterError) {
     var comparisons: [scmp_arg_cmp] = []
     for argument in rule.region.conditions.indices {

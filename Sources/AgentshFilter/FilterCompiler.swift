@@ -1,21 +1,36 @@
 import Glibc
+import Synchronization
 
 /// Turns a specification and the table into a program, through libseccomp.
 ///
 /// The program is exported and loaded with seccomp(2) itself: libseccomp 2.5 knows neither WAIT_KILLABLE_RECV nor a listener whose descriptor
 /// goes to somebody else. Numbers are passed as they stand in the table, so calls newer than libseccomp work.
 public enum FilterCompiler {
-  /// Thread-safe; takes well under a millisecond for a few hundred rules. The result depends on its arguments only, never on the host.
-  public static func compile(_ specification: FilterSpecification, architecture: Architecture = .native) throws(FilterError) -> FilterProgram {
+  /// The program for `specification`. Thread-safe. The result depends on the specification only, never on the host, and is kept: the sessions
+  /// of a machine need a handful of different filters.
+  public static func compile(_ specification: FilterSpecification) throws(FilterError) -> FilterProgram {
+    if let known = kept.withLock({ $0[specification] }) { return known }
+    let program = try compileAnew(specification)
+    kept.withLock { programs in
+      // A policy can ask for any of many combinations; a server that has seen this many starts over.
+      if programs.count >= 64 { programs.removeAll() }
+      programs[specification] = program
+    }
+    return program
+  }
+
+  private static let kept = Mutex<[FilterSpecification: FilterProgram]>([:])
+
+  static func compileAnew(_ specification: FilterSpecification) throws(FilterError) -> FilterProgram {
     for name in specification.permitted.sorted() where !FilterSpecification.isRestrictedName(name) {
       throw .unknownRestrictedName(name)
     }
     // What no rule names is refused: calls newer than the table can't widen a session.
     let unknown = FilterAction.errno(ENOSYS)
-    let builder = try FilterBuilder.make(unknown: unknown, architecture: architecture)
+    let builder = try FilterBuilder.make(unknown: unknown)
     var trapped: [String] = []
     for call in SyscallTable.all {
-      guard let number = call.number(on: architecture) else { continue }
+      guard let number = call.number(on: .native) else { continue }
       let rules = try specification.rules(for: call)
       // libseccomp refuses rules that say what happens anyway.
       for rule in rules where rule.action != unknown {

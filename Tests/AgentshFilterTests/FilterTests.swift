@@ -1,0 +1,248 @@
+import AgentshFilter
+import Glibc
+import Testing
+
+@Suite struct FilterTests {
+  @Test func everyNumberHasExactlyTheClassOfTheTable() throws {
+    let all = try Compiled(everything)
+    let none = try Compiled([])
+    for number in UInt32(0)...700 {
+      let call = SyscallTable.call(number)
+      // Arguments that trip none of the register rules but are no special case of them either.
+      let asked = try all.answer(number: number)
+      let unasked = try none.answer(number: number)
+      switch call?.kind {
+      case nil:
+        #expect(asked == .errno(ENOSYS) && unasked == .errno(ENOSYS), "\(number)")
+      case .unmediated, .floor:
+        #expect(asked == .allow && unasked == .allow, "\(number) \(call?.name ?? "")")
+      case .exec:
+        #expect(asked == .notify && unasked == .allow, "\(number) \(call?.name ?? "")")
+      case .performed, .registerOnly:
+        let conditional = ["prctl", "sendto", "fcntl"].contains(call?.name)
+        #expect(asked == (conditional ? .allow : .notify) && unasked == .allow, "\(number) \(call?.name ?? "")")
+      case .filtered:
+        #expect(asked == unasked, "\(number) \(call?.name ?? "")")
+        let conditional = ["clone", "unshare", "ioctl", "personality", "prlimit64"].contains(call?.name)
+        if conditional {
+          #expect(asked == .allow, "\(number) \(call?.name ?? "")")
+        } else if case .errno = asked {
+        } else {
+          Issue.record("\(number) \(call?.name ?? "") answers \(asked)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [UInt32(470), 1000, 0x3fff_ffff, 0x7fff_ffff, 0xffff_fffe, 0xffff_ffff])
+  func numbersAboveTheTableDoNotExist(number: UInt32) throws {
+    #expect(try Compiled(everything).answer(number: number) == .errno(ENOSYS))
+  }
+
+  @Test func callsByAnotherConventionDoNotExist() throws {
+    let filter = try Compiled([])
+    for number in UInt32(0)...600 {
+      #if arch(x86_64)
+        #expect(try filter.answer(number: 0x4000_0000 | number) == .errno(ENOSYS))  // x32
+      #endif
+      // AUDIT_ARCH_I386, AUDIT_ARCH_ARM, and 0.
+      for audit in [UInt32(0x4000_0003), 0x4000_0028, 0] { #expect(try filter.answer(number: number, audit: audit) == .errno(ENOSYS)) }
+    }
+  }
+
+  /// Each class traps its calls and no other class does.
+  @Test(arguments: TrapClasses.named.map(\.trapClass))
+  func aClassTrapsItsCallsAndNoOthers(trapClass: TrapClasses) throws {
+    let filter = try Compiled(trapClass)
+    let expected = SyscallTable.all.filter { $0.number(on: .native) != nil && !$0.trapClasses.isDisjoint(with: trapClass.union(.nonce)) }.map(\.name)
+    #expect(filter.program.trapped == expected)
+    #expect(!expected.isEmpty)
+  }
+
+  @Test(arguments: highHalves)
+  func terminalInjectionIsRefusedWhateverTheHighHalf(high: UInt64) throws {
+    let filter = try Compiled([])
+    for request in [UInt64(0x5412), 0x541C, 0x5423] {
+      #expect(try filter.answer("ioctl", 0, high | request, 1) == .errno(EPERM))
+      #expect(try filter.answer("ioctl", 0, high | (request ^ 1), 1) == .allow)
+    }
+    for request in [UInt64(0x5401), 0x5413, 0x541B, 0, 0xffff_ffff] {
+      #expect(try filter.answer("ioctl", 0, high | request, 1) == .allow)
+    }
+    let permitting = try Compiled([], permitting: ["tty_injection"])
+    #expect(try permitting.answer("ioctl", 0, high | 0x5412) == .allow)
+  }
+
+  @Test(arguments: highHalves)
+  func onlyUnixInetAndRoutingSocketsAreMade(high: UInt64) throws {
+    let filter = try Compiled(everything)
+    let nonBlocking: UInt64 = 0o4000
+    for family in UInt64(0)...64 {
+      let stream = try filter.answer("socket", high | family, high | 1 | nonBlocking, high | 0)
+      switch family {
+      case 1, 2, 10, 16: #expect(stream == .allow, "family \(family)")
+      case 17: #expect(stream == .errno(EPERM))
+      default: #expect(stream == .errno(EAFNOSUPPORT), "family \(family)")
+      }
+    }
+    for family in [UInt64(2), 10] {
+      #expect(try filter.answer("socket", high | family, high | 3 | nonBlocking, 1) == .errno(EPERM))
+      for type in [UInt64(1), 2, 5, 6] { #expect(try filter.answer("socket", high | family, high | type, 0) == .allow) }
+    }
+    #expect(try filter.answer("socket", high | 2, high | 10, 0x300) == .errno(EPERM))
+    #expect(try filter.answer("socket", high | 16, 3, high | 0) == .allow)
+    for other in [UInt64(1), 4, 9, 15, 16, 31] { #expect(try filter.answer("socket", high | 16, 3, high | other) == .errno(EPERM)) }
+    #expect(try filter.answer("socketpair", high | 1, 1) == .allow)
+    for family in [UInt64(0), 2, 3, 10, 17, 30] { #expect(try filter.answer("socketpair", high | family, 1) == .errno(EAFNOSUPPORT)) }
+  }
+
+  @Test(arguments: highHalves)
+  func newNamespacesAreRefusedInEveryCombination(high: UInt64) throws {
+    let filter = try Compiled(everything)
+    let flags: [UInt64] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
+    for flag in flags {
+      #expect(try filter.answer("clone", high | flag | 17) == .errno(EPERM))
+      #expect(try filter.answer("clone", high | flag | 0x3d0f00) == .errno(EPERM))
+      #expect(try filter.answer("unshare", high | flag) == .errno(EPERM))
+      #expect(try filter.answer("unshare", high | flag | 0x200) == .errno(EPERM))
+    }
+    #expect(try filter.answer("unshare", high | 0x80) == .errno(EPERM))
+    #expect(try filter.answer("clone", high | 0x0080_0011) == .errno(EPERM))
+    // A thread of glibc, vfork, fork, and unsharing the descriptor table.
+    for flags in [UInt64(0x3d0f00), 0x4111, 0x1200011] { #expect(try filter.answer("clone", high | flags) == .allow) }
+    for flags in [UInt64(0x400), 0x200, 0x40000] { #expect(try filter.answer("unshare", high | flags) == .allow) }
+    #expect(try filter.answer("clone3", 0, 88) == .errno(ENOSYS))
+    let permitting = try Compiled(everything, permitting: ["namespaces"])
+    for flag in flags { #expect(try permitting.answer("clone", high | flag | 17) == .allow) }
+  }
+
+  @Test(arguments: highHalves)
+  func readOnlyOpensAreFreeWhereOnlyWritesAreDecided(high: UInt64) throws {
+    let filter = try Compiled([.writeOpens])
+    let cloexec: UInt64 = 0o2000000
+    for (name, at) in [("open", 1), ("openat", 2)] {
+      func answer(_ flags: UInt64) throws -> BPFInterpreter.Answer {
+        at == 1 ? try filter.answer(name, 0x1000, high | flags) : try filter.answer(name, 0xffff_ff9c, 0x1000, high | flags)
+      }
+      for harmless in [UInt64(0), cloexec, 0o200000, 0o10000000, 0o400000 | cloexec, 0o4000, 0o1000000] {
+        #expect(try answer(harmless) == .allow, "\(name) \(harmless)")
+        for writing in [UInt64(1), 2, 3, 0o100, 0o1000, 0o20200000, 0o20200002, 0o101, 0o1102] {
+          #expect(try answer(harmless | writing) == .notify, "\(name) \(harmless | writing)")
+        }
+      }
+    }
+    #expect(try filter.answer("creat", 0x1000, 0) == .notify)
+    #expect(try filter.answer("openat2", 0, 0x1000, 0x2000, 24) == .notify)
+    let reading = try Compiled([.readOpens])
+    #expect(try reading.answer("openat", 0xffff_ff9c, 0x1000, high) == .notify)
+    #expect(try reading.answer("openat", 0xffff_ff9c, 0x1000, high | 1) == .notify)
+  }
+
+  @Test(arguments: [TrapClasses.network, .unixSockets])
+  func sendtoGoesToTheSupervisorWithAnAddressOrFastOpenOnly(trapClass: TrapClasses) throws {
+    let filter = try Compiled(trapClass)
+    #expect(try filter.answer("sendto", 3, 0x1000, 5, 0, 0, 0) == .allow)
+    #expect(try filter.answer("sendto", 3, 0x1000, 5, 0x4000, 0, 16) == .allow)
+    // Pointers count whole.
+    for address in [UInt64(1), 0x7fff_0000_1000, 1 << 32, 1 << 63] { #expect(try filter.answer("sendto", 3, 0x1000, 5, 0, address, 16) == .notify) }
+    for high in highHalves { #expect(try filter.answer("sendto", 3, 0x1000, 5, high | 0x2000_0000, 0, 0) == .notify) }
+    #expect(try Compiled([]).answer("sendto", 3, 0x1000, 5, 0x2000_0000, 0x1000, 16) == .allow)
+  }
+
+  @Test(arguments: highHalves)
+  func aDescriptorsSignalsAreNotHandedToOthersUnseen(high: UInt64) throws {
+    let filter = try Compiled([.signals])
+    #expect(try filter.answer("fcntl", 3, high | 8, 1234) == .notify)
+    #expect(try filter.answer("fcntl", 3, high | 8, 0xffff_fb2e) == .notify)
+    #expect(try filter.answer("fcntl", 3, high | 8, 0) == .allow)
+    #expect(try filter.answer("fcntl", 3, high | 15, 0x1000) == .errno(EPERM))
+    #expect(try filter.answer("fcntl", 3, high | 10, 9) == .errno(EPERM))
+    #expect(try filter.answer("fcntl", 3, high | 10, 0) == .allow)
+    for command in [UInt64(0), 1, 2, 3, 4, 6, 7, 9, 11, 16, 36, 1030, 1031] { #expect(try filter.answer("fcntl", 3, high | command, 9) == .allow) }
+    for request in [UInt64(0x8901), 0x8902] { #expect(try filter.answer("ioctl", 3, high | request) == .errno(EPERM)) }
+    #expect(try Compiled([]).answer("fcntl", 3, 8, 1234) == .allow)
+  }
+
+  @Test func filesAreNotChangedByFlagRequestsWhereMetadataIsDecided() throws {
+    for request in [UInt64(0x4008_6602), 0x401C_5820, 0x4080_6685] {
+      #expect(try Compiled([.metadata]).answer("ioctl", 3, request) == .errno(EPERM))
+      #expect(try Compiled([.fileChanges]).answer("ioctl", 3, request) == .allow)
+    }
+    #expect(try Compiled([.metadata]).answer("ioctl", 3, 0x8008_6601) == .allow)  // FS_IOC_GETFLAGS
+  }
+
+  @Test(arguments: highHalves)
+  func theNonceAlwaysReachesTheSupervisor(high: UInt64) throws {
+    let filter = try Compiled([])
+    #expect(try filter.answer("prctl", high | UInt64(FilterSpecification.nonceOption), 1, 2) == .notify)
+    for option in [UInt64(4), 15, 22, 38, 0x4153_4830] { #expect(try filter.answer("prctl", high | option, 1) == .allow) }
+  }
+
+  @Test(arguments: highHalves)
+  func personalityIsAskedAndResetOnly(high: UInt64) throws {
+    let filter = try Compiled([])
+    for persona in [UInt64(0xffff_ffff), 0, 0x40000] { #expect(try filter.answer("personality", high | persona) == .allow) }
+    for persona in [UInt64(0x40_0000), 0x44_0000, 8, 1, 0x8000_0000] { #expect(try filter.answer("personality", high | persona) == .errno(EPERM)) }
+  }
+
+  @Test func limitsOfOthersStay() throws {
+    let filter = try Compiled([])
+    #expect(try filter.answer("prlimit64", 0, 7, 0x1000, 0) == .allow)
+    #expect(try filter.answer("prlimit64", 1234, 7, 0, 0x1000) == .allow)
+    #expect(try filter.answer("prlimit64", 1234, 7, 0x1000, 0) == .errno(EPERM))
+    #expect(try filter.answer("prlimit64", 1234, 7, 1 << 40, 0) == .errno(EPERM))
+  }
+
+  /// Calls that stay refused although everything else is permitted by its group, and the groups that permit the rest.
+  @Test func aGroupPermitsItsCallsAndNothingElse() throws {
+    let refused = try Compiled([])
+    for group in RestrictedGroup.allCases {
+      let permitting = try Compiled([], permitting: [group.rawValue])
+      for call in SyscallTable.all {
+        guard call.kind == .filtered, let number = call.number(on: .native), try refused.answer(number: number) != .allow else { continue }
+        let answer = try permitting.answer(number: number)
+        if call.restrictedGroups.contains(group), call.name != "socket" {
+          #expect(answer == .allow, "\(call.name) with \(group)")
+        } else {
+          #expect(try answer == refused.answer(number: number), "\(call.name) with \(group)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [("raw_sockets", 2, 3), ("packet_sockets", 17, 3), ("vsock", 40, 1), ("alg", 38, 5), ("netlink", 16, 3)] as [(String, UInt64, UInt64)])
+  func aSocketGroupPermitsItsSocketsOnly(group: String, family: UInt64, type: UInt64) throws {
+    let protocolNumber: UInt64 = family == 16 ? 15 : 0
+    #expect(try Compiled([]).answer("socket", family, type, protocolNumber) != .allow)
+    #expect(try Compiled([], permitting: [group]).answer("socket", family, type, protocolNumber) == .allow)
+    #expect(try Compiled([], permitting: [group]).answer("socket", 30, 1) == .errno(EAFNOSUPPORT))
+  }
+
+  @Test func aSingleCallIsPermittedByItsName() throws {
+    let filter = try Compiled([], permitting: ["keyctl"])
+    #expect(try filter.answer("keyctl") == .allow)
+    #expect(try filter.answer("add_key") == .errno(EPERM))
+  }
+
+  @Test(arguments: ["read", "no_such_call", "PTRACE", "", "openat"])
+  func permittingWhatIsNoRestrictionIsAnError(name: String) {
+    #expect(throws: FilterError.unknownRestrictedName(name)) {
+      try FilterCompiler.compile(FilterSpecification(traps: [], permitted: ["ptrace", name]))
+    }
+  }
+
+  @Test func theProgramIsShortWhereItIsUsedMost() throws {
+    let filter = try Compiled(everything)
+    #expect(filter.program.count < 4096)
+    for call in SyscallTable.all where call.kind == .unmediated {
+      guard let number = call.number(on: .native) else { continue }
+      let steps = try filter.machine.run(.init(architecture: Architecture.native.auditValue, number: number, arguments: [0, 0, 0, 0, 0, 0])).steps
+      #expect(steps <= 40, "\(call.name)")
+    }
+  }
+
+  @Test func theSameSpecificationGivesTheSameBytes() throws {
+    let specification = FilterSpecification(traps: everything, permitted: ["ptrace", "mount"])
+    #expect(try FilterCompiler.compile(specification) == FilterCompiler.compile(specification))
+  }
+}
