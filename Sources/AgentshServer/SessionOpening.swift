@@ -33,6 +33,27 @@ final class OpenedSession: Sendable {
     self.readyDeadline = readyDeadline
   }
 
+  func killGroup() throws(SyscallError) {
+    switch cgroup {
+    case .some(let group): try group.kill()
+    case .none: return
+    }
+  }
+
+  func groupIsEmpty() throws(SyscallError) -> Bool {
+    switch cgroup {
+    case .some(let group): return try group.isEmpty()
+    case .none: return true
+    }
+  }
+
+  func removeGroup() throws(SyscallError) {
+    switch cgroup {
+    case .some(let group): try group.remove()
+    case .none: return
+    }
+  }
+
   /// The kernel's cgroup.events descriptor, lent.
   var cgroupEvents: CInt? {
     switch cgroup {

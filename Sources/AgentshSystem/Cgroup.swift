@@ -168,8 +168,15 @@ public struct Cgroup: ~Copyable, Sendable {
   }
 
   public func isEmpty() throws(SyscallError) -> Bool {
-    guard eventsDescriptor != nil else { return try processes().isEmpty }
-    let text = try readSmallFile(at: directory.rawValue, Array("cgroup.events".utf8))
+    let text: [UInt8]
+    switch events {
+    case .none: return try processes().isEmpty
+    case .some(let file):
+      // Read through the descriptor that is polled: that is what makes it quiet until the next change.
+      let raw = file.rawValue
+      try syscall("lseek") { lseek(raw, 0, SEEK_SET) }
+      text = try readAll(file, limit: 4096)
+    }
     return text.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("populated 0".utf8) }
   }
 

@@ -1,0 +1,46 @@
+internal import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+func seize(_ thread: Int32) -> CInt { ash_ptrace_seize(thread, 0) }
+func interrupt(_ thread: Int32) -> CInt { ash_ptrace_interrupt(thread) }
+func detach(_ thread: Int32) -> CInt { ash_ptrace_detach(thread, 0) }
+
+/// Whether a tracee of this thread has stopped; throws ESRCH when it has ended.
+func hasStopped(_ thread: Int32) throws(SyscallError) -> Bool {
+  var status: CInt = 0
+  // SAFETY: an out parameter that lives for the call.
+  let found = try syscall("waitpid") { unsafe ash_wait_tracee(thread, &status, WNOHANG) }
+  if found == 0 { return false }
+  var signal: CInt = 0
+  var event: CInt = 0
+  // SAFETY: out parameters that live for the call.
+  guard unsafe ash_status_stopped_event(status, &signal, &event) == 1 else { throw SyscallError("waitpid", .noSuchProcess) }
+  return true
+}
+
+/// Takes the end of a tracee that was killed, so that it is not left as a zombie of ours.
+func collect(_ thread: Int32) {
+  var status: CInt = 0
+  for _ in 0..<16 {
+    // SAFETY: an out parameter that lives for the call.
+    guard unsafe ash_wait_tracee(thread, &status, 0) == thread else { return }
+    if status & 0x7F != 0x7F { return }
+  }
+}
+
+/// The newest filter of a stopped tracee, as bytes: PTRACE_SECCOMP_GET_FILTER, see ptrace(2).
+func readInstalledFilter(_ thread: Int32) throws(SyscallError) -> [UInt8] {
+  // Without a buffer the call only counts.
+  let count = try syscall("ptrace", subject: "SECCOMP_GET_FILTER") { ash_ptrace_get_filter(thread, 0, nil) }
+  guard count > 0, count <= 4096 else { throw SyscallError("ptrace", .invalidArgument, "SECCOMP_GET_FILTER") }
+  var program = [sock_filter](repeating: sock_filter(), count: Int(count))
+  // SAFETY: the tracee is stopped, so its newest filter has still `count` instructions, for which there is room.
+  let copied = try syscall("ptrace", subject: "SECCOMP_GET_FILTER") {
+    unsafe program.withUnsafeMutableBufferPointer { unsafe ash_ptrace_get_filter(thread, 0, $0.baseAddress) }
+  }
+  guard copied == count else { throw SyscallError("ptrace", .invalidArgument, "SECCOMP_GET_FILTER") }
+  // SAFETY: sock_filter is eight bytes without padding.
+  return unsafe program.withUnsafeBytes { unsafe Array($0) }
+}

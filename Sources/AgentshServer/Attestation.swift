@@ -1,0 +1,91 @@
+internal import AgentshFilter
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// Checks a target before it runs: that it is the launcher's child, of the caller's uid, single-threaded, in the session's control group from now on,
+/// and that the filter it installed is, byte by byte, the one that was compiled for it.
+///
+/// All on one thread: a tracee belongs to the thread that seized it. While it is traced its number can't become another's, since it is
+/// this thread that would have to reap it.
+struct Attestation {
+  let opened: OpenedSession
+  let readsFilter: Bool
+
+  struct Refusal: Error {
+    let reason: String
+  }
+
+  func run(_ target: borrowing Pidfd) -> ServerOrderResult {
+    do throws(Refusal) {
+      try check(target)
+      return .attested
+    } catch {
+      return .notAttested(error.reason)
+    }
+  }
+
+  private func check(_ target: borrowing Pidfd) throws(Refusal) {
+    let number = try told("finding the target") { () throws(SyscallError) in try ProcessIdentity.processID(of: target) }
+    guard readsFilter else {
+      try checkProcess(target)
+      try join(number, target)
+      return
+    }
+    _ = try told("attaching to the target") { () throws(SyscallError) in try syscall("ptrace", subject: "SEIZE") { seize(number) } }
+    do throws(Refusal) {
+      try checkProcess(target)
+      try told("stopping the target") { () throws(SyscallError) in try stop(number, target) }
+      let installed = try told("reading the filter") { () throws(SyscallError) in try readInstalledFilter(number) }
+      guard installed == opened.program.instructions else { throw Refusal(reason: "the installed filter is not the one that was compiled") }
+      try join(number, target)
+      _ = try told("detaching") { () throws(SyscallError) in try syscall("ptrace", subject: "DETACH") { detach(number) } }
+    } catch {
+      // Whatever it is, it is not to run. Killed, it needs no detaching.
+      try? target.sendSignal(SIGKILL)
+      collect(number)
+      throw error
+    }
+  }
+
+  private func checkProcess(_ target: borrowing Pidfd) throws(Refusal) {
+    let uid = opened.session.facts.uid
+    let launcher = try told("finding the launcher") { () throws(SyscallError) in try ProcessIdentity.processID(of: opened.caller.pidfd) }
+    let parent = try told("finding the target's parent") { () throws(SyscallError) in try ProcessIdentity.parentID(of: target) }
+    guard parent == launcher else { throw Refusal(reason: "the target is not a child of the process that opened the session") }
+    let uids = try told("finding the target's uid") { () throws(SyscallError) in try ProcessIdentity.userIDs(of: target) }
+    guard uids.allSatisfy({ $0 == uid }) else { throw Refusal(reason: "the target does not run as uid \(uid)") }
+    let status = try told("reading the target's status") { () throws(SyscallError) in try ProcessIdentity.read("status", of: target) }
+    let isAlone = status.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("Threads:\t1".utf8) }
+    // A second thread would not have the filter.
+    guard isAlone else { throw Refusal(reason: "the target has more than one thread") }
+    // Read by number: believed because the number was still theirs afterwards.
+    guard !opened.caller.pidfd.hasExited(), !target.hasExited() else { throw Refusal(reason: "the target or its launcher has ended") }
+  }
+
+  private func join(_ number: Int32, _ target: borrowing Pidfd) throws(Refusal) {
+    switch opened.cgroup {
+    case .none: return
+    case .some(let group):
+      try told("joining the control group") { () throws(SyscallError) in
+        if target.hasExited() { throw SyscallError("pidfd", .noSuchProcess) }
+        try group.add(process: number)
+      }
+    }
+  }
+
+  private func stop(_ number: Int32, _ target: borrowing Pidfd) throws(SyscallError) {
+    try syscall("ptrace", subject: "INTERRUPT") { interrupt(number) }
+    let deadline = Deadline.after(milliseconds: 5000)
+    while try !hasStopped(number) {
+      // A stop makes nothing readable; the target's end does. It waits in a read, so it stops at once.
+      if try waitUntilReady(target.descriptor, deadline: .after(milliseconds: 1)) { throw SyscallError("waitpid", .noSuchProcess) }
+      if deadline.hasPassed { throw SyscallError("waitpid", .timedOut) }
+    }
+  }
+
+  private func told<Value>(_ stage: String, _ body: () throws(SyscallError) -> Value) throws(Refusal) -> Value {
+    do throws(SyscallError) { return try body() } catch { throw Refusal(reason: "\(stage): \(error)") }
+  }
+}

@@ -1,0 +1,78 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+
+/// One connection to the control socket; belongs to the loop's thread.
+final class ControlConnection {
+  let id: UInt64
+  let socket: UnixSocket
+  let peer: ControlPeer
+  /// The session that the peer runs in.
+  let inside: String?
+  var framer = MessageFramer(limit: MessageFramer.controlLimit)
+  /// Complete messages that wait for the one before to be answered.
+  var queued: [[UInt8]] = []
+  var output: [UInt8] = []
+  var sent = 0
+  /// A call is being worked on; nothing is read meanwhile.
+  var isBusy = false
+  /// The call that is being worked on wants no reply.
+  var isOneway = false
+  var stream: RecordStream?
+  /// A part of the record is being read by a worker.
+  var isReadingPart = false
+  /// The stream has nothing more for now and waits for the file to grow.
+  var isFollowing = false
+  /// The sessions had ended when their records were last found to be at their end.
+  var hasSeenEnd = false
+  var closesWhenSent = false
+  /// The peer has closed; only what runs already keeps this.
+  var isHungUp = false
+  var interest: EpollEvents = []
+  /// When the peer has to have got on with what it is at.
+  var deadline: Deadline
+  /// For eviction: the one that has been still for longest goes first.
+  var lastActivity: UInt64
+  /// Bytes of unfinished and waiting messages, as counted for the user.
+  var countedBytes = 0
+
+  init(id: UInt64, socket: consuming UnixSocket, peer: ControlPeer, inside: String?, deadline: Deadline) {
+    self.id = id
+    self.socket = socket
+    self.peer = peer
+    self.inside = inside
+    self.deadline = deadline
+    lastActivity = monotonicNanoseconds()
+  }
+
+  var uid: UInt32 { peer.uid }
+  var hasOutput: Bool { sent < output.count }
+  var heldBytes: Int { framer.pendingCount + queued.reduce(0) { $0 + $1.count } }
+  /// Nothing is under way: it can be closed without anybody missing an answer.
+  var isIdle: Bool { !isBusy && !hasOutput && stream == nil }
+
+  func queueOutput(_ bytes: [UInt8]) {
+    if sent == output.count {
+      output = bytes
+      sent = 0
+    } else {
+      output += bytes
+    }
+  }
+
+  /// Sends what the socket takes; false when the peer is gone.
+  func flush() -> Bool {
+    while hasOutput {
+      do {
+        let count = try socket.send(output[sent...])
+        if count == 0 { return true }
+        sent += count
+        lastActivity = monotonicNanoseconds()
+      } catch {
+        return false
+      }
+    }
+    output = []
+    sent = 0
+    return true
+  }
+}

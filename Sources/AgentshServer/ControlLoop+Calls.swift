@@ -1,0 +1,234 @@
+internal import AgentshAudit
+internal import AgentshProtocol
+internal import AgentshSystem
+
+/// The methods of the control socket.
+extension ControlLoop {
+  func serve(_ message: [UInt8], on connection: ControlConnection) {
+    let call: VarlinkCall
+    do throws(ProtocolError) { call = try VarlinkCall.decode(message) } catch {
+      refuse(connection, ControlError(error))
+      return
+    }
+    let request: ControlRequest
+    do throws(ControlError) { request = try ControlRequest(call) } catch {
+      if !call.oneway { send(error.reply.frame, on: connection) }
+      return
+    }
+    connection.isBusy = true
+    connection.isOneway = call.oneway
+    connection.deadline = .never
+    let authority = PendingAuthority(peer: connection.peer, inside: connection.inside, context: context)
+    let (id, context, mailbox) = (connection.id, context, mailbox)
+    switch request {
+    case .ping: answer(id, .success(.done))
+    case .getInfo: answer(id, .success(.info(ServiceInfo(version: Server.version, url: Server.url))))
+    case .getInterfaceDescription(let interface):
+      answer(id, Self.result { () throws(ControlError) in try ControlResponse.description(of: interface) })
+    case .wrap(let request): wrap(request, on: connection)
+    case .listSessions(let all):
+      work(for: connection) { () throws(ControlError) in
+        let authority = try authority.resolve()
+        return .sessions(context.sessions.all.filter { authority.maySee($0) && (all || $0.isActive) }.map(\.info))
+      }
+    case .getSession(let session):
+      work(for: connection) { () throws(ControlError) in .session(try context.sessions.find(session, for: try authority.resolve()).info) }
+    case .stopSession(let text):
+      workers.submit(for: connection.uid) {
+        do throws(ControlError) {
+          let authority = try authority.resolve()
+          guard authority.inside == nil else {
+            throw .notPermitted(reason: "from inside session \(authority.inside ?? "") no session can be stopped")
+          }
+          let session = try context.sessions.find(text, for: authority)
+          mailbox.post(.stopWanted(connection: id, session: session.facts.id, reason: "stopped by uid \(authority.uid)"))
+        } catch {
+          mailbox.post(.answered(connection: id, .failure(error)))
+        }
+      }
+    case .events(let request):
+      workers.submit(for: connection.uid) {
+        mailbox.post(
+          .streamOpened(
+            connection: id, Self.result { () throws(ControlError) in try Self.openStream(request, authority.resolve(), context) }))
+      }
+    }
+  }
+
+  private static func result<Value>(_ body: () throws(ControlError) -> Value) -> Result<Value, ControlError> {
+    do throws(ControlError) { return .success(try body()) } catch { return .failure(error) }
+  }
+
+  /// Has a worker answer.
+  private func work(for connection: ControlConnection, _ body: @escaping @Sendable () throws(ControlError) -> ControlResponse) {
+    let (id, mailbox) = (connection.id, mailbox)
+    workers.submit(for: connection.uid) { mailbox.post(.answered(connection: id, Self.result(body))) }
+  }
+
+  func answer(_ id: UInt64, _ result: Result<ControlResponse, ControlError>) {
+    guard let connection = connections[id] else { return }
+    connection.isBusy = false
+    if connection.isHungUp {
+      close(connection)
+      return
+    }
+    if !connection.isOneway {
+      switch result {
+      case .success(let response): send(response.reply.frame, on: connection)
+      case .failure(let error): send(error.reply.frame, on: connection)
+      }
+    }
+    guard connections[id] != nil else { return }
+    serveNext(connection)
+  }
+
+  // MARK: Wrap
+
+  private func wrap(_ request: WrapRequest, on connection: ControlConnection) {
+    let (id, peer, inside, context, mailbox) = (connection.id, connection.peer, connection.inside, context, mailbox)
+    let isStopping = stopping != nil
+    let isOneway = connection.isOneway
+    workers.submit(for: peer.uid) {
+      do throws(ControlError) {
+        if isOneway { throw .invalidParameter(reason: "Wrap gives a reply that has to be read") }
+        if isStopping { throw .notPermitted(reason: "the server is stopping") }
+        if let inside { throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there") }
+        let opened = try SessionOpening(context: context, peer: peer, request: request).open()
+        mailbox.post(.opened(connection: id, opened))
+      } catch {
+        context.noteRefusal(peer, request, inside, error)
+        mailbox.post(.answered(connection: id, .failure(error)))
+      }
+    }
+  }
+
+  // MARK: Events
+
+  private static func openStream(_ request: EventsRequest, _ authority: Authority, _ context: ServerContext) throws(ControlError) -> RecordStream {
+    let sessions: [Session]
+    if let text = request.session {
+      sessions = [try context.sessions.find(text, for: authority)]
+    } else {
+      sessions = context.sessions.all.filter { authority.maySee($0) }
+    }
+    do throws(SyscallError) {
+      return try RecordStream(
+        request, sessions: sessions.map { ($0.facts.id, $0.facts.record) }, in: context.records.descriptor)
+    } catch {
+      throw .unknownSession(reason: "the record can't be opened: \(error)")
+    }
+  }
+
+  func beginStream(_ id: UInt64, _ result: Result<RecordStream, ControlError>) {
+    guard let connection = connections[id] else { return }
+    switch result {
+    case .failure(let error): answer(id, .failure(error))
+    case .success(let stream):
+      guard !connection.isHungUp else {
+        close(connection)
+        return
+      }
+      connection.isBusy = false
+      connection.stream = stream
+      do throws(SyscallError) {
+        // Watched before it is read, so that nothing falls between.
+        if stream.request.follow {
+          for path in stream.paths { try watch.add(path, connection: id) }
+        }
+      } catch {
+        endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)"))
+        return
+      }
+      updateInterest(connection)
+      continueStream(id)
+    }
+  }
+
+  /// Has the next part read, if the reader has taken all of the one before.
+  func continueStream(_ id: UInt64) {
+    guard let connection = connections[id], let stream = connection.stream, !connection.isReadingPart, !connection.hasOutput else { return }
+    connection.isReadingPart = true
+    connection.isFollowing = false
+    let mailbox = mailbox
+    workers.submit(for: connection.uid) { mailbox.post(.streamed(connection: id, stream, stream.readPart())) }
+  }
+
+  func sendPart(_ id: UInt64, _ stream: RecordStream, _ part: RecordPart) {
+    guard let connection = connections[id], connection.stream === stream else { return }
+    connection.isReadingPart = false
+    if let failure = part.failure {
+      endStream(connection, .unknownSession(reason: failure))
+      return
+    }
+    if !part.frames.isEmpty {
+      // Sending all of it asks for the next part by itself.
+      send(part.frames, on: connection)
+      return
+    }
+    if !part.isAtEnd {
+      continueStream(id)
+      return
+    }
+    let isOver = stream.sessions.allSatisfy { context.sessions.session($0)?.isActive != true }
+    if stream.request.follow, !isOver || !connection.hasSeenEnd {
+      // A session may have ended after its last line was looked for: look once more.
+      connection.hasSeenEnd = isOver
+      if isOver {
+        continueStream(id)
+      } else {
+        connection.isFollowing = true
+      }
+      return
+    }
+    endStream(connection, nil)
+  }
+
+  private func endStream(_ connection: ControlConnection, _ error: ControlError?) {
+    watch.remove(connection: connection.id)
+    connection.stream = nil
+    connection.hasSeenEnd = false
+    send(error?.reply.frame ?? VarlinkReply().frame, on: connection)
+    guard connections[connection.id] != nil else { return }
+    serveNext(connection)
+  }
+
+  /// Wakes those who follow a session that has ended.
+  func wakeFollowers(of session: String) {
+    for connection in Array(connections.values) where connection.isFollowing && connection.stream?.sessions.contains(session) == true {
+      continueStream(connection.id)
+    }
+  }
+}
+
+/// What is needed to find out what a caller may do; the user database is asked by a worker only.
+struct PendingAuthority: Sendable {
+  let peer: ControlPeer
+  let inside: String?
+  let context: ServerContext
+
+  func resolve() throws(ControlError) -> Authority {
+    if peer.uid == 0 || inside != nil { return Authority(uid: peer.uid, isAdmin: inside == nil, inside: inside) }
+    do throws(SyscallError) {
+      let isAdmin = try CallerIdentity(of: peer).matches(context.rules.ruleset.configuration.admins)
+      return Authority(uid: peer.uid, isAdmin: isAdmin, inside: nil)
+    } catch {
+      throw .notPermitted(reason: "the user database can't be asked: \(error)")
+    }
+  }
+}
+
+extension ServerContext {
+  /// Puts a refused Wrap on record.
+  func noteRefusal(_ peer: ControlPeer, _ request: WrapRequest, _ inside: String?, _ error: ControlError) {
+    let kind = error.name.split(separator: ".").last.map { String($0) } ?? error.name
+    let key = RejectionCounter.Key(session: inside, socket: "control", reason: kind, uid: peer.uid)
+    guard refusals.admits(key) else { return }
+    var fields = [AuditField("reason", .text(kind))]
+    if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }
+    if let caller = request.callerUID, caller != peer.uid { fields.append(AuditField("caller_uid", .integer(Int64(caller)))) }
+    log.note(
+      AuditRecord(
+        operation: .sessionRefused, session: inside, uid: peer.uid, pid: peer.credentials.pid, subject: .command(request.command),
+        fields: fields, decision: .deny, message: error.reason))
+  }
+}

@@ -1,0 +1,286 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import Logging
+import SystemPackage
+
+/// Connections: who may have how many, for how long, holding how much.
+extension ControlLoop {
+  /// Connections of one user other than root.
+  static let mostPerUser = 64
+  static let mostForRoot = 512
+  /// Bytes of unfinished messages of all connections of one user.
+  static let mostBytesPerUser = 8 << 20
+  /// How long a connection may be idle between calls.
+  static let idleMilliseconds: Int64 = 300_000
+  /// Accepted at a time, before others have their turn.
+  static let acceptsAtATime = 64
+
+  var handshakeTimeout: Int64 { Int64(context.rules.ruleset.configuration.handshakeTimeoutMilliseconds) }
+
+  func acceptConnections() {
+    for _ in 0..<Self.acceptsAtATime {
+      do throws(SyscallError) {
+        guard let socket = try acceptNext() else { return }
+        admit(socket)
+      } catch {
+        // Out of descriptors or memory. The waiting connection would make the listener readable again at once: look away for a moment.
+        context.log.logger.error("accepting a connection: \(error)")
+        if evictIdle(of: heaviestUser()) { continue }
+        pauseAccepting()
+        return
+      }
+    }
+  }
+
+  private func acceptNext() throws(SyscallError) -> UnixSocket? {
+    switch listener {
+    case .some(let listener): try listener.accept(nonBlocking: true)
+    case .none: nil
+    }
+  }
+
+  private var listenerNumber: CInt? {
+    switch listener {
+    case .some(let listener): listener.rawValue
+    case .none: nil
+    }
+  }
+
+  private func pauseAccepting() {
+    guard let number = listenerNumber else { return }
+    epoll.remove(number)
+    let again = Deadline.after(milliseconds: 100)
+    acceptAgainAt = again
+    watchFor(again)
+  }
+
+  func resumeAccepting() {
+    acceptAgainAt = nil
+    guard let number = listenerNumber else { return }
+    try? epoll.add(number, .readable, token: Source.listener.rawValue)
+  }
+
+  func stopAccepting() {
+    guard let number = listenerNumber else { return }
+    epoll.remove(number)
+    listener = nil
+  }
+
+  private func admit(_ socket: consuming UnixSocket) {
+    // Who it is decides whether there is room, before anything else is spent on it.
+    guard let uid = try? peerCredentials(of: socket.descriptor).uid, makeRoom(for: uid) else { return }
+    let peer: ControlPeer
+    let inside: String?
+    do throws(SyscallError) {
+      peer = try ControlPeer(of: socket)
+      inside = try sessionHolding(peer)
+    } catch {
+      // The peer is gone already, or can't be known for sure: nothing is done for it.
+      return
+    }
+    let id = nextNumber
+    nextNumber += 1
+    let connection = ControlConnection(id: id, socket: socket, peer: peer, inside: inside, deadline: .after(milliseconds: handshakeTimeout))
+    guard (try? epoll.add(connection.socket.rawValue, [.readable, .peerClosed], token: Self.token(.connection, id))) != nil else { return }
+    connection.interest = [.readable, .peerClosed]
+    connections[id] = connection
+    usage[peer.uid, default: UserUsage()].connections.insert(id)
+    watchFor(connection.deadline)
+  }
+
+  /// The session in whose control group the peer lives, if it does.
+  private func sessionHolding(_ peer: ControlPeer) throws(SyscallError) -> String? {
+    guard let hierarchy = context.host.cgroups else { return nil }
+    let membership = try ProcessIdentity.read("cgroup", of: peer.pidfd)
+    return hierarchy.session(inMembership: membership).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Room for one more connection of a user: an idle one of the same user goes if it has too many; if all places are taken, those who have most of
+  /// them give way.
+  private func makeRoom(for uid: UInt32) -> Bool {
+    let own = usage[uid]?.connections.count ?? 0
+    if own >= (uid == 0 ? Self.mostForRoot : Self.mostPerUser), !evictIdle(of: uid) { return false }
+    if connections.count < mostConnections { return true }
+    let heaviest = heaviestUser()
+    return heaviest != uid && evictIdle(of: heaviest)
+  }
+
+  private func heaviestUser() -> UInt32 {
+    usage.max { $0.value.connections.count < $1.value.connections.count }?.key ?? 0
+  }
+
+  /// Closes the connection of a user that has been still for longest.
+  private func evictIdle(of uid: UInt32) -> Bool {
+    let idle = (usage[uid]?.connections ?? []).compactMap { connections[$0] }.filter(\.isIdle)
+    guard let oldest = idle.min(by: { $0.lastActivity < $1.lastActivity }) else { return false }
+    close(oldest)
+    return true
+  }
+
+  func close(_ connection: ControlConnection) {
+    guard connections.removeValue(forKey: connection.id) != nil else { return }
+    if !connection.interest.isEmpty { epoll.remove(connection.socket.rawValue) }
+    // Others may hold the same socket: they are to see its end, too.
+    connection.socket.shutDown(reading: true, writing: true)
+    if connection.stream != nil { watch.remove(connection: connection.id) }
+    usage[connection.uid]?.connections.remove(connection.id)
+    usage[connection.uid]?.bytes -= connection.countedBytes
+    if usage[connection.uid]?.connections.isEmpty == true { usage[connection.uid] = nil }
+  }
+
+  func timeOut(_ connection: ControlConnection) {
+    if connection.framer.isInsideMessage, !connection.hasOutput, !connection.closesWhenSent {
+      refuse(connection, .invalidParameter(reason: "the message was not complete within \(handshakeTimeout) ms"))
+      return
+    }
+    close(connection)
+  }
+
+  // MARK: Reading and writing
+
+  func handle(_ connection: ControlConnection, _ events: EpollEvents) {
+    if events.contains(.writable), !writeOutput(connection) { return }
+    if events.contains(.error) || events.contains(.hangUp) {
+      hangUp(connection)
+      return
+    }
+    if events.contains(.readable) || events.contains(.peerClosed) { readInput(connection) }
+  }
+
+  /// The peer has closed both ways: nobody is there to answer.
+  private func hangUp(_ connection: ControlConnection) {
+    // What it said before it closed still counts if nothing is under way (a call without reply, say).
+    if connection.isIdle { readInput(connection) }
+    guard connections[connection.id] != nil else { return }
+    if connection.isBusy {
+      // A session may be on its way: it finds out itself that its launcher is gone.
+      connection.isHungUp = true
+      epoll.remove(connection.socket.rawValue)
+      connection.interest = []
+      return
+    }
+    close(connection)
+  }
+
+  private func readInput(_ connection: ControlConnection) {
+    guard !connection.isBusy, connection.stream == nil, !connection.closesWhenSent else {
+      // A follower who closes its writing half still reads. Nothing more is expected of it.
+      updateInterest(connection)
+      return
+    }
+    do throws(SyscallError) {
+      guard let received = try connection.socket.receive(atMost: 64 << 10) else { return }
+      if received.isEnd {
+        if connection.isIdle { close(connection) } else { connection.closesWhenSent = true }
+        return
+      }
+      connection.lastActivity = monotonicNanoseconds()
+      let wasInside = connection.framer.isInsideMessage
+      // Descriptors have no meaning here; they are closed with `received`.
+      connection.queued += try received.bytes.framed(by: &connection.framer)
+      if connection.framer.isInsideMessage, !wasInside {
+        // From its first byte on: one byte a second is silence, too.
+        connection.deadline = .after(milliseconds: handshakeTimeout)
+        watchFor(connection.deadline)
+      }
+    } catch {
+      if error.errno == .messageTooLong {
+        refuse(connection, .invalidParameter(reason: "a message may have \(MessageFramer.controlLimit) bytes, and this one has more"))
+      } else {
+        close(connection)
+      }
+      return
+    }
+    guard countBytes(connection) else { return }
+    serveNext(connection)
+  }
+
+  /// Keeps account of what a user's unfinished messages take; false when it was too much and the connection is closed.
+  private func countBytes(_ connection: ControlConnection) -> Bool {
+    let held = connection.heldBytes
+    let total = (usage[connection.uid]?.bytes ?? 0) - connection.countedBytes + held
+    usage[connection.uid]?.bytes = total
+    connection.countedBytes = held
+    if total <= Self.mostBytesPerUser { return true }
+    refuse(connection, .limitReached(reason: "your unfinished messages take more than \(Self.mostBytesPerUser) bytes"))
+    return false
+  }
+
+  /// Starts the next call, if one has come and none is under way.
+  func serveNext(_ connection: ControlConnection) {
+    while !connection.isBusy, connection.stream == nil, !connection.closesWhenSent, !connection.queued.isEmpty {
+      let message = connection.queued.removeFirst()
+      _ = countBytes(connection)
+      serve(message, on: connection)
+      guard connections[connection.id] != nil else { return }
+    }
+    if !connection.isBusy, connection.stream == nil, !connection.framer.isInsideMessage, !connection.hasOutput {
+      connection.deadline = .after(milliseconds: Self.idleMilliseconds)
+      watchFor(connection.deadline)
+    }
+    updateInterest(connection)
+  }
+
+  func updateInterest(_ connection: ControlConnection) {
+    guard connections[connection.id] != nil, !connection.isHungUp else { return }
+    var wanted: EpollEvents = []
+    if connection.hasOutput { wanted.insert(.writable) }
+    if !connection.isBusy, connection.stream == nil, !connection.closesWhenSent { wanted.formUnion([.readable, .peerClosed]) }
+    // Nothing: a hang-up is told all the same.
+    if wanted.isEmpty { wanted = .error }
+    guard wanted != connection.interest else { return }
+    do throws(SyscallError) {
+      try epoll.change(connection.socket.rawValue, wanted, token: Self.token(.connection, connection.id))
+      connection.interest = wanted
+    } catch {
+      close(connection)
+    }
+  }
+
+  func send(_ bytes: [UInt8], on connection: ControlConnection) {
+    guard connections[connection.id] != nil, !connection.isHungUp else { return }
+    connection.queueOutput(bytes)
+    _ = writeOutput(connection)
+  }
+
+  /// False when the connection is closed now.
+  private func writeOutput(_ connection: ControlConnection) -> Bool {
+    let before = connection.sent
+    guard connection.flush() else {
+      close(connection)
+      return false
+    }
+    if connection.hasOutput {
+      // As long as it takes something it is not stuck.
+      if connection.sent > before || connection.deadline == .never {
+        connection.deadline = .after(milliseconds: handshakeTimeout)
+        watchFor(connection.deadline)
+      }
+    } else if connection.closesWhenSent {
+      close(connection)
+      return false
+    } else if connection.stream != nil {
+      connection.deadline = .never
+      continueStream(connection.id)
+    }
+    updateInterest(connection)
+    return connections[connection.id] != nil
+  }
+
+  /// Tells what was wrong and ends the connection: what follows can't be understood any more.
+  func refuse(_ connection: ControlConnection, _ error: ControlError) {
+    connection.queued = []
+    connection.closesWhenSent = true
+    connection.deadline = .after(milliseconds: 1000)
+    watchFor(connection.deadline)
+    send(error.reply.frame, on: connection)
+  }
+}
+
+extension [UInt8] {
+  /// The messages that are complete with these bytes. EMSGSIZE where one is too long.
+  func framed(by framer: inout MessageFramer) throws(SyscallError) -> [[UInt8]] {
+    do throws(FramingError) { return try framer.append(self) } catch { throw SyscallError("recv", .messageTooLong) }
+  }
+}

@@ -1,0 +1,307 @@
+internal import AgentshAudit
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import Logging
+import SystemPackage
+
+/// Sessions from the start of their supervisor to the removal of all that was theirs.
+extension ControlLoop {
+  /// How long a supervisor may take to end its session before it is killed.
+  static let stopMilliseconds: Int64 = 5000
+  /// The most packets taken from one channel before others have their turn.
+  static let packetsAtATime = 32
+
+  func watch(_ opened: OpenedSession, for connection: UInt64) {
+    let number = nextNumber
+    nextNumber += 1
+    let session = WatchedSession(number: number, opened: opened, wrapConnection: connection)
+    sessions[number] = session
+    sessionNumbers[session.id] = number
+    do throws(SyscallError) {
+      try epoll.add(opened.supervisor.pidfd.descriptor.rawValue, .readable, token: Self.token(.supervisor, number))
+      try epoll.add(opened.channel.rawValue, .readable, token: Self.token(.channel, number))
+      if let events = opened.cgroupEvents {
+        try epoll.add(events, [.priority, .edgeTriggered], token: Self.token(.cgroup, number))
+      }
+    } catch {
+      fail(session, "it can't be watched: \(error)")
+      supervisorEnded(session)
+      return
+    }
+    watchFor(opened.readyDeadline)
+    if stopping != nil { stop(session, "the server is stopping") }
+  }
+
+  // MARK: What supervisors say
+
+  func readChannel(_ session: WatchedSession) {
+    for _ in 0..<Self.packetsAtATime {
+      do throws(SyscallError) {
+        guard var received = try session.opened.channel.receive(atMost: MessageFramer.sessionLimit + 1) else { return }
+        if received.isEnd {
+          closeChannel(session)
+          return
+        }
+        let descriptor = received.descriptors.takeFirst()
+        guard received.descriptors.count == 0, !received.isTruncated, let report = try? SupervisorReport.decode(received.bytes) else {
+          fail(session, "its supervisor sent what is no message")
+          return
+        }
+        handle(report, descriptor, from: session)
+      } catch {
+        closeChannel(session)
+        return
+      }
+    }
+  }
+
+  private func closeChannel(_ session: WatchedSession) {
+    guard session.isChannelOpen else { return }
+    session.isChannelOpen = false
+    epoll.remove(session.opened.channel.rawValue)
+  }
+
+  private func handle(_ report: SupervisorReport, _ descriptor: consuming OwnedDescriptor?, from session: WatchedSession) {
+    switch report {
+    case .ready: becomeReady(session)
+    case .attest:
+      guard session.isReady, let descriptor = consume descriptor else {
+        fail(session, "its supervisor asked for an attestation without a process")
+        return
+      }
+      let target = SharedPidfd(descriptor)
+      let attestation = Attestation(opened: session.opened, readsFilter: context.host.canReadFilters)
+      let (id, mailbox) = (session.id, mailbox)
+      workers.submit(for: session.session.facts.uid) { mailbox.post(.attested(session: id, attestation.run(target.pidfd))) }
+    case .rejected(let rejection): note(rejection, in: session)
+    case .started(let pid):
+      session.session.update {
+        $0.pid = pid
+        if $0.phase == .starting { $0.phase = .running }
+      }
+    case .ended(let summary):
+      session.summary = summary
+      session.session.update {
+        $0.refused = summary.refused
+        $0.phase = .ending
+      }
+      expectEnd(of: session)
+    }
+  }
+
+  private func becomeReady(_ session: WatchedSession) {
+    guard !session.isReady else { return }
+    session.isReady = true
+    if session.stopReason == nil { session.deadline = nil }
+    guard let connection = session.wrapConnection else { return }
+    session.wrapConnection = nil
+    answer(connection, .success(.wrap(session.opened.reply)))
+  }
+
+  func finishAttestation(_ id: String, _ result: ServerOrderResult) {
+    guard let number = sessionNumbers[id], let session = sessions[number] else { return }
+    switch result {
+    case .attested: order(.attested, session)
+    case .notAttested(let reason):
+      context.log.logger.warning("session \(id): the target is not attested: \(reason)")
+      order(.notAttested(reason: reason), session)
+    }
+  }
+
+  private func order(_ order: ServerOrder, _ session: WatchedSession) {
+    guard session.isChannelOpen else { return }
+    let packet = order.packet
+    // A packet goes whole or not at all; a supervisor that lets its queue fill up is not working.
+    guard let sent = try? session.opened.channel.send(packet[...]), sent == packet.count else {
+      fail(session, "its supervisor takes no messages")
+      return
+    }
+  }
+
+  private func note(_ rejection: PeerRejection, in session: WatchedSession) {
+    let key = RejectionCounter.Key(
+      session: session.id, socket: rejection.socket.rawValue, reason: rejection.reason.rawValue, uid: rejection.uid)
+    if context.refusals.admits(key, count: rejection.count) {
+      context.log.note(Self.record(of: key, pid: rejection.pid, count: rejection.count))
+    } else {
+      writeHeldLater()
+    }
+  }
+
+  func writeHeldLater() {
+    guard heldWrittenAt == nil else { return }
+    let at = Deadline.after(milliseconds: 1000)
+    heldWrittenAt = at
+    watchFor(at)
+  }
+
+  func writeHeldRejections() {
+    heldWrittenAt = nil
+    for (key, count) in context.refusals.takeHeld() { context.log.note(Self.record(of: key, pid: nil, count: count)) }
+  }
+
+  private static func record(of key: RejectionCounter.Key, pid: Int32?, count: Int) -> AuditRecord {
+    var fields = [AuditField("reason", .text(key.reason)), AuditField("socket", .text(key.socket))]
+    if count != 1 { fields.append(AuditField("count", .integer(Int64(count)))) }
+    return AuditRecord(
+      operation: key.socket == "control" ? .sessionRefused : .peerRejected, session: key.session,
+      uid: key.uid, pid: pid, fields: fields, decision: .deny)
+  }
+
+  // MARK: The end of a session
+
+  func stop(session id: String, _ reason: String, for connection: UInt64) {
+    guard let number = sessionNumbers[id], let session = sessions[number] else {
+      if let session = context.sessions.session(id), session.isActive {
+        answer(connection, .failure(.unknownSession(reason: "session \(id) is only just being opened; try again")))
+      } else {
+        answer(connection, .success(.done))
+      }
+      return
+    }
+    session.stopConnections.append(connection)
+    stop(session, reason)
+  }
+
+  func stop(_ session: WatchedSession, _ reason: String) {
+    guard session.stopReason == nil else { return }
+    session.stopReason = reason
+    session.session.update { $0.phase = .ending }
+    order(.stop(reason: reason), session)
+    expectEnd(of: session)
+  }
+
+  private func expectEnd(of session: WatchedSession) {
+    let deadline = Deadline.after(milliseconds: Self.stopMilliseconds)
+    session.deadline = min(session.deadline ?? .never, deadline)
+    watchFor(deadline)
+  }
+
+  /// Ends a session whose supervisor can't be trusted to do it.
+  private func fail(_ session: WatchedSession, _ reason: String) {
+    if session.failure == nil { session.failure = reason }
+    context.log.logger.error("session \(session.id): \(reason)")
+    try? session.opened.supervisor.pidfd.sendSignal(SIGKILL)
+    killGroup(session)
+  }
+
+  private func killGroup(_ session: WatchedSession) {
+    do throws(SyscallError) { try session.opened.killGroup() } catch {
+      context.log.logger.error("session \(session.id): its processes can't be killed: \(error)")
+    }
+  }
+
+  func deadlinePassed(_ session: WatchedSession) {
+    session.deadline = nil
+    if session.status != nil {
+      killGroup(session)
+      finishIfEmpty(session)
+    } else if !session.isReady, session.stopReason == nil {
+      fail(session, "its supervisor was not ready in time")
+    } else {
+      fail(session, "its supervisor did not end in time")
+    }
+  }
+
+  func supervisorEnded(_ session: WatchedSession) {
+    guard session.status == nil else { return }
+    guard let status = reap(session.opened.supervisor.pidfd) else { return }
+    epoll.remove(session.opened.supervisor.pidfd.descriptor.rawValue)
+    // What it said last is still there.
+    if session.isChannelOpen { readChannel(session) }
+    closeChannel(session)
+    session.status = status
+    // Whatever is left runs without anybody to decide what it may do.
+    killGroup(session)
+    session.session.update { $0.phase = .ending }
+    if let connection = session.wrapConnection {
+      session.wrapConnection = nil
+      let reason = session.failure ?? "its supervisor ended at once (\(TargetEnding(waitStatus: status)))"
+      answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more")))
+    }
+    finishIfEmpty(session)
+  }
+
+  /// Removes all that is left of a session once nothing lives in its control group.
+  func finishIfEmpty(_ session: WatchedSession) {
+    let isEmpty = (try? session.opened.groupIsEmpty()) ?? false
+    guard session.status != nil else { return }
+    if isEmpty, removeGroup(session) {
+      finish(session)
+      return
+    }
+    session.emptyChecks += 1
+    // The kernel tells when the last one has gone; where it doesn't (version 1), or hasn't let go yet, look again.
+    let delay: Int64 = session.opened.cgroupEvents == nil || isEmpty ? 20 : 1000
+    guard session.emptyChecks < 250 else {
+      context.log.logger.error("session \(session.id): its control group can't be removed")
+      finish(session)
+      return
+    }
+    let deadline = Deadline.after(milliseconds: delay)
+    session.deadline = deadline
+    watchFor(deadline)
+  }
+
+  private func removeGroup(_ session: WatchedSession) -> Bool {
+    do throws(SyscallError) { try session.opened.removeGroup() } catch { return error.errno == .noSuchFileOrDirectory }
+    return true
+  }
+
+  private func finish(_ session: WatchedSession) {
+    if let events = session.opened.cgroupEvents { epoll.remove(events) }
+    SessionDirectory.remove(in: context.runtime.descriptor, name: Array(session.id.utf8))
+    context.log.note(closingRecord(session))
+    sessions[session.number] = nil
+    sessionNumbers[session.id] = nil
+    if session.isReady {
+      session.session.update { $0.phase = .ended }
+    } else {
+      context.sessions.cancel(session.session)
+    }
+    for connection in session.stopConnections { answer(connection, .success(.done)) }
+    wakeFollowers(of: session.id)
+  }
+
+  private func closingRecord(_ session: WatchedSession) -> AuditRecord {
+    var fields: [AuditField] = []
+    if let summary = session.summary {
+      if let status = summary.ending.shellStatus { fields.append(AuditField("status", .integer(Int64(status)))) }
+      fields.append(AuditField("refused", .integer(Int64(summary.refused))))
+    }
+    if let last = lastHash(of: session) { fields.append(AuditField("last_hash", .text(last))) }
+    var message = session.failure ?? session.summary?.reason ?? session.stopReason
+    if session.summary == nil, let status = session.status {
+      // Died, or was killed: the session went with it.
+      fields.append(AuditField("supervisor", .text("\(TargetEnding(waitStatus: status))")))
+      message = message ?? "the supervisor died; everything in the session was killed"
+      context.log.logger.error("session \(session.id): \(message ?? ""): \(TargetEnding(waitStatus: status))")
+    }
+    return AuditRecord(operation: .sessionClosed, session: session.id, uid: session.session.facts.uid, fields: fields, message: message)
+  }
+
+  /// The hash of the last line of a session's record: with it here, nobody can cut lines off the end there unseen.
+  private func lastHash(of session: WatchedSession) -> String? {
+    do throws(SyscallError) {
+      let file = try openAt(context.records.rawValue, Array("\(session.id).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW)
+      let size = try fileStatus(file).size
+      let limit = 256 << 10
+      let tail = try readPart(file.rawValue, from: max(0, size - Int64(limit)), limit: limit)
+      guard let line = tail.split(separator: UInt8(ascii: "\n")).last, let position = ChainPosition(lastLine: Array(line)) else { return nil }
+      return String(decoding: position.lastHash, as: UTF8.self)
+    } catch {
+      return nil
+    }
+  }
+
+  /// The time to stop is over: kills what is left.
+  func abandonSessions() {
+    for session in Array(sessions.values) {
+      fail(session, "the server stops")
+      session.failure = session.failure ?? "the server stopped"
+      _ = try? waitUntilReady(session.opened.supervisor.pidfd.descriptor, deadline: .after(milliseconds: 1000))
+      supervisorEnded(session)
+    }
+  }
+}

@@ -1,0 +1,21 @@
+internal import AgentshProtocol
+
+/// What a worker tells the loop.
+enum LoopMessage: Sendable {
+  /// The answer to a call on a connection.
+  case answered(connection: UInt64, Result<ControlResponse, ControlError>)
+  /// A session is set up and its supervisor started; the caller is answered once that is ready.
+  case opened(connection: UInt64, OpenedSession)
+  case stopWanted(connection: UInt64, session: String, reason: String)
+  /// The next part of a record, ready to be sent, or why there is none.
+  case streamOpened(connection: UInt64, Result<RecordStream, ControlError>)
+  case streamed(connection: UInt64, RecordStream, RecordPart)
+  case attested(session: String, ServerOrderResult)
+  case reloaded(Ruleset?, problems: [String])
+}
+
+/// Whether a target is what it has to be.
+enum ServerOrderResult: Sendable {
+  case attested
+  case notAttested(String)
+}

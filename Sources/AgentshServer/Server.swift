@@ -1,0 +1,147 @@
+internal import AgentshAudit
+internal import AgentshProtocol
+internal import AgentshSystem
+public import Logging
+import Glibc
+import SystemPackage
+
+/// Why the server does not run; the sentence is for the administrator.
+public struct ServerError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// agentshd: reads the configuration, sets up its places, and runs until it is told to stop.
+public enum Server {
+  public static let version = "0.1.0"
+  public static let url = "https://github.com/agentsh/agentsh"
+
+  /// Everything that is wrong with the configuration and the policies, and what is to be warned of.
+  public static func check(_ file: [UInt8]) -> (problems: [String], warnings: [String]) {
+    let (ruleset, problems) = Ruleset.load(file, keeping: nil)
+    return (problems, ruleset?.policies.warnings ?? [])
+  }
+
+  /// Runs. Must be called before any other thread exists.
+  /// - Parameters:
+  ///   - file: the configuration.
+  ///   - supervisor: the program that is started for each session; nil for the one that is installed with this.
+  public static func run(_ file: [UInt8], supervisor: [UInt8]? = nil, logger: Logger) throws(ServerError) {
+    guard geteuid() == 0 else {
+      throw ServerError("agentshd has to run as root: it decides for all users. Without a server, `agentsh wrap --standalone` needs no root")
+    }
+    let notifier = ServiceManager()
+    umask(0o022)
+    // Closed peers and a closed stderr are errors of the call that finds out, not the end of the server.
+    ignoreSignal(SIGPIPE)
+    do {
+      let signals = try SignalDescriptor([SIGHUP, SIGTERM, SIGINT])
+      let descriptorLimit = raiseDescriptorLimit()
+      let (ruleset, problems) = Ruleset.load(file, keeping: nil)
+      for problem in problems { logger.error("\(problem)") }
+      guard let ruleset else { throw ServerError("the configuration \(displayEscaped(file)) can't be used") }
+      // Policies that are broken are not there; the rest is served. A directory of nothing usable is a mistake.
+      guard !ruleset.policies.policies.isEmpty else {
+        throw ServerError("there is no usable policy in \(displayEscaped(ruleset.configuration.policyDirectory))")
+      }
+      for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
+      let context = try prepare(ruleset, supervisor: supervisor, logger)
+      let listener = try listen(notifier, ruleset.configuration)
+      let loop = try ControlLoop(
+        context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
+        descriptorLimit: descriptorLimit)
+      try context.log.require(started(context, problems))
+      logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
+      notifier.ready()
+      try loop.run()
+      if listener.isOurs { try? removeName(at: AT_FDCWD, ruleset.configuration.controlSocket) }
+      context.log.note(AuditRecord(operation: .serverStop))
+      logger.notice("stopped")
+    } catch let error as ServerError {
+      throw error
+    } catch {
+      throw ServerError("\(error)")
+    }
+  }
+
+  private static func prepare(_ ruleset: Ruleset, supervisor: [UInt8]?, _ logger: Logger) throws -> ServerContext {
+    let configuration = ruleset.configuration
+    let program = try supervisor ?? installedSupervisor()
+    _ = try TrustedPath.file(program)
+    // Everybody passes through on the way to the own sockets; nobody lists whose others there are.
+    let runtime = try TrustedPath.makeDirectory(configuration.runtimeDirectory, mode: 0o755)
+    let runtimePath = TrustedPath.joined(runtime.path, Array("sessions".utf8))
+    let sessions = try TrustedPath.makeDirectory(runtimePath, mode: 0o711)
+    let logs = try TrustedPath.makeDirectory(configuration.logDirectory, mode: 0o750)
+    let recordsPath = TrustedPath.joined(logs.path, Array("sessions".utf8))
+    let records = try TrustedPath.makeDirectory(recordsPath, mode: 0o750)
+    let logDirectory = try openAt(AT_FDCWD, logs.path, flags: O_RDONLY | O_DIRECTORY)
+    let host = HostAbilities.probe()
+    for feature in HostFeature.allCases where !host.has(feature) {
+      logger.warning("this host lacks \(feature.rawValue): \(HostAbilities.explanation(feature))")
+    }
+    let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
+    let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
+    return ServerContext(
+      rules: CurrentRuleset(ruleset), log: try ServerLog(in: logDirectory, logger: logger),
+      runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),
+      recordsPath: records.path, supervisor: program, host: host)
+  }
+
+  /// `../libexec/agentsh/agentsh-supervisor` beside this program's directory, or, in a directory of builds, in the same one.
+  private static func installedSupervisor() throws -> [UInt8] {
+    let slash = UInt8(ascii: "/")
+    let own = try readLink(at: AT_FDCWD, Array("/proc/self/exe".utf8))
+    let directory = Array(own[..<(own.lastIndex(of: slash) ?? own.startIndex)])
+    let prefix = Array(directory[..<(directory.lastIndex(of: slash) ?? directory.startIndex)])
+    let candidates = [
+      prefix + Array("/libexec/agentsh/agentsh-supervisor".utf8), directory + Array("/agentsh-supervisor".utf8),
+    ]
+    for candidate in candidates where (try? linkStatus(at: AT_FDCWD, candidate)) != nil { return candidate }
+    throw ServerError("agentsh-supervisor is not installed: there is no \(candidates.map { displayEscaped($0) }.joined(separator: " and no "))")
+  }
+
+  private struct Listener: ~Copyable {
+    let socket: UnixSocket
+    /// We made the file, so we remove it.
+    let isOurs: Bool
+  }
+
+  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration) throws -> Listener {
+    if let inherited = notifier.takeInherited() {
+      let raw = inherited.rawValue
+      try syscall("fcntl", subject: "the socket from LISTEN_FDS") { fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK) }
+      return Listener(socket: UnixSocket(owning: inherited), isOurs: false)
+    }
+    let path = configuration.controlSocket
+    let slash = UInt8(ascii: "/")
+    guard let cut = path.lastIndex(of: slash), cut + 1 < path.endIndex else {
+      throw ServerError("control_socket \(displayEscaped(path)) names no file")
+    }
+    let directory = try TrustedPath.makeDirectory(cut == path.startIndex ? [slash] : Array(path[..<cut]), mode: 0o755)
+    let name = Array(path[(cut + 1)...])
+    let opened = try openAt(AT_FDCWD, directory.path, flags: O_RDONLY | O_DIRECTORY)
+    // Somebody who answers there is another server; a socket that nobody serves was left behind.
+    if let status = try? linkStatus(at: opened.rawValue, name) {
+      guard status.type == S_IFSOCK else { throw ServerError("control_socket \(displayEscaped(path)) exists and is no socket") }
+      if (try? UnixSocket.connect(to: path, nonBlocking: true)) != nil {
+        throw ServerError("another agentshd serves \(displayEscaped(path))")
+      }
+      try removeName(at: opened.rawValue, name)
+    }
+    let socket = try UnixSocket.listen(in: opened, name: name)
+    // Everybody may connect: who it is comes from the kernel.
+    try changeMode(at: opened.rawValue, name, mode: 0o666)
+    return Listener(socket: socket, isOurs: true)
+  }
+
+  private static func started(_ context: ServerContext, _ problems: [String]) -> AuditRecord {
+    var fields = [
+      AuditField("version", .text(version)), AuditField("features", .list(context.host.names.map { .text($0) })),
+      AuditField("policies", .list(context.rules.ruleset.policies.names.map { .text($0) })),
+    ]
+    if !problems.isEmpty { fields.append(AuditField("problems", .list(problems.prefix(100).map { .text($0) }))) }
+    return AuditRecord(operation: .serverStart, pid: getpid(), fields: fields)
+  }
+}

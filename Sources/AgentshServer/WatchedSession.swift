@@ -1,0 +1,40 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+
+/// A session whose supervisor the loop watches; belongs to the loop's thread.
+final class WatchedSession {
+  let number: UInt64
+  let opened: OpenedSession
+  /// The connection that waits for the reply to Wrap.
+  var wrapConnection: UInt64?
+  /// Connections that wait for the session to end.
+  var stopConnections: [UInt64] = []
+  var isReady = false
+  /// Something has to have happened by then: ready, stopped, gone.
+  var deadline: Deadline?
+  var summary: SessionSummary?
+  var stopReason: String?
+  /// Why the server itself ended it.
+  var failure: String?
+  /// The supervisor's wait status, once it has been reaped.
+  var status: Int32?
+  var isChannelOpen = true
+  var emptyChecks = 0
+
+  init(number: UInt64, opened: OpenedSession, wrapConnection: UInt64) {
+    self.number = number
+    self.opened = opened
+    self.wrapConnection = wrapConnection
+    deadline = opened.readyDeadline
+  }
+
+  var session: Session { opened.session }
+  var id: String { opened.session.facts.id }
+}
+
+/// A pidfd that a job takes along.
+final class SharedPidfd: Sendable {
+  let pidfd: Pidfd
+
+  init(_ descriptor: consuming OwnedDescriptor) { pidfd = Pidfd(descriptor) }
+}
