@@ -88,12 +88,11 @@ struct RecordLineBuilder {
     if let uid = record.uid { key("uid"); appendNumber(uid, to: &bytes) }
     if let pid = record.pid { key("pid"); appendNumber(pid, to: &bytes) }
     if let exe = record.exe { text("exe", "exe_b64", exe) }
-    key("op")
-    TextEscaping.append(record.operation.rawValue, to: &bytes)
+    word("op", record.operation.rawValue)
     if let syscall = record.syscall { key("syscall"); TextEscaping.append(syscall, to: &bytes) }
     subject(record.subject)
     for field in record.fields { self.field(field) }
-    if let decision = record.decision { key("decision"); TextEscaping.append(decision.rawValue, to: &bytes) }
+    if let decision = record.decision { word("decision", decision.rawValue) }
     if let rule = record.rule { key("rule"); TextEscaping.append(rule, to: &bytes) }
     if let message = record.message { key("message"); TextEscaping.append(message, to: &bytes) }
     if let errno = record.errno, errno != 0 { key("errno"); appendNumber(errno, to: &bytes) }
@@ -117,6 +116,15 @@ struct RecordLineBuilder {
     literal(",\"")
     literal(name)
     literal("\":")
+  }
+
+  /// A field whose value is a word of this module, with nothing to escape.
+  @inline(__always)
+  private mutating func word(_ name: String, _ value: String) {
+    key(name)
+    literal("\"")
+    literal(value)
+    literal("\"")
   }
 
   private mutating func text(_ name: String, _ wholeName: String, _ value: [UInt8]) {

@@ -37,13 +37,18 @@ enum TextEscaping {
   }
 
   static func append(_ text: String, to line: inout [UInt8]) {
-    // Names, rules and session ids are short and plain: no array is made for them.
-    if text.utf8.allSatisfy(isPlain) {
-      line.append(UInt8(ascii: "\""))
-      line.append(contentsOf: text.utf8)
+    // Names, rules and session ids are short and plain: they are copied once, and looked at where they lie then.
+    let start = line.count
+    line.append(UInt8(ascii: "\""))
+    line.append(contentsOf: text.utf8)
+    var index = start + 1
+    while index < line.count, isPlain(line[index]) { index += 1 }
+    if index == line.count {
       line.append(UInt8(ascii: "\""))
     } else {
-      append(Array(text.utf8), to: &line)
+      let bytes = Array(line[(start + 1)...])
+      line.removeSubrange(start...)
+      append(bytes, to: &line)
     }
   }
 
