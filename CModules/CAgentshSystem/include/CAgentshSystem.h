@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "ash_events.h"
+#include "ash_features.h"
 #include "ash_file.h"
 #include "ash_network.h"
 #include "ash_process.h"

@@ -1,0 +1,135 @@
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// Something of the host that enforcement uses.
+public struct Feature: Sendable, Equatable {
+  /// A word that stays the same, for programs.
+  public let name: String
+  public let available: Bool
+  /// What was found, for people.
+  public let detail: String
+  /// What is lost without it.
+  public let neededFor: String
+  /// Without a required feature no session is opened.
+  public let required: Bool
+}
+
+/// What this host can enforce, probed by use and never by version number.
+public struct HostFeatures: Sendable, Equatable {
+  public let features: [Feature]
+
+  public var missingRequired: [Feature] { features.filter { $0.required && !$0.available } }
+
+  public subscript(name: String) -> Feature? { features.first { $0.name == name } }
+
+  /// Tries everything. Takes a few milliseconds; changes nothing in the calling process.
+  public static func probe() -> HostFeatures {
+    HostFeatures(features: listenerFeatures() + processFeatures() + fileFeatures() + environmentFeatures())
+  }
+
+  private static func listenerFeatures() -> [Feature] {
+    let bits = ash_probe_listener()
+    let error = currentErrno
+    let installed = bits > 0 && UInt32(bits) & ASH_LISTENER_INSTALLED != 0
+    func has(_ bit: UInt32) -> Bool { bits > 0 && UInt32(bits) & bit != 0 }
+    let found =
+      installed ? "can be installed" : error == .resourceBusy ? "there is one already: this is inside a session or a container that uses it" : "\(error)"
+    let killable = ash_probe_filter_flag(UInt32(SECCOMP_FILTER_FLAG_NEW_LISTENER) | SECCOMP_WAIT_KILLABLE_RECV) == 1
+    return [
+      Feature(
+        name: "listener", available: installed, detail: found, neededFor: "any decision by the supervisor (seccomp user notification)", required: true),
+      Feature(
+        name: "addfd_send", available: has(ASH_LISTENER_ADDFD_SEND), detail: "handing over a descriptor and the answer in one step",
+        neededFor: "opens that are performed for the target", required: true),
+      Feature(
+        name: "wait_killable", available: killable, detail: "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+        neededFor: "calls that signals don't restart while they are decided", required: false),
+      Feature(
+        name: "sync_wake_up", available: has(ASH_LISTENER_SYNC_WAKE_UP), detail: "SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP",
+        neededFor: "short round trips (performance only)", required: false),
+    ]
+  }
+
+  private static func processFeatures() -> [Feature] {
+    let pid = getpid()
+    var information = false
+    var inodes = false
+    var copies = false
+    if let own = try? Pidfd.open(pid) {
+      information = (try? own.information()) != nil
+      // PID_FS_MAGIC, linux/magic.h of 6.9.
+      inodes = (try? filesystemType(own.descriptor)) == 0x5049_4446
+      copies = (try? own.descriptor(own.descriptor.rawValue)) != nil
+    }
+    // As any thread of ours: its number is that of the process too.
+    let threads = (try? Pidfd.open(pid, thread: true)) != nil
+    return [
+      Feature(
+        name: "pidfd_getfd", available: copies, detail: "copying a descriptor of another process",
+        neededFor: "connecting, binding and sending on the target's own socket", required: true),
+      Feature(
+        name: "pidfd_thread", available: threads, detail: "PIDFD_THREAD", neededFor: "holding on to single threads of a target (the supervisor falls back)",
+        required: false),
+      Feature(
+        name: "pidfd_inode", available: inodes, detail: "pidfds that name a process for good", neededFor: "telling processes apart without their numbers",
+        required: false),
+      Feature(
+        name: "pidfd_info", available: information, detail: "PIDFD_GET_INFO", neededFor: "reading a process's numbers without /proc", required: false),
+      peerPidfdFeature(),
+    ]
+  }
+
+  private static func peerPidfdFeature() -> Feature {
+    // The peer of one end of a pair is this process.
+    var found = false
+    if let pair = try? UnixSocket.pair(.stream) { found = (try? peerPidfd(of: pair.first.descriptor)) != nil }
+    return Feature(
+      name: "peer_pidfd", available: found, detail: "SO_PEERPIDFD", neededFor: "knowing which process connected, whatever happens to its number",
+      required: true)
+  }
+
+  private static func fileFeatures() -> [Feature] {
+    let abi = Landlock.abi
+    return [
+      Feature(
+        name: "openat2", available: ash_probe_call(ash_probe_number_openat2()) == 1, detail: "openat2(2)",
+        neededFor: "resolving a target's paths without being led astray", required: true),
+      Feature(
+        name: "fchmodat2", available: ash_probe_call(ash_probe_number_fchmodat2()) == 1, detail: "fchmodat2(2)",
+        neededFor: "changing permissions through a pinned name (the supervisor falls back to /proc)", required: false),
+      Feature(
+        name: "landlock", available: abi > 0, detail: abi > 0 ? "ABI \(abi): \(Landlock.summary(ofABI: abi))" : "not in this kernel, or not switched on",
+        neededFor: "a floor under the supervisor that holds without it", required: false),
+    ]
+  }
+
+  private static func environmentFeatures() -> [Feature] {
+    let version2 = exists("/sys/fs/cgroup/cgroup.controllers")
+    let version1 = !version2 && exists("/sys/fs/cgroup")
+    let scope = (try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/kernel/yama/ptrace_scope".utf8), limit: 16)).flatMap { text in
+      Int32(String(decoding: text.filter { $0 != 10 }, as: UTF8.self))
+    }
+    let capabilities = (try? ThreadCapabilities.current())?.effective ?? 0
+    let mayTrace = capabilities & ThreadCapabilities.sysPtrace != 0
+    return [
+      Feature(
+        name: "cgroup", available: version2 || version1,
+        detail: version2 ? "version 2 (cgroup.kill)" : version1 ? "version 1" : "none mounted at /sys/fs/cgroup",
+        neededFor: "ending all processes of a session at once (without it they are found one by one)", required: false),
+      Feature(
+        name: "ptrace", available: mayTrace || (scope ?? 0) < 2,
+        detail: scope.map { "Yama scope \($0)\(mayTrace ? ", CAP_SYS_PTRACE held" : "")" } ?? "no Yama",
+        neededFor: "reading a target's arguments and verifying what it executes (a scope of 2 or 3 wants the root server)", required: true),
+      Feature(
+        name: "root", available: geteuid() == 0, detail: geteuid() == 0 ? "running as root" : "running as uid \(geteuid())",
+        neededFor: "a server whose policy users can't change; without it only embedded mode (--standalone)", required: false),
+    ]
+  }
+
+  private static func exists(_ path: String) -> Bool {
+    (try? openAt2(AT_FDCWD, Array(path.utf8), flags: O_PATH)) != nil
+  }
+}
+
+private let SECCOMP_WAIT_KILLABLE_RECV: UInt32 = 1 << 5
