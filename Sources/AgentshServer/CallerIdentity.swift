@@ -6,10 +6,8 @@ import SystemPackage
 final class ControlPeer: Sendable {
   let credentials: PeerCredentials
   let pidfd: Pidfd
-  /// Supplementary groups when it connected.
-  let groups: [UInt32]
 
-  /// Takes everything before any byte is read.
+  /// Takes both before any byte is read.
   init(of socket: borrowing UnixSocket) throws(SyscallError) {
     let credentials = try peerCredentials(of: socket.descriptor)
     let pidfd: OwnedDescriptor
@@ -24,10 +22,33 @@ final class ControlPeer: Sendable {
     }
     self.credentials = credentials
     self.pidfd = Pidfd(pidfd)
-    groups = try peerGroups(of: socket.descriptor)
   }
 
   var uid: UInt32 { credentials.uid }
+}
+
+/// A caller from the moment of its first complete message on.
+struct ControlCaller: Sendable {
+  let peer: ControlPeer
+  /// Supplementary groups when it connected.
+  let groups: [UInt32]
+  /// The session in whose control group it lives.
+  let inside: String?
+
+  /// Nobody leaves a session's control group by their own means, so that this is looked up only when something is asked costs no safety: whoever
+  /// only connects is not worth a look into /proc. Throws ESRCH when the peer has ended.
+  init(of peer: ControlPeer, socket: borrowing UnixSocket, in hierarchy: CgroupHierarchy?) throws(SyscallError) {
+    self.peer = peer
+    groups = try peerGroups(of: socket.descriptor)
+    guard let hierarchy else {
+      inside = nil
+      return
+    }
+    let membership = try ProcessIdentity.read("cgroup", of: peer.pidfd)
+    inside = hierarchy.session(inMembership: membership).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  func identity() throws(SyscallError) -> CallerIdentity { try CallerIdentity(of: peer, groups: groups) }
 }
 
 /// On whose behalf something is done: the numbers, and what the user database knows about them.
@@ -41,10 +62,11 @@ struct CallerIdentity: Sendable {
   let account: UserAccount?
 
   /// The peer itself: numbers from the kernel.
-  init(of peer: ControlPeer) throws(SyscallError) {
+  /// - Parameter groups: the supplementary groups that it had when it connected.
+  init(of peer: ControlPeer, groups: [UInt32]) throws(SyscallError) {
     uid = peer.credentials.uid
     gid = peer.credentials.gid
-    groups = peer.groups
+    self.groups = groups
     account = try UserDatabase.account(uid: uid)
     memberships = try Self.memberships(account, gid: gid, otherwise: groups)
   }

@@ -6,8 +6,8 @@ final class ControlConnection {
   let id: UInt64
   let socket: UnixSocket
   let peer: ControlPeer
-  /// The session that the peer runs in.
-  let inside: String?
+  /// Who that is, once it has asked for something.
+  var caller: ControlCaller?
   var framer = MessageFramer(limit: MessageFramer.controlLimit)
   /// Complete messages that wait for the one before to be answered.
   var queued: [[UInt8]] = []
@@ -35,11 +35,10 @@ final class ControlConnection {
   /// Bytes of unfinished and waiting messages, as counted for the user.
   var countedBytes = 0
 
-  init(id: UInt64, socket: consuming UnixSocket, peer: ControlPeer, inside: String?, deadline: Deadline) {
+  init(id: UInt64, socket: consuming UnixSocket, peer: ControlPeer, deadline: Deadline) {
     self.id = id
     self.socket = socket
     self.peer = peer
-    self.inside = inside
     self.deadline = deadline
     lastActivity = monotonicNanoseconds()
   }

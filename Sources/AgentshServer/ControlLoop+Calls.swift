@@ -15,17 +15,23 @@ extension ControlLoop {
       if !call.oneway { send(error.reply.frame, on: connection) }
       return
     }
+    guard let caller = connection.caller ?? (try? ControlCaller(of: connection.peer, socket: connection.socket, in: context.host.cgroups)) else {
+      // It has ended, or can't be known for sure: nothing is done for it.
+      close(connection)
+      return
+    }
+    connection.caller = caller
     connection.isBusy = true
     connection.isOneway = call.oneway
     connection.deadline = .never
-    let authority = PendingAuthority(peer: connection.peer, inside: connection.inside, context: context)
+    let authority = PendingAuthority(caller: caller, context: context)
     let (id, context, mailbox) = (connection.id, context, mailbox)
     switch request {
     case .ping: answer(id, .success(.done))
     case .getInfo: answer(id, .success(.info(ServiceInfo(version: Server.version, url: Server.url))))
     case .getInterfaceDescription(let interface):
       answer(id, Self.result { () throws(ControlError) in try ControlResponse.description(of: interface) })
-    case .wrap(let request): wrap(request, on: connection)
+    case .wrap(let request): wrap(request, caller, on: connection)
     case .listSessions(let all):
       work(for: connection) { () throws(ControlError) in
         let authority = try authority.resolve()
@@ -84,19 +90,19 @@ extension ControlLoop {
 
   // MARK: Wrap
 
-  private func wrap(_ request: WrapRequest, on connection: ControlConnection) {
-    let (id, peer, inside, context, mailbox) = (connection.id, connection.peer, connection.inside, context, mailbox)
+  private func wrap(_ request: WrapRequest, _ caller: ControlCaller, on connection: ControlConnection) {
+    let (id, context, mailbox) = (connection.id, context, mailbox)
     let isStopping = stopping != nil
     let isOneway = connection.isOneway
-    workers.submit(for: peer.uid) {
+    workers.submit(for: caller.peer.uid) {
       do throws(ControlError) {
         if isOneway { throw .invalidParameter(reason: "Wrap gives a reply that has to be read") }
         if isStopping { throw .notPermitted(reason: "the server is stopping") }
-        if let inside { throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there") }
-        let opened = try SessionOpening(context: context, peer: peer, request: request).open()
+        if let inside = caller.inside { throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there") }
+        let opened = try SessionOpening(context: context, caller: caller, request: request).open()
         mailbox.post(.opened(connection: id, opened))
       } catch {
-        context.noteRefusal(peer, request, inside, error)
+        context.noteRefusal(caller, request, error)
         mailbox.post(.answered(connection: id, .failure(error)))
       }
     }
@@ -202,14 +208,14 @@ extension ControlLoop {
 
 /// What is needed to find out what a caller may do; the user database is asked by a worker only.
 struct PendingAuthority: Sendable {
-  let peer: ControlPeer
-  let inside: String?
+  let caller: ControlCaller
   let context: ServerContext
 
   func resolve() throws(ControlError) -> Authority {
+    let (peer, inside) = (caller.peer, caller.inside)
     if peer.uid == 0 || inside != nil { return Authority(uid: peer.uid, isAdmin: inside == nil, inside: inside) }
     do throws(SyscallError) {
-      let isAdmin = try CallerIdentity(of: peer).matches(context.rules.ruleset.configuration.admins)
+      let isAdmin = try caller.identity().matches(context.rules.ruleset.configuration.admins)
       return Authority(uid: peer.uid, isAdmin: isAdmin, inside: nil)
     } catch {
       throw .notPermitted(reason: "the user database can't be asked: \(error)")
@@ -219,13 +225,14 @@ struct PendingAuthority: Sendable {
 
 extension ServerContext {
   /// Puts a refused Wrap on record.
-  func noteRefusal(_ peer: ControlPeer, _ request: WrapRequest, _ inside: String?, _ error: ControlError) {
+  func noteRefusal(_ caller: ControlCaller, _ request: WrapRequest, _ error: ControlError) {
+    let (peer, inside) = (caller.peer, caller.inside)
     let kind = error.name.split(separator: ".").last.map { String($0) } ?? error.name
     let key = RejectionCounter.Key(session: inside, socket: "control", reason: kind, uid: peer.uid)
     guard refusals.admits(key) else { return }
     var fields = [AuditField("reason", .text(kind))]
     if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }
-    if let caller = request.callerUID, caller != peer.uid { fields.append(AuditField("caller_uid", .integer(Int64(caller)))) }
+    if let named = request.callerUID, named != peer.uid { fields.append(AuditField("caller_uid", .integer(Int64(named)))) }
     log.note(
       AuditRecord(
         operation: .sessionRefused, session: inside, uid: peer.uid, pid: peer.credentials.pid, subject: .command(request.command),

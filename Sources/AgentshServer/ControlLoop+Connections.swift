@@ -71,29 +71,18 @@ extension ControlLoop {
     // Who it is decides whether there is room, before anything else is spent on it.
     guard let uid = try? peerCredentials(of: socket.descriptor).uid, makeRoom(for: uid) else { return }
     let peer: ControlPeer
-    let inside: String?
-    do throws(SyscallError) {
-      peer = try ControlPeer(of: socket)
-      inside = try sessionHolding(peer)
-    } catch {
+    do throws(SyscallError) { peer = try ControlPeer(of: socket) } catch {
       // The peer is gone already, or can't be known for sure: nothing is done for it.
       return
     }
     let id = nextNumber
     nextNumber += 1
-    let connection = ControlConnection(id: id, socket: socket, peer: peer, inside: inside, deadline: .after(milliseconds: handshakeTimeout))
+    let connection = ControlConnection(id: id, socket: socket, peer: peer, deadline: .after(milliseconds: handshakeTimeout))
     guard (try? epoll.add(connection.socket.rawValue, [.readable, .peerClosed], token: Self.token(.connection, id))) != nil else { return }
     connection.interest = [.readable, .peerClosed]
     connections[id] = connection
     usage[peer.uid, default: UserUsage()].connections.insert(id)
     watchFor(connection.deadline)
-  }
-
-  /// The session in whose control group the peer lives, if it does.
-  private func sessionHolding(_ peer: ControlPeer) throws(SyscallError) -> String? {
-    guard let hierarchy = context.host.cgroups else { return nil }
-    let membership = try ProcessIdentity.read("cgroup", of: peer.pidfd)
-    return hierarchy.session(inMembership: membership).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Room for one more connection of a user: an idle one of the same user goes if it has too many; if all places are taken, those who have most of

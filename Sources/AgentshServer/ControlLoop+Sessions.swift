@@ -217,7 +217,7 @@ extension ControlLoop {
     session.session.update { $0.phase = .ending }
     if let connection = session.wrapConnection {
       session.wrapConnection = nil
-      let reason = session.failure ?? "its supervisor ended at once (\(TargetEnding(waitStatus: status)))"
+      let reason = session.failure ?? "its supervisor ended at once (\(Self.words(status)))"
       answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more")))
     }
     finishIfEmpty(session)
@@ -274,11 +274,19 @@ extension ControlLoop {
     var message = session.failure ?? session.summary?.reason ?? session.stopReason
     if session.summary == nil, let status = session.status {
       // Died, or was killed: the session went with it.
-      fields.append(AuditField("supervisor", .text("\(TargetEnding(waitStatus: status))")))
+      fields.append(AuditField("supervisor", .text(Self.words(status))))
       message = message ?? "the supervisor died; everything in the session was killed"
-      context.log.logger.error("session \(session.id): \(message ?? ""): \(TargetEnding(waitStatus: status))")
+      context.log.logger.error("session \(session.id): \(message ?? ""): \(Self.words(status))")
     }
     return AuditRecord(operation: .sessionClosed, session: session.id, uid: session.session.facts.uid, fields: fields, message: message)
+  }
+
+  private static func words(_ status: Int32) -> String {
+    switch TargetEnding(waitStatus: status) {
+    case .exited(let status): "exit status \(status)"
+    case .signalled(let signal): "signal \(signal)"
+    case .unknown: "status \(status)"
+    }
   }
 
   /// The hash of the last line of a session's record: with it here, nobody can cut lines off the end there unseen.

@@ -25,14 +25,36 @@ final class LoadedPolicy: Sendable {
     sha256 = AuditDigest.sha256(source)
   }
 
-  /// The program for a session of this policy; compiled once for each set of things to trap.
-  func filter(for bound: BoundPolicy) throws(FilterError) -> FilterProgram {
+  /// What the values of the variables decide: which rules there are, and so what has to be trapped.
+  private struct Place: Hashable {
+    let projectRoot: [UInt8]
+    let home: [UInt8]
+    let user: [UInt8]
+  }
+
+  private let places: Mutex<[Place: FilterProgram]> = Mutex([:])
+
+  /// The program for a session of this policy with these variables.
+  ///
+  /// People start the same thing in the same place again and again, and binding a policy of two thousand rules takes its time, so the last few
+  /// answers are kept. The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project
+  /// itself in its place.
+  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8]) throws -> FilterProgram {
+    let place = Place(projectRoot: projectRoot, home: home, user: user)
+    if let known = places.withLock({ $0[place] }) { return known }
+    let bound = try policy.bound(to: PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user))
     let specification = FilterSpecification(policy: policy, bound: bound)
-    if let known = filters.withLock({ $0[specification] }) { return known }
-    let program = try FilterCompiler.compile(specification)
+    let known = filters.withLock { $0[specification] }
+    let program = try known ?? FilterCompiler.compile(specification)
     filters.withLock { $0[specification] = program }
+    places.withLock { places in
+      if places.count >= Self.mostPlaces { places = [:] }
+      places[place] = program
+    }
     return program
   }
+
+  private static let mostPlaces = 256
 }
 
 /// All policies that can be used, and what is wrong with the rest.
@@ -105,7 +127,7 @@ struct PolicySet: Sendable {
     // What can't be compiled for anybody is wrong now, not at the first Wrap.
     do {
       let root = [UInt8(ascii: "/")]
-      _ = try loaded.filter(for: policy.bound(to: PolicyVariables(projectRoot: root, gitRoot: root, home: root, user: Array("root".utf8))))
+      _ = try loaded.filter(projectRoot: root, home: root, user: Array("root".utf8))
     } catch {
       return .failure(["\(file): error: \(error)"])
     }

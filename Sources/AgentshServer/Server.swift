@@ -130,7 +130,8 @@ public enum Server {
       }
       try removeName(at: opened.rawValue, name)
     }
-    let socket = try UnixSocket.listen(in: opened, name: name)
+    // Short: who waits behind a hundred others waits a few milliseconds, behind thousands a second.
+    let socket = try UnixSocket.listen(in: opened, name: name, backlog: 128)
     // Everybody may connect: who it is comes from the kernel.
     try changeMode(at: opened.rawValue, name, mode: 0o666)
     return Listener(socket: socket, isOurs: true)

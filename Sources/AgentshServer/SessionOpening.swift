@@ -66,27 +66,29 @@ final class OpenedSession: Sendable {
 /// Opens sessions: identity, assignment, limits, then directory, record, control group and supervisor. Runs on a worker.
 struct SessionOpening {
   let context: ServerContext
-  let peer: ControlPeer
+  let caller: ControlCaller
   let request: WrapRequest
+
+  private var peer: ControlPeer { caller.peer }
 
   func open() throws(ControlError) -> OpenedSession {
     let rules = context.rules.ruleset
-    let caller = try identity()
-    let policy = try rules.policy(for: caller, wanted: request.policy)
+    let owner = try identity()
+    let policy = try rules.policy(for: owner, wanted: request.policy)
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
-    let variables = SessionPlan.Variables(projectRoot: cwd, home: caller.home, user: caller.userName)
+    let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
     let program = try filter(policy, variables)
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
-    let session = try context.sessions.reserve(rules.configuration.limits, uid: caller.uid) { order in
+    let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid) { order in
       Session.Facts(
-        id: id, name: request.name, uid: caller.uid, user: displayEscaped(caller.userName), policy: policy.name,
+        id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
         command: request.command.map { displayEscaped($0) }, cwd: displayEscaped(cwd), started: auditClock().text,
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
     }
     do throws(ControlError) {
-      return try start(session, rules.configuration, caller, policy, variables, program, warnings)
+      return try start(session, rules.configuration, owner, policy, variables, program, warnings)
     } catch {
       context.sessions.cancel(session)
       throw error
@@ -95,7 +97,7 @@ struct SessionOpening {
 
   private func identity() throws(ControlError) -> CallerIdentity {
     do throws(SyscallError) {
-      guard let named = request.callerUID, named != peer.uid else { return try CallerIdentity(of: peer) }
+      guard let named = request.callerUID, named != peer.uid else { return try caller.identity() }
       if peer.uid == 0 { return try CallerIdentity(named: named) }
     } catch {
       throw .notPermitted(reason: "the user database can't be asked who uid \(request.callerUID ?? peer.uid) is: \(error)")
@@ -134,25 +136,21 @@ struct SessionOpening {
 
   private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> FilterProgram {
     do {
-      // The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project itself.
-      let bound = try policy.policy.bound(
-        to: PolicyVariables(
-          projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user))
-      return try policy.filter(for: bound)
+      return try policy.filter(projectRoot: variables.projectRoot, home: variables.home, user: variables.user)
     } catch {
       throw .hostCannotEnforce(reason: "policy \(policy.name) can't be used here: \(error)")
     }
   }
 
   private func start(
-    _ session: Session, _ configuration: ServerConfiguration, _ caller: CallerIdentity, _ policy: LoadedPolicy,
+    _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
     _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String]
   ) throws(ControlError) -> OpenedSession {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
     do {
       let directory = try SessionDirectory(
-        in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: caller.uid, gid: caller.gid,
+        in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: owner.uid, gid: owner.gid,
         canChangeOwner: context.host.canChangeOwner)
       undo.hasDirectory = true
       let record = try openAt(
@@ -166,7 +164,7 @@ struct SessionOpening {
         case .none: nil
         }
       let token = try newToken()
-      let plan = try plan(session, configuration, caller, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
+      let plan = try plan(session, configuration, owner, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
       let pair = try UnixSocket.pair(.sequencedPackets, nonBlocking: true)
@@ -177,7 +175,7 @@ struct SessionOpening {
           null.rawValue, null.rawValue, STDERR_FILENO, pair.second.rawValue, directory.notify.rawValue, directory.signal.rawValue,
           directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue, planFile.rawValue, killNumber ?? null.rawValue,
         ],
-        identity: SpawnIdentity(uid: caller.uid, gid: caller.gid, groups: caller.groups, capabilities: ThreadCapabilities.sysPtrace))
+        identity: SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace))
       // On record before the caller hears of it: a log that can't be written opens no session.
       do throws(SyscallError) {
         try context.log.require(opened(session, policy))
@@ -225,14 +223,14 @@ extension SessionOpening {
   }
 
   private func plan(
-    _ session: Session, _ configuration: ServerConfiguration, _ caller: CallerIdentity, _ policy: LoadedPolicy,
+    _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
     _ variables: SessionPlan.Variables, _ program: FilterProgram, _ directory: [UInt8], _ token: SessionToken, hasKillFile: Bool
   ) throws(SyscallError) -> SessionPlan {
     let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     // The shorter of what the caller and what the policy say.
     let timeouts = [request.timeoutMilliseconds, policy.policy.resourceLimits.sessionTimeout].compactMap { $0 }.filter { $0 > 0 }
     return SessionPlan(
-      sessionID: session.facts.id, token: token, callerUID: caller.uid, callerGID: caller.gid, groups: caller.groups,
+      sessionID: session.facts.id, token: token, callerUID: owner.uid, callerGID: owner.gid, groups: owner.groups,
       callerPID: try ProcessIdentity.processID(of: peer.pidfd), command: request.command, cwd: variables.projectRoot,
       policyName: policy.name, policySource: policy.source, policyFile: policy.file, policySHA256: policy.sha256, variables: variables,
       filterSHA256: AuditDigest.sha256(program.instructions), nonce: nonce,
