@@ -1,0 +1,197 @@
+import AgentshPolicy
+import Testing
+
+private func shipped(_ name: String, _ variables: PolicyVariables = home) throws -> BoundPolicy {
+  let url = checkout.appendingPathComponent("policies/\(name).yaml")
+  let result = Policy.parse(try contents(url), file: url.lastPathComponent)
+  guard let policy = result.policy else { throw Unloadable(diagnostics: result.diagnostics) }
+  #expect(policy.name == name)
+  return try policy.bound(to: variables)
+}
+
+private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home: bytes("/home/ann"), user: bytes("ann"))
+
+@Suite struct AgentDefaultTests {
+  @Test(arguments: [
+    // The work of a coding agent.
+    ("read write create delete rename chmod mkdir rmdir link symlink", "/home/ann/shop/src/main.c", true),
+    ("read write create", "/home/ann/shop/.git/index.lock", true), ("write rename", "/home/ann/shop/.git/config", true),
+    ("mkdir", "/home/ann/shop/.git/hooks", true), ("create write chmod delete", "/home/ann/shop/.git/hooks/pre-commit.sample", true),
+    ("delete", "/home/ann/shop/.git/hooks/pre-commit", true), ("create", "/home/ann/shop/vendor/x/.vscode/settings.json", true),
+    ("read write create delete mkdir", "/tmp/cc1234.s", true), ("create write delete", "/dev/shm/sem.x", true), ("read write", "/dev/null", true),
+    ("read write", "/dev/tty", true), ("read write", "/dev/pts/3", true), ("write", "/proc/12/task/13/comm", true), ("mkdir create write", "/home/ann/.cache/pip/x", true),
+    ("mkdir", "/home/ann/.cache", true), ("create write rename", "/home/ann/.cargo/registry/index/x", true), ("create write", "/home/ann/.claude/projects/x.jsonl", true),
+    ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("list read", "/usr", true), ("read", "/usr/include/stdio.h", true),
+    ("read", "/etc/passwd", true), ("read list", "/proc/1/stat", true), ("list", "/proc", true), ("list", "/home", true), ("read list", "/home/ann/other/x", true),
+    ("read", "/home/ann/shop/.env.example", true), ("write create rename", "/home/ann/shop/.env.example", true), ("write", "/home/ann/shop/app/.env.sample", true),
+    ("read", "/home/ann/.ssh/known_hosts", true), ("read", "/home/ann/.ssh/id_ed25519.pub", true), ("read", "/home/ann/.gitconfig", true), ("read", "/home/ann/.bashrc", true),
+    // Credentials.
+    ("read write create delete rename link", "/home/ann/shop/.env", false), ("read write", "/home/ann/shop/app/.env.local", false), ("read", "/tmp/.env", false),
+    ("read write create", "/home/ann/.ssh/id_ed25519", false), ("write create", "/home/ann/.ssh/authorized_keys", false), ("write", "/home/ann/.ssh/config", false),
+    ("read", "/home/ann/.aws/credentials", false), ("read", "/home/ann/.config/gcloud/x.db", false), ("read", "/home/ann/.netrc", false), ("read", "/home/ann/.git-credentials", false),
+    ("rename", "/home/ann/.ssh", false), ("read", "/home/ann/.docker/config.json", false), ("read", "/etc/shadow", false), ("read", "/proc/77/environ", false),
+    ("read write", "/proc/77/mem", false), ("read", "/dev/sda1", false), ("read", "/dev/mem", false),
+    // What runs later.
+    ("write create rename delete", "/home/ann/.bashrc", false), ("write", "/home/ann/.profile", false), ("create", "/home/ann/.config/fish/config.fish", false),
+    ("create", "/home/ann/.config/autostart/x.desktop", false), ("create", "/home/ann/.config/systemd/user/x.service", false), ("create", "/home/ann/.local/bin/ls", false),
+    ("create write rename link", "/home/ann/shop/.git/hooks/pre-commit", false), ("create", "/home/ann/shop/.git/modules/a/hooks/post-checkout", false),
+    ("create", "/tmp/bare.git/hooks/update", false), ("rename", "/home/ann/shop/.git/hooks/pre-commit", false), ("write create", "/home/ann/shop/.vscode/settings.json", false),
+    ("create", "/home/ann/shop/.vscode/tasks.json", false), ("write", "/home/ann/shop/.idea/workspace.xml", false), ("write", "/home/ann/.gitconfig", false),
+    ("write create", "/home/ann/.claude/settings.json", false), ("delete write", "/home/ann/.local/state/agentsh/sessions/x.jsonl", false),
+    // The system and other people.
+    ("write create delete", "/etc/hosts", false), ("create", "/usr/local/bin/x", false), ("write", "/usr/lib/x.so", false), ("write", "/proc/sys/kernel/core_pattern", false),
+    ("write", "/sys/x", false), ("read list write", "/home/bob/x", false), ("list", "/home/bob", false), ("read list", "/root/.bashrc", false), ("create", "/home/ann/x", false),
+    ("create", "/var/lib/x", false), ("create", "/opt/x", false), ("read", "/home/bob/shop/main.c", false),
+  ])
+  func files(_ operations: String, _ path: String, _ expected: Bool) throws {
+    let bound = try shipped("agent-default")
+    for word in operations.split(separator: " ") {
+      let operation = try #require(FileOperation(rawValue: String(word)))
+      let verdict = bound.file(operation, bytes(path))
+      #expect(verdict.isPermitted == expected, "\(operation) \(path): \(verdict.rule)")
+      if !expected { #expect(verdict.message?.isEmpty == false, "\(verdict.rule) tells the agent nothing") }
+    }
+  }
+
+  @Test func aProjectAnywhereIsWorkedIn() throws {
+    let bound = try shipped("agent-default", outside)
+    #expect(bound.file(.create, bytes("/srv/work/shop/x")).isPermitted)
+    #expect(!bound.file(.create, bytes("/srv/work/other")).isPermitted)
+    #expect(!bound.file(.read, bytes("/srv/work/shop/.env")).isPermitted)
+  }
+
+  @Test func aSessionStartedInTheRootOrTheHomeProtectsTheSameThings() throws {
+    for root in ["/", "/home/ann"] {
+      let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes(root), home: bytes("/home/ann"), user: bytes("ann")))
+      for path in ["/etc/passwd", "/usr/bin/ls", "/home/ann/.bashrc", "/home/ann/.ssh/id_rsa", "/home/ann/.gitconfig"] {
+        #expect(!bound.file(.write, bytes(path)).isPermitted, "\(path) from \(root)")
+      }
+    }
+  }
+
+  @Test func rootItselfIsAUserWithAHome() throws {
+    let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/root/shop"), home: bytes("/root"), user: bytes("root")))
+    #expect(bound.file(.create, bytes("/root/shop/x")).isPermitted)
+    #expect(bound.file(.list, bytes("/root")).isPermitted)
+    #expect(!bound.file(.write, bytes("/root/.bashrc")).isPermitted)
+    #expect(!bound.file(.read, bytes("/home/ann/x")).isPermitted)
+  }
+
+  @Test func directoriesOfTheProjectCanBeMoved() throws {
+    let bound = try shipped("agent-default")
+    let changes: Set<FileOperation> = [.write, .create, .delete, .rename, .mkdir]
+    #expect(bound.refusalBelow(bytes("/home/ann/shop/src"), changes) == nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/shop/node_modules/.x"), changes) == nil)
+    #expect(bound.refusalBelow(bytes("/tmp/build"), changes) == nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/.cargo/registry"), changes) == nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/shop/.git/hooks"), changes) != nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/shop/.git"), changes) != nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/.ssh"), changes) != nil)
+    #expect(bound.refusalBelow(bytes("/home/ann"), changes) != nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/.local"), changes) != nil)
+  }
+
+  @Test(arguments: [
+    ("/usr/bin/git", true), ("/usr/bin/gcc", true), ("/usr/bin/python3.11", true), ("/home/ann/shop/a.out", true), ("/home/ann/shop/service", true), ("/usr/bin/dash", true),
+    ("/usr/bin/sudo", false), ("/usr/bin/su", false), ("/usr/bin/systemctl", false), ("/usr/bin/systemd-run", false), ("/usr/bin/crontab", false), ("/usr/bin/at", false),
+    ("/usr/sbin/reboot", false), ("/usr/bin/mount", false),
+  ])
+  func programs(_ path: String, _ expected: Bool) throws {
+    let verdict = try shipped("agent-default").command(CommandSubject(canonicalPath: bytes(path), depth: 1))
+    #expect(verdict.isPermitted == expected)
+    if !expected { #expect(verdict.message?.isEmpty == false) }
+  }
+
+  @Test(arguments: [
+    ("127.0.0.1", 8080, true), ("::1", 5432, true), ("0.0.0.0", 3000, true), ("127.0.0.1", 22, false), ("169.254.169.254", 80, false), ("10.1.2.3", 443, false),
+    ("192.168.1.1", 53, false), ("fd00:ec2::254", 80, false), ("fe80::1", 80, false), ("93.184.216.34", 443, false), ("93.184.216.34", 80, false), ("::ffff:10.0.0.1", 443, false),
+  ] as [(String, UInt16, Bool)])
+  func addresses(_ address: String, _ port: UInt16, _ expected: Bool) throws {
+    let verdict = try shipped("agent-default").network(NetworkSubject(operation: .connect, address: IPAddress(address), port: port))
+    #expect(verdict.isPermitted == expected)
+    if !expected { #expect(verdict.message?.isEmpty == false) }
+  }
+
+  @Test(arguments: [
+    (UnixAddress.path(bytes("/run/docker.sock")), false), (.path(bytes("/run/dbus/system_bus_socket")), false), (.path(bytes("/run/user/1000/bus")), false),
+    (.abstract(bytes("/tmp/dbus-Xy")), false), (.abstract(bytes("/tmp/.X11-unix/X0")), false), (.path(bytes("/tmp/.X11-unix/X0")), false),
+    (.path(bytes("/run/agentsh/control.sock")), false), (.path(bytes("/run/agentsh/sessions/x/notify.sock")), false), (.path(bytes("/tmp/ssh-abc/agent.1")), false),
+    (.path(bytes("/tmp/tmux-1000/default")), false), (.path(bytes("/run/systemd/private")), false), (.path(bytes("/home/ann/.gnupg/S.gpg-agent")), false),
+    (.path(bytes("/tmp/my.sock")), true), (.path(bytes("/home/ann/shop/x.sock")), true), (.abstract(bytes("mine")), true), (.path(bytes("/run/nscd/socket")), true),
+    (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
+  ] as [(UnixAddress, Bool)])
+  func sockets(_ address: UnixAddress, _ expected: Bool) throws {
+    let verdict = try shipped("agent-default").unixSocket(.connect, address)
+    #expect(verdict.isPermitted == expected, "\(verdict.rule)")
+  }
+
+  @Test func everyReadIsLookedAt() throws { #expect(try shipped("agent-default").needs.readOpens == "deny-env-files") }
+
+  @Test func everyRefusalHasANameOfItsOwnAndAMessage() throws {
+    for url in policyFiles(in: checkout.appendingPathComponent("policies"), ending: ".yaml") {
+      let text = String(decoding: try contents(url), as: UTF8.self)
+      #expect(!Policy.parse(bytes(text), file: "x").warnings.contains { $0.message.contains("two rules") })
+      for rule in text.split(separator: "- name: ").dropFirst() where rule.contains("decision: deny") && !rule.hasPrefix("deny-git-config") {
+        #expect(rule.contains("message:"), "\(rule.prefix(30)) in \(url.lastPathComponent)")
+      }
+    }
+  }
+
+}
+
+@Suite struct AgentStrictTests {
+  @Test func nothingIsChangedAndEverythingIsRead() throws {
+    let bound = try shipped("agent-strict")
+    for operation in FileOperation.allCases {
+      for path in ["/home/ann/shop/x", "/tmp/x", "/etc/x", "/home/ann/.env"] {
+        #expect(bound.file(operation, bytes(path)).isPermitted == operation.isReading)
+      }
+    }
+    #expect(bound.file(.write, bytes("/dev/null")).isPermitted)
+    #expect(bound.file(.write, bytes("/dev/tty")).isPermitted)
+    #expect(bound.needs.readOpens == nil, "no read is ever trapped")
+  }
+
+  @Test(arguments: [
+    ("/usr/bin/dash", [], true), ("/usr/bin/bash", ["-c", "x"], true), ("/usr/bin/cat", ["x"], true), ("/usr/bin/mawk", [], true), ("/usr/bin/[", [], true),
+    ("/usr/bin/git", ["status"], true), ("/usr/bin/git", ["--no-pager", "log", "-3"], true), ("/usr/bin/git", ["-C", "/x", "diff"], true),
+    ("/usr/bin/git", ["branch", "-a"], true), ("/usr/bin/git", ["branch", "--show-current"], true), ("/usr/bin/git", ["config", "--get", "user.name"], true), ("/usr/bin/git", ["remote", "-v"], true),
+    ("/usr/bin/git", ["-c", "core.pager=sh", "log"], false), ("/usr/bin/git", ["commit", "-m", "status"], false), ("/usr/bin/git", ["push"], false), ("/usr/bin/git", ["branch", "-D", "x"], false),
+    ("/usr/bin/python3.11", [], false), ("/usr/bin/curl", [], false), ("/home/ann/shop/cat", [], false), ("/usr/bin/rm", [], false), ("/usr/bin/sudo", [], false),
+  ] as [(String, [String], Bool)])
+  func onlyReadingProgramsRun(_ path: String, _ arguments: [String], _ expected: Bool) throws {
+    let verdict = try shipped("agent-strict").command(CommandSubject(canonicalPath: bytes(path), arguments: arguments.map(bytes), depth: 0))
+    #expect(verdict.isPermitted == expected, "\(verdict.rule)")
+  }
+
+  @Test func nobodyIsReached() throws {
+    let bound = try shipped("agent-strict")
+    for operation in NetworkOperation.allCases {
+      for address in ["127.0.0.1", "93.184.216.34", "::1"] {
+        #expect(!bound.network(NetworkSubject(operation: operation, address: IPAddress(address), port: 8080)).isPermitted)
+      }
+    }
+    #expect(!bound.unixSocket(.connect, .path(bytes("/tmp/x"))).isPermitted)
+    #expect(!bound.unixSocket(.connect, .path(bytes("/run/agentsh/control.sock"))).isPermitted)
+    #expect(!bound.signal(15, .external(sameUser: true)).isPermitted)
+    #expect(bound.signal(15, .child).isPermitted)
+  }
+}
+
+@Suite struct AgentObserveTests {
+  @Test func everythingIsPermittedAndRecorded() throws {
+    let bound = try shipped("agent-observe")
+    var verdicts = FileOperation.allCases.flatMap { operation in ["/", "/x", "/etc/shadow"].map { bound.file(operation, bytes($0)) } }
+    verdicts.append(bound.command(CommandSubject(canonicalPath: bytes("/usr/bin/sudo"))))
+    for operation in NetworkOperation.allCases {
+      verdicts.append(bound.network(NetworkSubject(operation: operation, address: IPAddress("10.0.0.1"), port: 80)))
+    }
+    for operation in UnixOperation.allCases {
+      verdicts.append(bound.unixSocket(operation, .path(bytes("/run/agentsh/control.sock"))))
+      verdicts.append(bound.unixSocket(operation, .abstract(bytes("x/y"))))
+    }
+    for target in [SignalRelation.self_, .session, .parentOutside, .external(sameUser: false), .system] { verdicts.append(bound.signal(9, target)) }
+    for verdict in verdicts { #expect(verdict.isPermitted && verdict.isRecorded) }
+    #expect(bound.refusalBelow(bytes("/home"), Set(FileOperation.allCases)) == nil)
+  }
+}
