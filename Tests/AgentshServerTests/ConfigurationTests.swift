@@ -1,0 +1,65 @@
+@testable import AgentshServer
+import Testing
+
+struct ConfigurationTests {
+  private func parse(_ text: String) -> (configuration: ServerConfiguration, problems: [String]) {
+    let result = ServerConfiguration.parse(Array(text.utf8), file: "f.yaml")
+    return (result.configuration, result.problems.map(\.description))
+  }
+
+  @Test func everythingThatTheContractShowsIsRead() {
+    let (read, problems) = parse(
+      """
+      control_socket: /run/agentsh/control.sock
+      runtime_dir: /run/x
+      log_dir: /var/log/x
+      policy_dir: /etc/x
+      handshake_timeout: 30s
+      limits: { active_sessions_per_user: 6, sessions_per_user: 11, active_sessions: 1001 }
+      assignments:
+        - { users: [alice], groups: [staff], default: agent-default, policies: [agent-default, agent-strict] }
+        - { users: ["*"], default: agent-strict }
+      admins: { users: [root], groups: [wheel, "0"] }
+      on_missing_feature: { landlock: warn, listener: refuse }
+      """)
+    #expect(problems == [])
+    #expect(read.handshakeTimeoutMilliseconds == 30_000)
+    #expect([read.limits.activePerUser, read.limits.perUser, read.limits.active] == [6, 11, 1001])
+    #expect(read.assignments.count == 2)
+    #expect(read.assignments.first?.who == Principals(users: [.name(Array("alice".utf8))], groups: [.name(Array("staff".utf8))]))
+    #expect(read.assignments.last?.who.users == [.anyone])
+    #expect(read.assignments.last?.policies == [])
+    #expect(read.admins.groups == [.name(Array("wheel".utf8)), .number(0)])
+    #expect(read.rule(for: .landlock) == .warn)
+    #expect(read.rule(for: .listener) == .refuse)
+    #expect(read.rule(for: .cgroup) == .refuse)
+  }
+
+  @Test(arguments: [
+    ("log_dirr: /x", "f.yaml:1:1: error: the configuration has no key log_dirr"),
+    ("log_dir: x", "f.yaml:1:10: error: log_dir must be an absolute path"),
+    ("limits: { active_sessions: 0 }", "f.yaml:1:28: error: active_sessions must be a number from 1 to 1000000"),
+    ("limits:\n  sesions: 3", "f.yaml:2:3: error: limits has no key sesions"),
+    ("handshake_timeout: 30", "f.yaml:1:20: error: handshake_timeout must be a duration like 500ms, 30s or 10m, at most 24h"),
+    ("handshake_timeout: 99999999999999999999h", "f.yaml:1:20: error: handshake_timeout must be a duration like 500ms, 30s or 10m, at most 24h"),
+    ("assignments:\n- { users: [a] }", "f.yaml:2:3: error: an assignment needs a default policy"),
+    ("assignments:\n- { default: a }", "f.yaml:2:3: error: an assignment needs users or groups"),
+    ("assignments: { a: b }", "f.yaml:1:14: error: assignments must be a list, not a mapping"),
+    ("admins: { users: [\"4294967295\"] }", "f.yaml:1:19: error: users: 4294967295 must be from 0 to 4294967294, not 4294967295"),
+    ("admins: { users: [\"-1\"] }", "f.yaml:1:19: error: users: -1 must be a number from 0 to 4294967294"),
+    ("on_missing_feature: { landlok: warn }", "f.yaml:1:23: error: on_missing_feature has no key landlok"),
+    ("on_missing_feature: ignore", "f.yaml:1:21: error: on_missing_feature must be refuse or warn"),
+  ])
+  func whatIsWrongIsSaidWithItsPlace(text: String, problem: String) {
+    #expect(parse(text).problems == [problem])
+  }
+
+  @Test func allProblemsAreSaidNotJustTheFirst() {
+    #expect(parse("a: 1\nb: 2\nlog_dir: 3").problems.count == 3)
+  }
+
+  @Test(arguments: [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("1h", 3_600_000)])
+  func durations(text: String, milliseconds: Int) {
+    #expect(parse("handshake_timeout: \(text)").configuration.handshakeTimeoutMilliseconds == milliseconds)
+  }
+}
