@@ -77,6 +77,8 @@ let package = Package(
       name: "agentsh-supervisor", dependencies: ["AgentshSupervision", "CAgentshEarly"], swiftSettings: strict,
       linkerSettings: hardenedLink),
 
+    // What tests need of the kernel that Swift can't import.
+    .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: hardenedC),
     .testTarget(name: "AgentshSystemTests", dependencies: ["AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
     .testTarget(name: "AgentshFilterTests", dependencies: ["AgentshFilter", "AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
     .testTarget(name: "AgentshTextTests", dependencies: ["AgentshText"], swiftSettings: strict),
@@ -85,12 +87,16 @@ let package = Package(
     .testTarget(name: "AgentshAuditTests", dependencies: ["AgentshAudit"], swiftSettings: strict),
     .testTarget(
       name: "AgentshSupervisionTests",
-      dependencies: ["AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol"],
+      dependencies: ["AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol", "CTestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "AgentshServerTests",
-      dependencies: ["AgentshServer", "AgentshSystem", "AgentshPolicy", "AgentshProtocol", "AgentshAudit"], swiftSettings: strict),
+      dependencies: ["AgentshServer", "AgentshSystem", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "CTestSupport"], swiftSettings: strict),
     .testTarget(name: "AgentshCommandsTests", dependencies: ["AgentshCommands", "AgentshSystem"], swiftSettings: strict),
+    // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["AgentshSystem", "CTestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
+      swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )

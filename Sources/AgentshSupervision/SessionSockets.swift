@@ -45,7 +45,7 @@ final class SessionSockets {
   /// Tokens of peers in the epoll set start here.
   static let firstPeerToken: UInt64 = 1 << 32
   /// Connections taken in one go before other events get their turn.
-  private static let batch = 256
+  private static let batch = 64
 
   private let listeners: [SessionSocket: CInt]
   private let rules: Rules

@@ -1,0 +1,99 @@
+import AgentshSystem
+import Testing
+
+@testable import AgentshSupervision
+
+@Suite struct SupervisorReceptionTests {
+  @Test func oneThreadComesBackToReceiveWithoutAnother() {
+    let reception = Reception(mostThreads: 4)
+    #expect(reception.fill() == .startThread)
+    for _ in 0..<100 {
+      #expect(reception.beginAnswering().isAdmitted)
+      #expect(reception.finishAnswering() == .receive)
+    }
+    #expect(reception.counts == Reception.Counts(threads: 1, answering: 0, parked: 0, isTaken: true))
+  }
+
+  @Test func anAnswerThatTakesLongGetsSomebodyElseToReceive() {
+    let reception = Reception(mostThreads: 4, mostParked: 0)
+    #expect(reception.fill() == .startThread)
+    #expect(reception.beginAnswering().isAdmitted)
+    #expect(reception.fill() == .startThread)
+    // Filled once, not twice.
+    #expect(reception.fill() == .done)
+    // The slow one comes back to a place that is taken.
+    #expect(reception.finishAnswering() == .end)
+    #expect(reception.counts.threads == 1)
+  }
+
+  @Test func atTheLimitTheLastThreadRefusesAndGoesOnReceiving() {
+    let reception = Reception(mostThreads: 3)
+    #expect(reception.fill() == .startThread)
+    for _ in 0..<2 {
+      #expect(reception.beginAnswering().isAdmitted)
+      #expect(reception.fill() == .startThread)
+    }
+    for _ in 0..<5 { #expect(!reception.beginAnswering().isAdmitted) }
+    #expect(reception.counts.isTaken)
+    #expect(reception.counts.threads == 3)
+  }
+
+  @Test func aPlaceThatStaysEmptyIsSeenByTheWatch() {
+    let reception = Reception(mostThreads: 4)
+    _ = reception.fill()
+    #expect(!reception.look(emptyFor: 0).mustFill)
+    _ = reception.beginAnswering()
+    #expect(reception.look(emptyFor: 0).mustFill)
+    #expect(!reception.look(emptyFor: 60_000_000_000).mustFill)
+  }
+
+  @Test func theWatchSleepsOnlyWhileNothingHappens() {
+    let reception = Reception(mostThreads: 4)
+    _ = reception.fill()
+    #expect(reception.letWatchSleep())
+    #expect(reception.beginAnswering().mustWakeWatch)
+    // Being answered: no time to sleep.
+    #expect(!reception.letWatchSleep())
+    _ = reception.finishAnswering()
+    #expect(reception.look(emptyFor: 0).isBusy)
+    #expect(!reception.look(emptyFor: 0).isBusy)
+    #expect(reception.letWatchSleep())
+  }
+
+  @Test func aParkedThreadTakesTheTurnThatItIsGiven() async throws {
+    let reception = Reception(mostThreads: 4)
+    #expect(reception.fill() == .startThread)
+    _ = reception.beginAnswering()
+    #expect(reception.fill() == .startThread)
+    let turns = Gate([Reception.Turn]())
+    try startThread("parked") {
+      let turn = reception.finishAnswering()
+      turns.withLock { $0.append(turn) }
+      turns.wakeAll()
+    }
+    while reception.counts.parked == 0 { await Task.yield() }
+    _ = reception.beginAnswering()
+    #expect(reception.fill() == .done)
+    let turn = turns.wait(until: Deadline.after(milliseconds: 5000).nanoseconds) { $0.first }
+    #expect(turn == .receive)
+    #expect(reception.counts.threads == 2)
+  }
+
+  @Test func aClosedReceptionEndsEverybody() {
+    let reception = Reception(mostThreads: 4)
+    _ = reception.fill()
+    _ = reception.beginAnswering()
+    reception.close()
+    #expect(reception.fill() == .done)
+    #expect(reception.finishAnswering() == .end)
+    #expect(reception.counts.threads == 0)
+  }
+
+  @Test func aFailedStartLeavesThePlaceToBeFilledAgain() {
+    let reception = Reception(mostThreads: 4)
+    #expect(reception.fill() == .startThread)
+    reception.startFailed()
+    #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, isTaken: false))
+    #expect(reception.fill() == .startThread)
+  }
+}
