@@ -1,1 +1,3 @@
-print("not yet")
+import AgentshCommands
+
+AgentshMain.run(processStart())

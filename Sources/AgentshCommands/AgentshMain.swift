@@ -1,0 +1,71 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+internal import ArgumentParser
+import Glibc
+
+/// The program `agentsh`.
+public enum AgentshMain {
+  /// Gives up what a setuid installation gave, parses the command line, runs the command and ends the process.
+  public static func run(_ start: ProcessStart) -> Never {
+    let identity: CallerIdentity
+    do throws(IdentityError) {
+      // Before anything is opened.
+      identity = try CallerIdentity.dropPrivileges(isPrivilegedExecution: start.isPrivileged)
+    } catch {
+      Messages.say("\(error)")
+      exit(ExitStatus.failed.rawValue)
+    }
+    let line = CommandLineParts(start.arguments)
+    let context = Context(start: start, identity: identity, installation: Installation.current(), command: line.command)
+    exit(run(line, context))
+  }
+
+  static func run(_ line: CommandLineParts, _ context: Context) -> Int32 {
+    do {
+      let parsed = try RootCommand.parseAsRoot(line.options)
+      guard let command = parsed as? any AgentshCommand else {
+        var other = parsed
+        try other.run()
+        return ExitStatus.success.rawValue
+      }
+      if line.command != nil, !(command is WrapCommand) {
+        throw CommandFailure(.usage, "only `agentsh wrap` takes a command after `--`")
+      }
+      return try command.run(in: context).rawValue
+    } catch let failure as CommandFailure {
+      Messages.say(failure.lines)
+      return failure.status.rawValue
+    } catch {
+      return explain(error, isWrap: line.isWrap)
+    }
+  }
+
+  /// What the parser has to say: help and the like to standard output, errors to standard error.
+  private static func explain(_ error: any Error, isWrap: Bool) -> Int32 {
+    let text = RootCommand.fullMessage(for: error)
+    if RootCommand.exitCode(for: error) == .success {
+      guard !text.isEmpty else { return ExitStatus.success.rawValue }
+      do throws(CommandFailure) { try Output.line(text) } catch { return ExitStatus.failed.rawValue }
+      return ExitStatus.success.rawValue
+    }
+    let lines = text.split(separator: "\n").map { Messages.printable(String($0)) }
+    Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
+    // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.
+    return (isWrap ? ExitStatus.failed : ExitStatus.usage).rawValue
+  }
+}
+
+/// The command line: agentsh's own part as text, and what follows the first `--` as bytes.
+struct CommandLineParts: Equatable {
+  let options: [String]
+  let command: [[UInt8]]?
+
+  init(_ arguments: [[UInt8]]) {
+    let own = arguments.dropFirst()
+    let end = own.firstIndex { $0 == [UInt8(ascii: "-"), UInt8(ascii: "-")] }
+    options = own[..<(end ?? own.endIndex)].map(ArgumentText.encode)
+    command = end.map { Array(own[($0 + 1)...]) }
+  }
+
+  var isWrap: Bool { options.first { !$0.utf8.starts(with: "-".utf8) } == "wrap" }
+}

@@ -1,0 +1,135 @@
+internal import AgentshPolicy
+internal import AgentshProtocol
+internal import AgentshSystem
+internal import ArgumentParser
+
+struct PolicyTestCommand: AgentshCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "test", abstract: "Ask a policy for its verdict.",
+    usage: """
+      agentsh policy test FILE --op OPERATION --path PATH [--user NAME]
+      agentsh policy test FILE --host ADDRESS --port NUMBER [--op net.connect]
+      agentsh policy test FILE [--user NAME] --command PROGRAM [ARGUMENT ...]
+      """,
+    discussion: "The verdict is the one that the supervisor would give, with the rule that gave it. --command comes last: all that follows belongs to it.")
+
+  @Argument(help: ArgumentHelp("Policy file.", valueName: "file"))
+  var file: ArgumentBytes
+
+  @Option(help: ArgumentHelp("What is to be done: read, write, create, delete, …, exec, net.connect, unix.connect, …", valueName: "operation"))
+  var op: String?
+
+  @Option(help: ArgumentHelp("To which file, or socket (`@name`: abstract).", valueName: "path"))
+  var path: ArgumentBytes?
+
+  @Option(parsing: .remaining, help: ArgumentHelp("Which program with which arguments.", valueName: "program"))
+  var command: [ArgumentBytes] = []
+
+  @Option(help: ArgumentHelp("To which address.", valueName: "address"))
+  var host: String?
+
+  @Option(help: ArgumentHelp("To which port.", valueName: "number"))
+  var port: UInt16?
+
+  @OptionGroup var variables: PolicyVariablesOptions
+  @OptionGroup var output: OutputOptions
+
+  func run(in context: Context) throws(CommandFailure) -> ExitStatus {
+    let (_, bound) = try variables.load(file, context)
+    let question = try question(context)
+    let verdict = question.ask(bound)
+    if output.json {
+      var object: JSONObject = [
+        "op": .string(question.name), "subject": .string(question.subject), "decision": .string(verdict.decision.rawValue),
+        "permitted": .bool(verdict.isPermitted), "rule": .string(verdict.rule),
+      ]
+      object["message"] = verdict.message.map { .string($0) }
+      try Output.json(object)
+      return .success
+    }
+    try Output.line("\(question.name) \(question.subject)")
+    try Output.line("\(verdict.decision.rawValue)\(verdict.isPermitted == verdict.decision.permits ? "" : " (refused)"), by \(verdict.rule)")
+    if !verdict.isPermitted, verdict.decision != .deny { try Output.line("refused: this version does not carry out \(verdict.decision.rawValue)") }
+    if let message = verdict.message { try Output.line(message) }
+    return .success
+  }
+
+  /// One question to a policy.
+  private struct Question {
+    let name: String
+    let subject: String
+    let ask: (BoundPolicy) -> Verdict
+  }
+
+  private func question(_ context: Context) throws(CommandFailure) -> Question {
+    let given = [path != nil, !command.isEmpty, host != nil].filter(\.self).count
+    guard given == 1 else { throw CommandFailure(.usage, "ask about one thing: --path, --command or --host") }
+    if !command.isEmpty { return try commandQuestion(context) }
+    if let host { return try networkQuestion(host) }
+    guard let path else { throw CommandFailure(.usage, "ask about one thing: --path, --command or --host") }
+    guard let op else { throw CommandFailure(.usage, "say what is to be done to \(path.displayed): --op read, write, create, …") }
+    if op.utf8.starts(with: "unix.".utf8) { return try unixQuestion(op, path) }
+    return try fileQuestion(op, path)
+  }
+
+  private func fileQuestion(_ op: String, _ path: ArgumentBytes) throws(CommandFailure) -> Question {
+    let word = op.utf8.starts(with: "file.".utf8) ? String(op.dropFirst(5)) : op
+    guard let operation = FileOperation(rawValue: word) else {
+      throw CommandFailure(
+        .usage, "--op \(displayEscaped(op)) is no operation on files", "these are: \(FileOperation.allCases.map(\.rawValue).joined(separator: " "))")
+    }
+    // These act on a link itself, not on what it names.
+    let following = ![.delete, .rename, .readlink, .symlink, .link, .rmdir, .mkdir, .mknod].contains(operation)
+    let canonical: [UInt8]
+    do throws(SyscallError) { canonical = try CanonicalPath.resolve(path.bytes, following: following) } catch {
+      throw CommandFailure(.no, "\(path.displayed): \(error.errno)")
+    }
+    return Question(name: "file.\(operation.rawValue)", subject: displayEscaped(canonical)) { $0.file(operation, canonical) }
+  }
+
+  private func unixQuestion(_ op: String, _ path: ArgumentBytes) throws(CommandFailure) -> Question {
+    let word = String(op.dropFirst(5))
+    guard let operation = UnixOperation(rawValue: word == "send" ? "sendto" : word) else {
+      throw CommandFailure(.usage, "--op \(displayEscaped(op)): Unix sockets have unix.connect, unix.bind, unix.listen, unix.sendto")
+    }
+    let address: UnixAddress
+    if path.bytes.first == UInt8(ascii: "@") {
+      address = .abstract(Array(path.bytes.dropFirst()))
+    } else {
+      do throws(SyscallError) { address = .path(try CanonicalPath.resolve(path.bytes, following: true)) } catch {
+        throw CommandFailure(.no, "\(path.displayed): \(error.errno)")
+      }
+    }
+    return Question(name: "unix.\(operation.rawValue)", subject: path.displayed) { $0.unixSocket(operation, address) }
+  }
+
+  private func networkQuestion(_ host: String) throws(CommandFailure) -> Question {
+    guard let port else { throw CommandFailure(.usage, "--host wants --port") }
+    let word = (op ?? "net.connect").split(separator: ".").last.map { String($0) } ?? ""
+    guard let operation = NetworkOperation(rawValue: word) else {
+      throw CommandFailure(.usage, "--op \(displayEscaped(op ?? "")): addresses have net.connect, net.send, net.bind, net.listen")
+    }
+    let address = IPAddress(host)
+    let subject = NetworkSubject(operation: operation, address: address, port: port, host: address == nil ? Array(host.utf8) : nil)
+    return Question(name: "net.\(operation.rawValue)", subject: "\(displayEscaped(host)) port \(port)") { $0.network(subject) }
+  }
+
+  private func commandQuestion(_ context: Context) throws(CommandFailure) -> Question {
+    var words = command.map(\.bytes)
+    // A whole command line in one argument.
+    if words.count == 1, let line = words.first, line.contains(UInt8(ascii: " ")), !ProgramSearch.exists(line) {
+      words = line.split(separator: UInt8(ascii: " ")).map { Array($0) }
+    }
+    guard let program = words.first else { throw CommandFailure(.usage, "--command names no program") }
+    let candidates = ProgramSearch.candidates(program, path: context.start.variable("PATH"))
+    let found = ProgramSearch.existing(candidates).first ?? (program.contains(UInt8(ascii: "/")) ? program : Paths.joined(Array("/usr/bin".utf8), program))
+    let canonical: [UInt8]
+    do throws(SyscallError) { canonical = try CanonicalPath.resolve(found, following: true) } catch {
+      throw CommandFailure(.no, "\(displayEscaped(found)): \(error.errno)")
+    }
+    let names = found.first == UInt8(ascii: "/") && found != canonical ? [found] : []
+    let subject = CommandSubject(
+      canonicalPath: canonical, trustedNames: names, untrustedNames: [program], arguments: Array(words.dropFirst()), depth: 0)
+    return Question(name: "exec", subject: displayEscaped(command: [canonical] + words.dropFirst())) { $0.command(subject) }
+  }
+}

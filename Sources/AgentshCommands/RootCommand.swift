@@ -1,0 +1,11 @@
+internal import ArgumentParser
+
+struct RootCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "agentsh", abstract: "Run commands under a policy: what it forbids does not happen, and everything is on record.",
+    version: agentshVersion,
+    subcommands: [
+      WrapCommand.self, ListCommand.self, ShowCommand.self, StopCommand.self, EventsCommand.self, PolicyCommand.self, AuditCommand.self,
+      DetectCommand.self,
+    ])
+}

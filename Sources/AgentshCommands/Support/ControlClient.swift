@@ -1,0 +1,133 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// A connection to agentshd.
+struct ControlClient: ~Copyable {
+  private let socket: UnixSocket
+  let path: [UInt8]
+
+  /// Connects, and takes only root's server for one: whoever else listens there is not the one who was set up.
+  static func connect(to path: [UInt8]) throws(CommandFailure) -> ControlClient {
+    let socket = try open(path)
+    let peer: PeerCredentials
+    do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: path, error) }
+    guard peer.uid == 0 else { throw ServerProblems.notRoot(at: path, uid: peer.uid) }
+    return ControlClient(socket: socket, path: path)
+  }
+
+  private static func open(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
+    do throws(SyscallError) { return try UnixSocket.connect(to: path) } catch { throw ServerProblems.noServer(at: path, error) }
+  }
+
+  private init(socket: consuming UnixSocket, path: [UInt8]) {
+    self.socket = socket
+    self.path = path
+  }
+
+  /// How long an answer may take; opening a session includes starting its supervisor.
+  private static let patience: Int64 = 60_000
+
+  func send(_ request: ControlRequest) throws(CommandFailure) {
+    do throws(SyscallError) {
+      try socket.sendAll(request.call.frame, deadline: .after(milliseconds: Self.patience))
+    } catch {
+      throw ServerProblems.lost(at: path, "\(error.errno)")
+    }
+  }
+
+  /// The next reply; errors of the server are thrown as what they mean.
+  func receive(deadline: Deadline) throws(ServerFailure) -> VarlinkReply {
+    let reply: VarlinkReply
+    do {
+      guard let frame = try socket.receiveFrame(limit: MessageFramer.controlLimit, deadline: deadline) else {
+        throw ServerFailure.failure(ServerProblems.lost(at: path, "it closed the connection"))
+      }
+      reply = try VarlinkReply.decode(frame.bytes)
+    } catch let error as SyscallError {
+      let reason = error.errno == .timedOut ? "it doesn't answer" : "\(error.errno)"
+      throw .failure(ServerProblems.lost(at: path, reason))
+    } catch let error as ProtocolError {
+      throw .failure(ServerProblems.lost(at: path, "its answer can't be understood: \(error)"))
+    } catch let error as ServerFailure {
+      throw error
+    } catch {
+      throw .failure(ServerProblems.lost(at: path, "\(error)"))
+    }
+    if let error = ControlError(reply) { throw .refused(error) }
+    return reply
+  }
+
+  /// One call with one reply.
+  func call(_ request: ControlRequest) throws(ServerFailure) -> VarlinkReply {
+    do throws(CommandFailure) { try send(request) } catch { throw .failure(error) }
+    return try receive(deadline: .after(milliseconds: Self.patience))
+  }
+
+  /// One call with one reply; what the server refuses is explained in the words of `call(_:)`'s callers.
+  func ask<Value>(_ request: ControlRequest, _ decode: (VarlinkReply) throws(ProtocolError) -> Value) throws(CommandFailure) -> Value {
+    let reply: VarlinkReply
+    do throws(ServerFailure) { reply = try call(request) } catch { throw error.explained }
+    do throws(ProtocolError) { return try decode(reply) } catch {
+      throw ServerProblems.lost(at: path, "its answer can't be understood: \(error)")
+    }
+  }
+}
+
+/// Why a call to the server gave nothing.
+enum ServerFailure: Error {
+  /// The server said no.
+  case refused(ControlError)
+  case failure(CommandFailure)
+
+  /// In words, with the next step.
+  var explained: CommandFailure {
+    switch self {
+    case .refused(let error): ServerProblems.explain(error)
+    case .failure(let failure): failure
+    }
+  }
+}
+
+/// What goes wrong between client and server, in words: the thing, the reason, the next step.
+enum ServerProblems {
+  static func noServer(at path: [UInt8], _ error: SyscallError) -> CommandFailure {
+    let reason =
+      switch error.errno {
+      case .connectionRefused: "connection refused"
+      case .noSuchFileOrDirectory: "there is no such socket"
+      case .permissionDenied: "permission denied"
+      default: "\(error.errno)"
+      }
+    return CommandFailure(
+      .failed, "no server answers at \(displayEscaped(path)) (\(reason)). Is agentshd running?",
+      "start it with `systemctl start agentshd`, name another socket with --server, or run without a server: agentsh wrap --standalone")
+  }
+
+  static func notRoot(at path: [UInt8], uid: UInt32) -> CommandFailure {
+    CommandFailure(
+      .failed, "the server at \(displayEscaped(path)) runs as uid \(uid), not as root: it is not to be trusted",
+      "check --server and AGENTSH_SERVER")
+  }
+
+  static func lost(at path: [UInt8], _ reason: String) -> CommandFailure {
+    CommandFailure(.failed, "the server at \(displayEscaped(path)) gave no answer: \(reason)", "its log says more: journalctl -u agentshd")
+  }
+
+  static func explain(_ error: ControlError) -> CommandFailure {
+    let reason = Messages.printable(error.reason)
+    return switch error {
+    case .notPermitted:
+      CommandFailure(.failed, "not permitted: \(reason)", "the administrator assigns policies to users in agentshd.yaml (assignments, admins)")
+    case .limitReached:
+      CommandFailure(.failed, "limit reached: \(reason)", "see the sessions with `agentsh ps`, end one with `agentsh stop ID`")
+    case .unknownSession: CommandFailure(.failed, "no such session: \(reason)", "see the sessions with `agentsh ps --all`")
+    case .invalidParameter: CommandFailure(.failed, "the server refuses the request: \(reason)")
+    case .hostCannotEnforce:
+      CommandFailure(.failed, "this host can't enforce the policy: \(reason)", "`agentsh detect` shows what is there and what is missing")
+    case .interfaceNotFound, .methodNotFound, .methodNotImplemented, .serviceInvalidParameter, .other:
+      CommandFailure(.failed, "the server answers \(displayEscaped(error.name)): \(reason)", "client and server may be of different versions")
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/// The version of agentsh, as `--version` prints it.
+public let agentshVersion = "0.1.0"

@@ -1,0 +1,122 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// Hands the child's listener and pidfd to the supervisor, over the three sockets of the session.
+struct Handshake {
+  let reply: WrapReply
+  let embedded: EmbeddedServer?
+  private let deadline: Deadline
+
+  /// As long as the server gives, and a little more, so that its reason arrives.
+  static let patience: Int64 = 35_000
+
+  init(reply: WrapReply, embedded: EmbeddedServer?) {
+    self.reply = reply
+    self.embedded = embedded
+    deadline = .after(milliseconds: Self.patience)
+  }
+
+  /// What a completed handshake leaves: the connection to signal.sock, and what the child's trapped call has to carry.
+  struct Completed: ~Copyable {
+    let supervisor: UnixSocket
+    let nonce: UInt64
+  }
+
+  /// Waits for the child's filter and hands everything over; the child still waits afterwards.
+  func perform(_ child: inout LauncherChild) throws(CommandFailure) -> Completed {
+    let listener = try listener(of: &child)
+    let hello = ProcessHello(token: reply.token, pid: child.pid).frame
+    let pidfd = child.pidfd.descriptor.rawValue
+
+    let ptrace = try connect(reply.ptraceSocket)
+    _ = try exchange(ptrace, .ptrace, hello, pidfd)
+    let supervisor = try connect(reply.signalSocket)
+    _ = try exchange(supervisor, .signal, hello, pidfd)
+    let notify = try connect(reply.notifySocket)
+    let answer = try exchange(notify, .notify, ListenerHello(token: reply.token).frame, listener.rawValue)
+    guard case .acceptedWithNonce(let nonce) = answer else {
+      throw CommandFailure(.failed, "the supervisor took the listener and gave no nonce; the command was not started")
+    }
+    return Completed(supervisor: supervisor, nonce: nonce)
+  }
+
+  private func listener(of child: inout LauncherChild) throws(CommandFailure) -> OwnedDescriptor {
+    let report: LaunchReport?
+    do throws(SyscallError) { report = try child.nextReport(deadline: deadline) } catch {
+      throw CommandFailure(.failed, "the command was not started: its process ended before its filter was in place (\(error.errno))")
+    }
+    guard let report, report.stage == .listening, report.error == 0, report.value >= 0 else {
+      throw LaunchProblems.explain(report)
+    }
+    // The table is shared with the child until it execs: closing the listener here closes it for both.
+    return OwnedDescriptor(owning: report.value)
+  }
+
+  private func connect(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
+    do throws(SyscallError) { return try UnixSocket.connect(to: path) } catch {
+      throw CommandFailure(
+        .failed, "can't reach the session's supervisor at \(displayEscaped(path)): \(error.errno); the command was not started")
+    }
+  }
+
+  private func exchange(_ socket: borrowing UnixSocket, _ kind: SessionSocket, _ hello: [UInt8], _ descriptor: CInt)
+    throws(CommandFailure) -> HandshakeReply
+  {
+    let answer: HandshakeReply
+    do {
+      try socket.sendAll(hello, descriptors: [descriptor], deadline: deadline)
+      // In embedded mode the supervisor asks its server, which is this process, before it answers.
+      try embedded?.serve(whileWaitingFor: socket.rawValue, deadline: deadline)
+      guard let frame = try socket.receiveFrame(limit: MessageFramer.sessionLimit, deadline: deadline) else {
+        throw CommandFailure(
+          .failed, "the supervisor closed \(kind.rawValue).sock during the handshake; the command was not started",
+          "the server's log says why: journalctl -u agentshd, or server.jsonl")
+      }
+      answer = try HandshakeReply.decode(frame.bytes)
+    } catch let error as CommandFailure {
+      throw error
+    } catch {
+      throw CommandFailure(.failed, "the handshake on \(kind.rawValue).sock failed: \(error); the command was not started")
+    }
+    if case .refused(let reason) = answer {
+      throw CommandFailure(.failed, "the supervisor refused \(kind.rawValue).sock: \(Messages.printable(reason)); the command was not started")
+    }
+    return answer
+  }
+}
+
+/// What kept the child from becoming the command, in words.
+enum LaunchProblems {
+  static func explain(_ report: LaunchReport?) -> CommandFailure {
+    guard let report else { return CommandFailure(.failed, "the command was not started: its process ended early") }
+    let error = Errno(rawValue: report.error)
+    switch (report.stage, error) {
+    case (.filter, .resourceBusy):
+      return CommandFailure(
+        .failed, "can't install the filter: this process already runs under a supervisor, and the kernel allows one listener",
+        "start the session outside the one that you are in")
+    case (.filter, .invalidArgument), (.filter, .noFunction):
+      return CommandFailure(
+        .failed, "this host can't enforce the policy: the kernel takes no seccomp filter with a listener (\(error))",
+        "`agentsh detect` shows what is there and what is missing")
+    default:
+      return CommandFailure(.failed, "the command was not started: can't \(report.stage.intention): \(error)")
+    }
+  }
+
+  /// For a command whose execve(2) failed: status and words.
+  static func explainExec(_ name: [UInt8], path: [UInt8], errno: Int32, session: String) -> CommandFailure {
+    let exists = ProgramSearch.exists(path)
+    let status = CommandEnding.status(ofFailedExec: errno, exists: exists)
+    let shown = displayEscaped(exists ? path : name)
+    if status == .notFound { return CommandFailure(.notFound, "\(shown): not found") }
+    let isRefusal = (errno == EACCES || errno == EPERM) && ProgramSearch.isExecutable(path)
+    if isRefusal {
+      return CommandFailure(.notExecutable, "\(shown): refused by the policy", "see: agentsh events \(session) --op exec")
+    }
+    let reason = errno == ENOENT || errno == ENOTDIR ? "its interpreter is not there" : "\(Errno(rawValue: errno))"
+    return CommandFailure(.notExecutable, "\(shown): can't be executed: \(reason)")
+  }
+}

@@ -1,0 +1,42 @@
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// Where a command may be, as execvp(3) looks for it.
+enum ProgramSearch {
+  /// What execvp(3) takes without a PATH.
+  static let usualPath = Array("/bin:/usr/bin".utf8)
+
+  /// The paths to try, in order: the name itself where it has a slash, else one for each directory of `path`.
+  static func candidates(_ name: [UInt8], path: [UInt8]?) -> [[UInt8]] {
+    guard !name.isEmpty else { return [] }
+    guard !name.contains(UInt8(ascii: "/")) else { return [name] }
+    let directories = (path ?? usualPath).split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+    // An empty entry is the working directory.
+    return directories.map { $0.isEmpty ? name : Paths.joined(Array($0), name) }
+  }
+
+  /// Those of the candidates where something is, or where that can't be told: each of the others would only be one more question to the
+  /// supervisor with the same answer.
+  static func existing(_ candidates: [[UInt8]]) -> [[UInt8]] { candidates.filter(exists) }
+
+  /// Whether there is a file; final links are followed.
+  static func exists(_ path: [UInt8]) -> Bool {
+    do throws(SyscallError) {
+      try checkAccess(path, F_OK)
+      return true
+    } catch {
+      return error.errno != .noSuchFileOrDirectory && error.errno != .notDirectory
+    }
+  }
+
+  /// Whether the caller may execute the file as far as the file system is concerned.
+  static func isExecutable(_ path: [UInt8]) -> Bool {
+    do throws(SyscallError) {
+      try checkAccess(path, X_OK)
+      return true
+    } catch {
+      return false
+    }
+  }
+}

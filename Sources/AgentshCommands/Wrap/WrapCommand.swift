@@ -1,0 +1,223 @@
+internal import AgentshPolicy
+internal import AgentshProtocol
+internal import AgentshSystem
+internal import ArgumentParser
+import Glibc
+import SystemPackage
+
+struct WrapCommand: AgentshCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wrap", abstract: "Run a command, and all that it starts, under a policy.",
+    usage: "agentsh wrap [OPTIONS] -- COMMAND [ARGUMENT ...]",
+    discussion: """
+      The command gets standard input and output, terminal, process group, working directory and environment as they are. agentsh exits \
+      like the command: with its status, or by its signal. 125: agentsh itself failed and nothing ran; 126: the command is refused or \
+      can't be executed; 127: there is no such command.
+      """)
+
+  @OptionGroup var server: ServerOptions
+
+  @Option(help: ArgumentHelp("Policy to run under; default: what the administrator assigned.", valueName: "name"))
+  var policy: String?
+
+  @Option(help: ArgumentHelp("Working directory of the command.", valueName: "directory"))
+  var cwd: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Set a variable for the command, or name one to be passed on. What the policy drops is dropped all the same.", valueName: "name[=value]"))
+  var env: [ArgumentBytes] = []
+
+  @Option(help: ArgumentHelp("End the session after this time: 90s, 10m, 1h30m.", valueName: "time"))
+  var timeout: TimeSpan?
+
+  @Option(help: ArgumentHelp("A name to find the session by.", valueName: "name"))
+  var name: String?
+
+  @Flag(help: "Embedded mode: without a server, under a policy of your own choice. Same enforcement, no root.")
+  var standalone = false
+
+  @Option(help: ArgumentHelp("Policy file; embedded mode only.", valueName: "file"))
+  var policyFile: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Write the session's totals to this file.", valueName: "file"))
+  var summaryJSON: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Descriptor above 2 that the command inherits; all others are closed.", valueName: "number"))
+  var keepFd: [Int32] = []
+
+  @Flag(name: .shortAndLong, help: "Say nothing about refused operations at the end.")
+  var quiet = false
+
+  func validate() throws {
+    if standalone, server.server != nil { throw ValidationError("--standalone runs without a server; --server names one") }
+    if standalone, policyFile != nil, policy != nil { throw ValidationError("--policy and --policy-file exclude each other") }
+    if keepFd.contains(where: { $0 < 0 }) { throw ValidationError("--keep-fd takes the number of a descriptor") }
+    if env.contains(where: { CommandEnvironment.Request($0.bytes) == nil }) { throw ValidationError("--env takes NAME or NAME=VALUE") }
+  }
+
+  func run(in context: Context) throws(CommandFailure) -> ExitStatus {
+    guard let command = context.command, let program = command.first else {
+      throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
+    }
+    // Kept open until this process ends.
+    let summaryFile = try openSummary()?.release()
+    let directory = try enterDirectory()
+    let session = try openSession(context, command: command, cwd: directory)
+    defer { session.embedded?.close() }
+    let reply = session.reply
+    let environment = try CommandEnvironment(
+      inherited: context.start.environment, requests: env.compactMap { CommandEnvironment.Request($0.bytes) }, policy: reply.environment,
+      session: reply.session)
+    Messages.say(environment.notes)
+    if !quiet { Messages.say(reply.warnings.map { "warning: " + Messages.printable($0) }) }
+    let candidates = ProgramSearch.existing(ProgramSearch.candidates(program, path: environment["PATH"]))
+    guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
+
+    let request = LaunchRequest(
+      filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: keepFd,
+      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID)
+    let outcome = try launch(request, reply: reply, embedded: session.embedded)
+    if case .notExecuted(let errno, let candidate) = outcome.ending {
+      if candidates.indices.contains(candidate) {
+        let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
+        Messages.say(failure.lines)
+        report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+        return failure.status
+      }
+      report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+      return .failed
+    }
+    report(outcome, session: reply.session, to: summaryFile, isSilent: quiet)
+    session.embedded?.close()
+    endLike(outcome.ending)
+  }
+
+  // MARK: Steps
+
+  /// Before the working directory changes: the name is relative to where the user is.
+  private func openSummary() throws(CommandFailure) -> OwnedDescriptor? {
+    guard let summaryJSON else { return nil }
+    do throws(SyscallError) {
+      return try openAt(AT_FDCWD, summaryJSON.bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, mode: 0o666)
+    } catch {
+      throw CommandFailure(.failed, "--summary-json \(summaryJSON.displayed): \(error.errno)")
+    }
+  }
+
+  private func enterDirectory() throws(CommandFailure) -> [UInt8] {
+    if let cwd {
+      do throws(SyscallError) { try changeDirectory(cwd.bytes) } catch {
+        throw CommandFailure(.failed, "--cwd \(cwd.displayed): \(error.errno)")
+      }
+    }
+    do throws(SyscallError) { return try workingDirectory() } catch {
+      throw CommandFailure(.failed, "the working directory can't be told: \(error.errno)", "change to one that exists, or name one with --cwd")
+    }
+  }
+
+  private struct OpenedSession {
+    let reply: WrapReply
+    let embedded: EmbeddedServer?
+  }
+
+  private func openSession(_ context: Context, command: [[UInt8]], cwd: [UInt8]) throws(CommandFailure) -> OpenedSession {
+    let request = WrapRequest(
+      callerUID: context.identity.uid, command: command, cwd: cwd, policy: policy, name: name, timeoutMilliseconds: timeout?.milliseconds,
+      sudoUID: context.sudoUID)
+    let requested = context.requestedServer(server.server)
+    // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
+    if standalone || (requested == nil && !context.installation.hasServer) {
+      let embedded = try EmbeddedServer.start(request, policyFile: policyFile?.bytes, context: context)
+      return OpenedSession(reply: embedded.reply, embedded: embedded)
+    }
+    if policyFile != nil {
+      throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
+    }
+    let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
+    let reply: VarlinkReply
+    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch {
+      throw try explain(error, client)
+    }
+    do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
+      throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
+    }
+  }
+
+  /// For a limit, also the sessions that use it up.
+  private func explain(_ error: ServerFailure, _ client: borrowing ControlClient) throws(CommandFailure) -> CommandFailure {
+    let failure = error.explained
+    guard case .refused(.limitReached) = error, let sessions = try? client.ask(.listSessions(all: false), ControlReplies.sessions) else {
+      return failure
+    }
+    let lines = sessions.filter { $0.state != .ended }.prefix(5).map { session in
+      "running: \(session.session) \(session.name.map { Messages.printable($0) + " " } ?? "")\(Messages.printable(session.command.joined(separator: " ")))"
+    }
+    return CommandFailure(failure.status, lines: failure.lines.prefix(1) + lines + failure.lines.dropFirst())
+  }
+
+  private func launch(_ request: LaunchRequest, reply: WrapReply, embedded: EmbeddedServer?) throws(CommandFailure) -> SessionOutcome {
+    do {
+      // Blocked around the clone only, so that Ctrl-C ends a handshake that hangs; the child unblocks them for the command.
+      let mask = try LauncherSignals.block()
+      var child = try LauncherChild.start(request, restoring: mask)
+      try LauncherSignals.restore(mask)
+      let handshake: Handshake.Completed
+      do throws(CommandFailure) { handshake = try Handshake(reply: reply, embedded: embedded).perform(&child) } catch {
+        child.kill()
+        throw error
+      }
+      try? refuseTracing()
+      _ = try LauncherSignals.block()
+      let signals = try LauncherSignals.open()
+      let nonce = handshake.nonce
+      try child.go(nonce: nonce)
+      var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded)
+      return try run.finish()
+    } catch let error as CommandFailure {
+      throw error
+    } catch {
+      throw CommandFailure(.failed, "the command was not started: \(error)")
+    }
+  }
+
+  private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
+    if let summary = outcome.summary, !isSilent, let line = SessionReport.line(summary, session: session) { Messages.say(line) }
+    if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
+    if let file {
+      let text = SessionReport.json(outcome, session: session).encoded() + [UInt8(ascii: "\n")]
+      if let error = writeAll(file, text).error { Messages.say("--summary-json: \(error.errno)") }
+    }
+  }
+
+  /// Ends this process as the command ended.
+  private func endLike(_ ending: CommandEnding) -> Never {
+    switch ending {
+    case .exited(let status): Glibc.exit(status)
+    case .killed(let signal, _):
+      LauncherSignals.die(of: signal)
+      Glibc.exit(128 + signal)
+    case .notExecuted: Glibc.exit(ExitStatus.failed.rawValue)
+    }
+  }
+}
+
+/// What a session's totals say to the user.
+enum SessionReport {
+  /// One line where something was refused, nil where nothing was.
+  static func line(_ summary: SessionSummary, session: String) -> String? {
+    guard summary.refused > 0 else { return nil }
+    let what = summary.refused == 1 ? "1 operation was refused" : "\(summary.refused) operations were refused"
+    return "\(what); see: agentsh events \(session) --decision deny"
+  }
+
+  /// What `--summary-json` writes.
+  static func json(_ outcome: SessionOutcome, session: String) -> JSONObject {
+    if var summary = outcome.summary {
+      summary.session = session
+      return summary.object
+    }
+    return [
+      "session": .string(session), "wait_status": .integer(Int64(outcome.ending.waitStatus)),
+      "error": .string("the supervisor did not close the record"),
+    ]
+  }
+}
