@@ -74,7 +74,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
         index = end
         break
       }
-      guard !part.isEmpty, part.count <= 4, let group = UInt16(String(decoding: part, as: UTF8.self), radix: 16) else {
+      guard !part.isEmpty, part.count <= 4, part.allSatisfy(isHexDigit), let group = UInt16(String(decoding: part, as: UTF8.self), radix: 16) else {
         return nil
       }
       if gap { after.append(group) } else { before.append(group) }
@@ -94,6 +94,10 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     let high = groups.prefix(4).reduce(0 as UInt64) { $0 << 16 | UInt64($1) }
     let low = groups.suffix(4).reduce(0 as UInt64) { $0 << 16 | UInt64($1) }
     return normalized(high: high, low: low, scope: scope)
+  }
+
+  private static func isHexDigit(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
   }
 
   private static func decimal(_ digits: ArraySlice<UInt8>) -> UInt32? {

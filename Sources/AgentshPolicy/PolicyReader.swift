@@ -112,6 +112,11 @@ struct PolicyReader {
     return RuleHead(name: name.isEmpty ? place : name, decision: decision, message: message)
   }
 
+  /// What to call a rule in a message.
+  private func label(_ rule: Mapping, _ place: String) -> String {
+    rule.peekString("name").flatMap { $0.isEmpty ? nil : $0 } ?? place
+  }
+
   private func globs(
     _ entries: [(text: String, position: TextPosition)], separator: UInt8?, literalWhenBroken: Bool = false
   ) -> [GlobTemplate] {
@@ -163,7 +168,7 @@ struct PolicyReader {
     eachRule(&top, key) { rule, place in
       let head = head(&rule, place)
       let entries = rule.strings("paths")
-      if entries.isEmpty { reports.error(rule.position(of: "paths"), "\(head?.name ?? place) has no paths") }
+      if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
       for (text, position) in entries { checkPath(text, position) }
       let paths = globs(entries, separator: PathCompiler.slash)
       let operations = choices(&rule, "operations", FileOperation.self)
@@ -314,7 +319,7 @@ struct PolicyReader {
   private func port(_ node: YAMLNode) -> ClosedRange<UInt16>? {
     if let number = node.int, let port = UInt16(exactly: number) { return port...port }
     if let parts = node.string?.split(separator: "-", omittingEmptySubsequences: false), parts.count == 2,
-      let low = UInt16(parts[0]), let high = UInt16(parts[1]), low <= high
+      parts.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }), let low = UInt16(parts[0]), let high = UInt16(parts[1]), low <= high
     {
       return low...high
     }
@@ -327,7 +332,7 @@ struct PolicyReader {
     eachRule(&top, key) { rule, place in
       let head = head(&rule, place)
       let entries = rule.strings("paths")
-      if entries.isEmpty { reports.error(rule.position(of: "paths"), "\(head?.name ?? place) has no paths") }
+      if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
       var paths: [GlobTemplate] = []
       for entry in entries {
         let isAbstract = entry.text.hasPrefix("@")
@@ -347,7 +352,7 @@ struct PolicyReader {
       let head = head(&rule, place, isSignal: true)
       var signals = SignalSet()
       let entries = rule.strings("signals")
-      if entries.isEmpty { reports.error(rule.position(of: "signals"), "\(head?.name ?? place) has no signals") }
+      if rule.lacks("signals") { reports.error(rule.position(of: "signals"), "\(label(rule, place)) has no signals") }
       for (text, position) in entries {
         if let numbers = SignalNames.numbers(of: text) { numbers.forEach { signals.insert($0) } } else {
           reports.error(

@@ -67,6 +67,13 @@ struct Mapping {
 
   func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
+  /// Whether `key` is absent, or there is nothing in its list.
+  func lacks(_ key: String) -> Bool {
+    guard let node = entries.first(where: { $0.key == key })?.value else { return true }
+    if case .sequence(let items) = node.content { return items.isEmpty }
+    return node.isNull
+  }
+
   /// A text that has been asked for already.
   func peekString(_ key: String) -> String? { entries.first { $0.key == key }?.value.string }
 

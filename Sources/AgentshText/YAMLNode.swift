@@ -63,7 +63,7 @@ public struct YAMLNode: Sendable {
     }
   }
 
-  /// An integer: decimal, `0x`, `0o`, `0b`, with `_` between digits; nil for anything else and where it doesn't fit.
+  /// An integer: decimal without leading zeros, `0x`, `0o`, `0b`, with `_` between digits; nil for anything else and where it doesn't fit.
   public var int: Int? {
     guard case .scalar(let text, quoted: false) = content else { return nil }
     var digits = text[...]
@@ -78,6 +78,8 @@ public struct YAMLNode: Sendable {
       digits = digits.dropFirst(2)
     }
     guard let first = digits.first, first.isHexDigit, digits.allSatisfy({ $0.isHexDigit || $0 == "_" }) else { return nil }
+    // 017 is 15 to some readers and 17 to others.
+    if radix == 10 && first == "0" && digits.count > 1 { return nil }
     return Int((negative ? "-" : "") + digits.filter { $0 != "_" }, radix: radix)
   }
 

@@ -32,7 +32,7 @@ private func survives(_ text: [UInt8]) -> Bool {
     var random = SeededGenerator(seed)
     let sources = try (Self.corpus + Self.shipped.filter { $0.lastPathComponent != "agent-default.yaml" }).map { try contents($0) }
     let pieces = ["*", "{", "}", "[", "]", "&a", "*a", "\\", "\"", "\n", "  ", ": ", "- ", "${", "\0", "\u{ff}", "!!str ", "<<: ", "0x", "**/", "..", "@", "|", "\t"]
-    for _ in 0..<60 {
+    for _ in 0..<30 {
       var text = sources.randomElement(using: &random) ?? []
       for _ in 0..<Int.random(in: 1...6, using: &random) where !text.isEmpty {
         let place = Int.random(in: 0..<text.count, using: &random)

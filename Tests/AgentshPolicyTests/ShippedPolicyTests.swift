@@ -1,6 +1,8 @@
 import AgentshPolicy
 import Testing
 
+private let agentDefault = Result { try shipped("agent-default") }
+
 private func shipped(_ name: String, _ variables: PolicyVariables = home) throws -> BoundPolicy {
   let url = checkout.appendingPathComponent("policies/\(name).yaml")
   let result = Policy.parse(try contents(url), file: url.lastPathComponent)
@@ -44,7 +46,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
     ("create", "/var/lib/x", false), ("create", "/opt/x", false), ("read", "/home/bob/shop/main.c", false),
   ])
   func files(_ operations: String, _ path: String, _ expected: Bool) throws {
-    let bound = try shipped("agent-default")
+    let bound = try agentDefault.get()
     for word in operations.split(separator: " ") {
       let operation = try #require(FileOperation(rawValue: String(word)))
       let verdict = bound.file(operation, bytes(path))
@@ -78,7 +80,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
   }
 
   @Test func directoriesOfTheProjectCanBeMoved() throws {
-    let bound = try shipped("agent-default")
+    let bound = try agentDefault.get()
     let changes: Set<FileOperation> = [.write, .create, .delete, .rename, .mkdir]
     #expect(bound.refusalBelow(bytes("/home/ann/shop/src"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/home/ann/shop/node_modules/.x"), changes) == nil)
@@ -97,7 +99,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
     ("/usr/sbin/reboot", false), ("/usr/bin/mount", false),
   ])
   func programs(_ path: String, _ expected: Bool) throws {
-    let verdict = try shipped("agent-default").command(CommandSubject(canonicalPath: bytes(path), depth: 1))
+    let verdict = try agentDefault.get().command(CommandSubject(canonicalPath: bytes(path), depth: 1))
     #expect(verdict.isPermitted == expected)
     if !expected { #expect(verdict.message?.isEmpty == false) }
   }
@@ -107,7 +109,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
     ("192.168.1.1", 53, false), ("fd00:ec2::254", 80, false), ("fe80::1", 80, false), ("93.184.216.34", 443, false), ("93.184.216.34", 80, false), ("::ffff:10.0.0.1", 443, false),
   ] as [(String, UInt16, Bool)])
   func addresses(_ address: String, _ port: UInt16, _ expected: Bool) throws {
-    let verdict = try shipped("agent-default").network(NetworkSubject(operation: .connect, address: IPAddress(address), port: port))
+    let verdict = try agentDefault.get().network(NetworkSubject(operation: .connect, address: IPAddress(address), port: port))
     #expect(verdict.isPermitted == expected)
     if !expected { #expect(verdict.message?.isEmpty == false) }
   }
@@ -121,11 +123,11 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
     (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
   ] as [(UnixAddress, Bool)])
   func sockets(_ address: UnixAddress, _ expected: Bool) throws {
-    let verdict = try shipped("agent-default").unixSocket(.connect, address)
+    let verdict = try agentDefault.get().unixSocket(.connect, address)
     #expect(verdict.isPermitted == expected, "\(verdict.rule)")
   }
 
-  @Test func everyReadIsLookedAt() throws { #expect(try shipped("agent-default").needs.readOpens == "deny-env-files") }
+  @Test func everyReadIsLookedAt() throws { #expect(try agentDefault.get().needs.readOpens == "deny-env-files") }
 
   @Test func everyRefusalHasANameOfItsOwnAndAMessage() throws {
     for url in policyFiles(in: checkout.appendingPathComponent("policies"), ending: ".yaml") {

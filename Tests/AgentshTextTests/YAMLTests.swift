@@ -51,7 +51,7 @@ private func read(_ text: String, _ limits: YAMLLimits = YAMLLimits()) -> YAMLDo
   }
 
   @Test(arguments: [
-    ("a: [", 2), ("a: b: c", 1), ("\tx: 1", 1), ("a: 'x", 2), ("- a\nb: 1", 2), ("a: *nowhere", 1), ("a: &x [*x]", 1),
+    ("a: [", 2), ("a: b: c", 1), ("\tx: 1", 1), ("a: 'x", 1), ("- a\nb: 1", 2), ("a: *nowhere", 1), ("a: &x [*x]", 1),
     ("a: 1\n---\nb: 2", 2), ("a: 1\nb: \u{01}", 2), ("? [a]\n: 1", 1), ("a: !thing 1", 1), ("x: &a {b: 1}\ny:\n  <<: *a", 3),
   ])
   func brokenTextSaysWhere(_ text: String, _ line: Int) {
