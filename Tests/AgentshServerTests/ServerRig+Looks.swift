@@ -57,3 +57,6 @@ extension ServerRig {
     return Int(line.filter { $0.isNumber }) ?? .max
   }
 }
+
+/// How many descriptors a process has.
+func descriptorsOf(_ pid: Int32) throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count }

@@ -1,5 +1,7 @@
+import AgentshSystem
 import CTestSupport
 import Glibc
+import SystemPackage
 
 /// mkdtemp(3).
 func makeTemporaryDirectory(_ template: String) -> String? {
@@ -45,3 +47,25 @@ func makeHardLink(_ old: String, _ new: String) -> CInt { unsafe link(old, new) 
 func makeFifo(_ path: String, _ mode: UInt32) -> CInt { unsafe mkfifo(path, mode) }
 func makeDirectory(_ path: String, _ mode: UInt32) -> CInt { unsafe mkdir(path, mode) }
 func unmount(_ path: String) -> CInt { unsafe umount2(path, 0) }
+
+/// A datagram socket bound to `path`.
+func openDatagramSocket(_ path: String) throws(SyscallError) -> OwnedDescriptor {
+  let descriptor = OwnedDescriptor(owning: try syscall("socket") { socket(AF_UNIX, 2 /* SOCK_DGRAM */ | O_CLOEXEC, 0) })
+  var name = sockaddr_un()
+  name.sun_family = sa_family_t(AF_UNIX)
+  guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { throw SyscallError("bind", .fileNameTooLong) }
+  // SAFETY: the check above leaves room for the path; sockaddr_un is a sockaddr by the sockets API.
+  unsafe withUnsafeMutableBytes(of: &name.sun_path) { unsafe $0.copyBytes(from: Array(path.utf8)) }
+  let raw = descriptor.rawValue
+  let bound = unsafe withUnsafePointer(to: &name) { pointer in
+    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+  }
+  guard bound == 0 else { throw SyscallError("bind", currentErrno, path) }
+  return descriptor
+}
+
+func receiveDatagram(_ socket: borrowing OwnedDescriptor) -> [UInt8] {
+  let raw = socket.rawValue
+  // SAFETY: the kernel writes at most what there is room for.
+  return unsafe [UInt8](unsafeUninitializedCapacity: 4096) { room, filled in filled = max(0, unsafe recv(raw, room.baseAddress, room.count, 0)) }
+}

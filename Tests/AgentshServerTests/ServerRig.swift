@@ -47,13 +47,13 @@ let stubSupervisor = """
   open(my $plan, '<&=', 9) or die; local $/; my $text = <$plan>;
   my $name = $text =~ /"name":"([a-z-]+)"/ ? $1 : '';
   exit 3 if $name eq 'dies';
-  open(my $channel, '+<&=', 3) or die; open(my $launcher, '<&=', 8) or die;
+  open(my $channel, '+<&=', 3) or die; $channel->blocking(1); open(my $launcher, '<&=', 8) or die;
   sleep 1000 if $name eq 'silent';
   if ($name eq 'reports') {
     open(my $status, '<', '/proc/self/status') or die; my $all = <$status>;
     open(my $record, '>>&=', 7) or die; $record->autoflush(1);
-    opendir(my $fds, '/proc/self/fd') or die; my $numbers = join ' ', sort { $a <=> $b } grep { /^\\d+$/ } readdir $fds;
-    $all =~ s/\\n/;/g; $all =~ s/\\t/ /g; print $record "$all FDS $numbers ENV @{[scalar keys %ENV]} PLAN @{[$text =~ /"cwd"/ ? 1 : 0]}\\n";
+    opendir(my $fds, '/proc/self/fd') or die; my $numbers = join ' ', sort { $a <=> $b } grep { /^[0-9]+\\z/ } readdir $fds;
+    $all =~ s/\\n/;/g; $all =~ s/\\t/ /g; print $record "$all FDS $numbers ENV @{[scalar keys %ENV]} PLAN @{[index($text, 'cwd') > 0 ? 1 : 0]}\\n";
   }
   if ($name eq 'writes') {
     open(my $record, '>>&=', 7) or die; $record->autoflush(1);

@@ -1,0 +1,184 @@
+import AgentshProtocol
+@testable import AgentshServer
+import AgentshSystem
+import FoundationEssentials
+import Glibc
+import SystemPackage
+import Testing
+
+/// Starting, reloading, stopping, and what systemd sees of it.
+@Suite(.serialized) struct ServerLifeTests {
+  private func check(_ scratch: Scratch) throws -> (status: CInt, output: String) {
+    let process = try ServerRig.start(scratch, arguments: ["--check"])
+    #expect(try waitUntilReady(process.pidfd.descriptor, deadline: .after(milliseconds: 20_000)))
+    return (waitForEnd(process.pid) >> 8, scratch.read("server.err"))
+  }
+
+  @Test func checkIsContentWithWhatIsGood() throws {
+    guard canRunPrivileged() else { return }
+    let (status, output) = try check(ServerRig.prepare())
+    #expect(status == 0, "\(output)")
+  }
+
+  @Test func checkSaysEverythingThatIsWrong() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("policies/second.yaml", "version: 1\nname: second\nfile_rulez: []\n")
+    try scratch.write("policies/third.yaml", ServerRig.policy, mode: 0o666)
+    try scratch.write("agentshd.yaml", scratch.read("agentshd.yaml") + "bogus: 1\nlimits2: 1\n")
+    let (status, output) = try check(scratch)
+    #expect(status == 1)
+    for expected in [
+      "second.yaml:3:1: error", "third.yaml: is writable by group or others (mode 0666)", "has no key bogus", "has no key limits2",
+      "there is no usable policy second",
+    ] { #expect(output.contains(expected), "\(expected) in \(output)") }
+  }
+
+  @Test func aConfigurationThatOthersCanWriteIsRefused() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    #expect(setMode("\(scratch.path)/agentshd.yaml", 0o646) == 0)
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("agentshd.yaml: is writable by group or others (mode 0646)"))
+  }
+
+  @Test(arguments: ["run", "run/sessions", "log", "log/sessions"])
+  func aDirectoryThatIsNotRootsAloneIsRefused(name: String) throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try FileManager.default.createDirectory(atPath: "\(scratch.path)/\(name)", withIntermediateDirectories: true)
+    #expect(setOwner("\(scratch.path)/\(name)", 60001, 60001) == 0)
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("\(scratch.path)/\(name): belongs to uid 60001"))
+  }
+
+  @Test func nobodyButRootRunsTheServer() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let process = try ServerRig.start(scratch, identity: SpawnIdentity(uid: 60001, gid: 60001, groups: [], capabilities: 0))
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("agentshd has to run as root"))
+  }
+
+  @Test func aBrokenPolicyKeepsItsLastGoodVersionAndTheOthersAreReloaded() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let client = try rig.client(uid: 60001)
+    let before = try client.wrap(["policy": .string("second")])
+    try rig.scratch.write("policies/second.yaml", "version: 1\nnonsense: {}\n")
+    try rig.scratch.write("policies/third.yaml", ServerRig.policy)
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has reloaded") { rig.records("server.reload").count == 1 }
+    #expect(rig.records("server.reload").first?.contains("second.yaml") == true)
+    #expect(rig.scratch.read("server.err").contains("its last good version stays in use"))
+    let after = try client.wrap(["policy": .string("second")])
+    #expect(after.text("filter") == before.text("filter") && !after.text("filter").isEmpty)
+    #expect(try client.wrap(["policy": .string("third")]).text("policy") == "third")
+  }
+
+  @Test func aBrokenConfigurationChangesNothing() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    try rig.scratch.write("agentshd.yaml", "assignments: nonsense\n")
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has noticed") { rig.records("server.reload").count == 1 }
+    #expect(rig.records("server.reload").first?.contains("the last good one stays in force") == true)
+    #expect(try rig.client(uid: 60001).wrap().error == nil)
+  }
+
+  @Test func aGoodReloadIsInForce() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    #expect(try rig.client(uid: 60009).wrap().error == "NotPermitted")
+    try rig.scratch.write("agentshd.yaml", rig.scratch.read("agentshd.yaml").replacing("60002", with: "60009"))
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has reloaded") { rig.records("server.reload").count == 1 }
+    #expect(try rig.client(uid: 60009).wrap().error == nil)
+    #expect(try rig.client(uid: 60002).wrap().error == "NotPermitted")
+  }
+
+  @Test func toldToStopItEndsAllSessionsAndLeavesNothing() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let process = try ServerRig.start(scratch)
+    let path = "\(scratch.path)/run/control.sock"
+    try waitFor("it listens") { (try? Client(path, uid: 0).call("Ping")) != nil }
+    let clients = try [UInt32(60001), 60002, 60003].map { try Client(path, uid: $0) }
+    for client in clients { #expect(try client.wrap().error == nil) }
+    // One does not obey: it is killed in time.
+    #expect(try clients[0].wrap(["name": .string("stubborn")]).error == nil)
+    let started = monotonicNanoseconds()
+    try process.pidfd.sendSignal(SIGTERM)
+    #expect(waitForEnd(process.pid) == 0)
+    #expect(monotonicNanoseconds() - started < 14_000_000_000)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/run") == ["sessions"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/run/sessions") == [])
+    #expect(scratch.read("log/server.jsonl").contains("\"op\":\"server.stop\""))
+  }
+
+  @Test func systemdIsToldWhatHappens() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let place = "\(scratch.path)/notify"
+    let notified = try openDatagramSocket(place)
+    let process = try ServerRig.start(scratch, through: ["/usr/bin/env", "NOTIFY_SOCKET=\(place)"])
+    func next() throws -> String {
+      let isReady = try waitUntilReady(notified, deadline: .after(milliseconds: 20_000))
+      try #require(isReady)
+      return String(decoding: receiveDatagram(notified), as: UTF8.self)
+    }
+    #expect(try next().hasPrefix("READY=1\n"))
+    try process.pidfd.sendSignal(SIGHUP)
+    let reloading = try next()
+    #expect(reloading.hasPrefix("RELOADING=1\nMONOTONIC_USEC="))
+    #expect(try next().hasPrefix("READY=1\n"))
+    try process.pidfd.sendSignal(SIGTERM)
+    #expect(try next().hasPrefix("STOPPING=1\n"))
+    #expect(waitForEnd(process.pid) == 0)
+  }
+
+  @Test func aSocketThatSystemdOpenedIsServedAndLeftInPlace() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = "\(scratch.path)/activated.sock"
+    let listener = try UnixSocket.listen(at: Array(path.utf8))
+    #expect(setMode(path, 0o666) == 0)
+    let process = try ServerRig.start(
+      scratch, through: ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh"], extra: [listener.rawValue])
+    #expect(try Client(path, uid: 60001).wrap().error == nil)
+    try process.pidfd.sendSignal(SIGTERM)
+    #expect(waitForEnd(process.pid) == 0)
+    #expect(try linkStatus(at: AT_FDCWD, Array(path.utf8)).type == S_IFSOCK)
+  }
+
+  @Test func aTornServerLogIsKeptAndANewChainBegins() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("log/server.jsonl", "{\"seq\":1,\"time\":\"torn", mode: 0o640)
+    let rig = try ServerRig(scratch)
+    #expect(rig.scratch.read("log/server.jsonl").hasPrefix("{\"seq\":1,"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/log")
+    #expect(names.contains { $0.hasPrefix("server.jsonl.broken-") })
+  }
+
+  @Test func theServerLogGoesOnAfterARestart() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    do { _ = try ServerRig(scratch) }
+    do { _ = try ServerRig(scratch) }
+    let lines = scratch.read("log/server.jsonl").split(separator: "\n")
+    #expect(lines.count == 4)
+    for (index, line) in lines.enumerated() { #expect(line.hasPrefix("{\"seq\":\(index + 1),")) }
+  }
+
+  @Test func twoServersDoNotShareASocket() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let second = try ServerRig.start(rig.scratch)
+    #expect(waitForEnd(second.pid) >> 8 == 1)
+    #expect(rig.scratch.read("server.err").contains("another agentshd serves"))
+    #expect(try rig.client().call("Ping").error == nil)
+  }
+}
