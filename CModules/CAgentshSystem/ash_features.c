@@ -56,8 +56,8 @@ int ash_probe_listener(void) {
 }
 
 int ash_probe_filter_flag(uint32_t flag) {
-  // A program at address 0: flags are looked at first (EINVAL), then the right to install (EACCES), then the address (EFAULT).
-  return ash_seccomp_set_filter(flag, NULL, 1) != 0 && errno != EINVAL && errno != ENOSYS;
+  // A program where none can be: flags are looked at first (EINVAL), then the right to install (EACCES), then the address (EFAULT).
+  return ash_seccomp_set_filter(flag, (const struct sock_filter *)(uintptr_t)8, 1) != 0 && errno != EINVAL && errno != ENOSYS;
 }
 
 int ash_landlock_abi(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); }

@@ -39,7 +39,7 @@ public struct AllowListFilter: Sendable {
 
   /// The program. Names that this architecture doesn't have are left out; one that no architecture has is an error.
   public func compile() throws(FilterError) -> FilterProgram {
-    let builder = try FilterBuilder.make(unknown: .errno(EPERM))
+    let builder = try FilterBuilder.make(otherwise: .errno(EPERM))
     for (name, rule) in rules {
       guard let call = SyscallTable.named(name) else { throw .unknownRestrictedName(name) }
       guard let number = call.number(on: .native) else { continue }
