@@ -21,6 +21,7 @@ extension Worker {
     if seized != 0 {
       try refuseUnverified(call, kind, image, "it is being traced, so what it executes can't be verified")
     }
+    expectDelay()
     // Seized by number: only if the call still waits was it the caller that was seized.
     let isCaller = supervision.listener.isWaiting(call.id)
     _ = ash_ptrace_interrupt(call.thread)

@@ -97,16 +97,20 @@ extension Worker {
 
   /// The end of a performed call whose target has a signal to take: the kernel is left to restart it or to make it EINTR (signal(7)).
   ///
-  /// It does so for a thread that takes a signal on its way out of the call, which is certain for signals that are the thread's own. One that any
-  /// thread of the process may take could be gone by then, and the target would see a number that no call ever returns.
+  /// It does so for a thread that was told of a signal, which is certain for signals that are the thread's own, and for those of the process
+  /// where the thread is its only or its first one: that one is told whenever it can take the signal (complete_signal of kernel/signal.c), save for
+  /// SIGCHLD, of which the thread that made the child is told. Any other signal could be gone by then, and the target would see
+  /// a number that no call ever returns: EINTR it is.
   func interrupted(_ call: TrappedCall) throws(CallFailure) -> Answer {
     guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 8192) else { throw .gone }
     try checkStillWaiting(call)
     func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
     let blocked = mask("SigBlk:")
     let isOwn = mask("SigPnd:") & ~blocked != 0
-    let isOnly = statusField("Threads:", in: status) == "1" && mask("ShdPnd:") & ~blocked != 0
+    let shared = mask("ShdPnd:") & ~blocked
+    let isFirst = statusField("Tgid:", in: status).flatMap { Int32($0) } == call.thread
+    let isTold = statusField("Threads:", in: status) == "1" ? shared != 0 : isFirst && shared & ~(1 << UInt64(SIGCHLD - 1)) != 0
     let restart: CInt = 512  // ERESTARTSYS of the kernel
-    return .failure(isOwn || isOnly ? restart : EINTR)
+    return .failure(isOwn || isTold ? restart : EINTR)
   }
 }

@@ -59,6 +59,15 @@ final class WaitTable: Sendable {
     return (mask("SigPnd:") | mask("ShdPnd:")) & ~mask("SigBlk:") != 0
   }
 
+  /// Unblocks the interrupting signal for the calling thread.
+  static func letInterrupt() {
+    var signals = sigset_t()
+    // SAFETY: a local set, read by the call.
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, interruption)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+
   /// Lets the interrupting signal interrupt: its handler does nothing.
   static func installHandler() {
     var action = sigaction()

@@ -12,10 +12,15 @@ final class Worker {
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
   private(set) var received: UInt64 = 0
 
+  /// Has another thread receive meanwhile; called before something that takes long. Set by the pool.
+  var expectDelay: () -> Void = {}
+
   init(supervision: Supervision) {
     self.supervision = supervision
     // From here on umask and working directory are this thread's alone.
     if ash_unshare_fs() == 0 { _ = umask(currentUmask) }
+    // Whatever mask the thread inherited: without this signal a call that waits could not be ended.
+    WaitTable.letInterrupt()
   }
 
   /// Decides, performs and answers one call. Never throws: an error on the way to an answer is a refusal.

@@ -66,6 +66,7 @@ final class WorkerPool: Sendable {
 
   private func work() {
     let worker = Worker(supervision: supervision)
+    worker.expectDelay = { self.expectDelay() }
     var turn = Reception.Turn.receive
     while turn == .receive {
       switch supervision.listener.receive() {

@@ -79,7 +79,7 @@ func runSupervised(_ arguments: [String], _ rules: String, directory: String = "
     try #require(report.error == 0, "the child reports \(report)")
   }
   // Not by waitpid(2) alone: that would take the stops away from the worker which verifies an exec, in this same process.
-  _ = try waitUntilReady(child.pidfd.descriptor, deadline: .after(milliseconds: 60_000))
+  if !(try waitUntilReady(child.pidfd.descriptor, deadline: .after(milliseconds: 30_000))) { child.kill() }
   let status = waitFor(child.pid)
   _ = lseek(outputFile.rawValue, 0, SEEK_SET)
   let text = try readAll(outputFile, limit: 4 << 20)
