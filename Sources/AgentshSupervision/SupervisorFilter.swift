@@ -35,7 +35,10 @@ enum SupervisorFilter {
       "symlinkat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat", "utimensat", "utime", "utimes",
       "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "removexattr", "lremovexattr", "fremovexattr",
     ])
-    // Sockets that were handed over or fetched from targets. It makes none.
+    // Sockets that were handed over or fetched from targets. It makes none but the one that tells which file a bound Unix socket stands for.
+    list.allow("socket", argument: 0, .equals(16))  // AF_NETLINK, where it has no rights
+    // A bind for a target is confined to the directory that was decided, by Landlock, on a thread of its own.
+    list.allow(["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"])
     list.allow([
       "accept", "accept4", "connect", "bind", "listen", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "shutdown", "getsockopt",
       "setsockopt", "getsockname", "getpeername",
