@@ -3,13 +3,17 @@ import Glibc
 // The calls that are decided by their registers. Numbers are written out where the installed headers don't have them or Swift can't import them.
 
 /// Opens: all of them, or those whose flags write, create or truncate. Access mode 3 (ioctl only, but checked like a write) counts as
-/// writing, and so does O_TMPFILE; with O_PATH the kernel ignores O_CREAT and O_TRUNC, and trapping those too only costs time. open(2).
+/// writing, and so does O_TMPFILE. O_PATH opens are never trapped: such a descriptor gives no access (whatever is done with it is decided on
+/// its own: opening its entry in /proc, executing it, using it as a directory), the kernel ignores every other access flag with it, and no one
+/// else could hand the target one (SECCOMP_IOCTL_NOTIF_ADDFD refuses it). open(2).
 func openFlags(argument: Int) -> [Clause] {
   let accessMode: UInt32 = 0o3
   let create: UInt32 = 0o100
   let truncate: UInt32 = 0o1000
   let temporaryFile: UInt32 = 0o20000000
+  let pathOnly: UInt32 = 0o10000000
   return [
+    Clause(.int(argument, hasAnyOf: pathOnly), then: .allow),
     Clause(then: .trap(.readOpens)),
     Clause(.int(argument, hasAnyOf: accessMode | create | truncate | temporaryFile), then: .trap(.writeOpens)),
   ]

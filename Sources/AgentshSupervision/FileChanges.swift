@@ -72,6 +72,8 @@ extension Worker {
     let old = try resolveParent(call, at: oldDirectory, path: try path(call, at: oldPath))
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
     let oldStatus = try status(old)
+    // Another file system is another matter, which no permission changes.
+    try checkSameDevice(oldStatus, new)
     let newStatus = try? linkStatus(at: new.directory.rawValue, bareName(new.name))
     // Moving a file is taking it from one name and giving it another: whoever may not read or change it under the old name must not get at it
     // under the new one, and what stands at the new name is lost.
@@ -107,6 +109,7 @@ extension Worker {
     let old = try existing(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
     try checkAbsent(new)
+    try checkSameDevice(old.status, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if old.hasPath && old.status.links > 0 {
@@ -172,6 +175,16 @@ extension Worker {
     do throws(SyscallError) { return try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
       throw .errno(error.errno.rawValue)
     }
+  }
+
+  /// EXDEV: what stands on another file system can't be renamed or linked to here, whatever is permitted.
+  private func checkSameDevice(_ status: FileStatus, _ parent: borrowing Parent) throws(CallFailure) {
+    let (device, type): (UInt64, Int64)
+    do throws(SyscallError) { (device, type) = (try fileStatus(parent.directory).device, try filesystemType(parent.directory)) } catch {
+      throw .errno(EIO)
+    }
+    // BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC: one file system with several device numbers. There the kernel has the only word.
+    if device != status.device, type != 0x9123_683e, type != 0x794c_7630 { throw .errno(EXDEV) }
   }
 
   /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it.

@@ -32,7 +32,8 @@ struct OpenRequest {
 extension Worker {
   func open(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
     var request = OpenRequest(flags: CInt(truncatingIfNeeded: flags) & knownFlags, mode: UInt32(truncatingIfNeeded: mode) & 0o7777)
-    if request.isPathOnly { request.flags &= O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC }
+    // The filter lets these pass, since their flags are a register; one that arrives here all the same can't be answered.
+    if request.isPathOnly { throw .errno(ENOSYS) }
     if !request.creates && !request.isTemporary { request.mode = 0 }
     return try open(call, kind, at: directory, path: try self.path(call, at: path), request)
   }
@@ -48,7 +49,9 @@ extension Worker {
     guard flags & ~UInt64(UInt32(bitPattern: knownFlags)) == 0, resolve & ~knownResolve == 0 else { throw .errno(EINVAL) }
     let request = OpenRequest(flags: CInt(truncatingIfNeeded: flags), mode: UInt32(truncatingIfNeeded: mode), resolve: resolve)
     guard request.creates || request.isTemporary ? mode & ~0o7777 == 0 : mode == 0 else { throw .errno(EINVAL) }
-    if request.isPathOnly, request.flags & ~(O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC) != 0 { throw .errno(EINVAL) }
+    // The kernel hands nobody a descriptor that was opened with O_PATH (SECCOMP_IOCTL_NOTIF_ADDFD: EBADF), and the flags are in memory, so it can't be
+    // let pass either. Programs fall back to openat(2), where O_PATH is a register and passes.
+    if request.isPathOnly { throw .errno(ENOSYS) }
     if resolve & UInt64(RESOLVE_BENEATH) != 0, resolve & UInt64(RESOLVE_IN_ROOT) != 0 { throw .errno(EINVAL) }
     if resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
     return try open(call, .openat2, at: directory, path: try self.path(call, at: path), request)
@@ -103,14 +106,10 @@ extension Worker {
   private func openExisting(
     _ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest
   ) throws(CallFailure) -> Answer {
-    if located.status.isSymbolicLink && !request.isPathOnly { throw .errno(request.flags & O_DIRECTORY != 0 ? ENOTDIR : ELOOP) }
+    if located.status.isSymbolicLink { throw .errno(request.flags & O_DIRECTORY != 0 ? ENOTDIR : ELOOP) }
     if request.isTemporary { return try openTemporary(call, kind, located, request) }
-    if located.status.isDirectory, !request.isPathOnly, request.writes || request.creates { throw .errno(EISDIR) }
+    if located.status.isDirectory, request.writes || request.creates { throw .errno(EISDIR) }
     try settleOpen(call, kind, located, request)
-    if request.isPathOnly {
-      if request.flags & O_DIRECTORY != 0, !located.status.isDirectory { throw .errno(ENOTDIR) }
-      return try inject(call, located.descriptor, request)
-    }
     // The object is pinned: opening its entry in /proc/self/fd opens exactly it, with the caller's own rights. A terminal must not become the
     // supervisor's.
     let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY
@@ -148,10 +147,7 @@ extension Worker {
     let path = located.path
     let main: FileOperation
     let verdict: Verdict
-    if request.isPathOnly {
-      main = .stat
-      verdict = supervision.policy.file(.stat, path)
-    } else if request.writes {
+    if request.writes {
       main = .write
       verdict = request.reads && request.flags & O_ACCMODE != O_RDONLY
         ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : supervision.policy.file(.write, path)

@@ -5,7 +5,9 @@ import Glibc
 /// What the scrub, which ran before any runtime did, has kept for the command.
 func processStart() -> ProcessStart {
   guard ash_early_anchor() == 1 else {
-    fputs("agentsh: the environment was not scrubbed at the start: this program was linked wrongly\n", unsafe stderr)
+    let message = "agentsh: the environment was not scrubbed at the start: this program was linked wrongly\n"
+    // SAFETY: the literal outlives the call.
+    _ = unsafe message.withCString { unsafe write(STDERR_FILENO, $0, message.utf8.count) }
     exit(125)
   }
   // SAFETY: both arrays end with NULL, hold C strings, and are never changed while the process lives.
