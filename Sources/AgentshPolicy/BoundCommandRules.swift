@@ -79,9 +79,9 @@ struct BoundCommandRules: Sendable {
         // What RE2 can't tell is taken for the worse.
         guard rule.arguments.contains(where: { $0.matches(text) ?? !permits }) else { continue }
       }
-      return rule.answer.verdict { Self.facts(subject) }
+      return rule.answer.verdict { Self.facts(subject)[$0] }
     }
-    return unmatched.verdict { Self.facts(subject) }
+    return unmatched.verdict { Self.facts(subject)[$0] }
   }
 
   private static func facts(_ subject: CommandSubject) -> [String: String] {

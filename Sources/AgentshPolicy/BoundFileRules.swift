@@ -25,7 +25,15 @@ struct BoundFileRules: Sendable {
   }
 
   func verdict(_ operation: FileOperation, _ path: Span<UInt8>) -> Verdict {
-    answer(operation, path).verdict { ["Path": printable(copy(path)), "Operation": operation.rawValue] }
+    answer(operation, path).verdict { Self.fact($0, copy(path), operation) }
+  }
+
+  private static func fact(_ name: String, _ path: [UInt8], _ operation: FileOperation?) -> String? {
+    switch name {
+    case "Path": printable(path)
+    case "Operation": operation?.rawValue
+    default: nil
+    }
   }
 
   private func answer(_ operation: FileOperation, _ path: Span<UInt8>) -> Answer {
@@ -45,7 +53,7 @@ struct BoundFileRules: Sendable {
 
   func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
     var open = OperationMask(operations)
-    let facts = { ["Path": printable(directory)] }
+    let facts = { (name: String) in Self.fact(name, directory, nil) }
     for (rule, answer) in zip(rules, answers) {
       let common = rule.mask.intersection(open)
       if common.isEmpty { continue }

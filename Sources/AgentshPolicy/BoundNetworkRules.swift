@@ -56,9 +56,12 @@ struct BoundNetworkRules: Sendable {
       // Linux takes a connection to 0.0.0.0 or :: to this machine: it has to be judged as that.
       if case .v4 = known { address = .v4(0x7f00_0001) } else { address = .v6(high: 0, low: 1, scope: 0) }
     }
-    func facts() -> [String: String] {
-      let remote = subject.host.map { printable($0) } ?? subject.address.map { "\($0)" } ?? "?"
-      return ["RemoteAddr": remote, "RemotePort": "\(subject.port)", "Address": remote, "Port": "\(subject.port)"]
+    func facts(_ name: String) -> String? {
+      switch name {
+      case "RemoteAddr", "Address": subject.host.map { printable($0) } ?? subject.address.map { "\($0)" } ?? "?"
+      case "RemotePort", "Port": "\(subject.port)"
+      default: nil
+      }
     }
     if subject.operation == .connect || subject.operation == .send {
       for redirect in redirects {

@@ -1,8 +1,15 @@
 /// A rule's answer, made ready once: a lookup that ends in it copies it and allocates nothing, unless the message names
 /// what was asked about.
 struct Answer: Sendable {
+  private enum Piece: Sendable {
+    case text(String)
+    /// The name in `{{.Name}}`.
+    case fact(String)
+  }
+
   private let fixed: Verdict
-  private let template: String?
+  /// The message in pieces, when it names what was asked about.
+  private let pieces: [Piece]?
 
   init(_ head: RuleHead, note: String? = nil) {
     let notes = [Self.limit(of: head.decision), note].compactMap { $0 }.joined(separator: "; ")
@@ -15,7 +22,7 @@ struct Answer: Sendable {
     }
     fixed = Verdict(
       decision: head.decision, rule: head.name, message: text, isPermitted: head.decision.permits && note == nil)
-    template = text.flatMap { $0.contains("{{") ? $0 : nil }
+    pieces = text.flatMap { Self.pieces(of: $0) }
   }
 
   /// What this version can't do about a decision, in words for the record.
@@ -37,28 +44,40 @@ struct Answer: Sendable {
   var rule: String { fixed.rule }
   var isPermitted: Bool { fixed.isPermitted }
 
-  /// - Parameter facts: what `{{.Path}}` and the like stand for; asked only when the message names one.
-  func verdict(_ facts: () -> [String: String]) -> Verdict {
-    guard let template else { return fixed }
-    var text = template
-    for (name, value) in facts() { text = Self.replace("{{.\(name)}}", in: text, by: value) }
+  /// - Parameter fact: what a name such as `Path` stands for, nil for one that stands for nothing; asked only for names
+  ///   that the message has.
+  func verdict(_ fact: (String) -> String?) -> Verdict {
+    guard let pieces else { return fixed }
+    var text = ""
+    for piece in pieces {
+      switch piece {
+      case .text(let part): text += part
+      case .fact(let name): text += fact(name) ?? "{{.\(name)}}"
+      }
+    }
     return Verdict(decision: fixed.decision, rule: fixed.rule, message: text, isPermitted: fixed.isPermitted)
   }
 
-  private static func replace(_ mark: String, in text: String, by value: String) -> String {
-    let mark = Array(mark.utf8)
-    let bytes = Array(text.utf8)
-    var result: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-      if bytes[index...].starts(with: mark) {
-        result += value.utf8
-        index += mark.count
-      } else {
-        result.append(bytes[index])
-        index += 1
+  private static func pieces(of text: String) -> [Piece]? {
+    var pieces: [Piece] = []
+    var rest = Array(text.utf8)[...]
+    var literal: [UInt8] = []
+    while let byte = rest.first {
+      if rest.starts(with: Array("{{.".utf8)) {
+        let name = rest.dropFirst(3).prefix { isWordByte($0) }
+        if rest.dropFirst(3 + name.count).starts(with: Array("}}".utf8)) {
+          if !literal.isEmpty { pieces.append(.text(String(decoding: literal, as: UTF8.self))) }
+          pieces.append(.fact(String(decoding: name, as: UTF8.self)))
+          literal = []
+          rest = rest.dropFirst(name.count + 5)
+          continue
+        }
       }
+      literal.append(byte)
+      rest = rest.dropFirst()
     }
-    return String(decoding: result, as: UTF8.self)
+    if pieces.isEmpty { return nil }
+    if !literal.isEmpty { pieces.append(.text(String(decoding: literal, as: UTF8.self))) }
+    return pieces
   }
 }

@@ -14,7 +14,7 @@ struct BoundSignalRules: Sendable {
   }
 
   func verdict(_ number: Int32, _ target: SignalRelation) -> Verdict {
-    let facts = { ["Signal": "\(number)"] }
+    let facts = { (fact: String) in fact == "Signal" ? "\(number)" : nil }
     for (rule, answer) in zip(rules, answers) where rule.signals.contains(number) {
       if matches(rule.target, target, permits: answer.isPermitted) { return answer.verdict(facts) }
     }

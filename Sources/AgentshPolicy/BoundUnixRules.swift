@@ -35,7 +35,7 @@ struct BoundUnixRules: Sendable {
   func verdict(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
     let name: [UInt8]
     switch address {
-    case .unnamed: return unnamed.verdict { [:] }
+    case .unnamed: return unnamed.verdict { _ in nil }
     case .abstract(let bytes): name = [UInt8(ascii: "@")] + bytes
     case .path(let path):
       name = path
@@ -44,7 +44,7 @@ struct BoundUnixRules: Sendable {
         return Verdict(decision: .deny, rule: "default:not_a_path", message: "not an absolute path")
       }
     }
-    let facts = { ["Path": printable(name), "Operation": operation.rawValue] }
+    let facts = { (fact: String) in fact == "Path" ? printable(name) : fact == "Operation" ? operation.rawValue : nil }
     for rule in rules where rule.operations.isEmpty || rule.operations.contains(operation) {
       if rule.matchesAll || rule.globs.contains(where: { $0.matches(name) }) { return rule.answer.verdict(facts) }
     }

@@ -45,8 +45,9 @@ public struct EnvironmentPolicy: Sendable, Equatable, Codable {
     var result = Selection(kept: [], dropped: [], violation: nil)
     let injected = Set(inject.keys.map { Array($0.utf8) })
     for variable in variables {
+      // A glob that can't be read refuses everything rather than nothing.
       let refused =
-        denied.contains { $0.matches(variable.name) }
+        denied.count < deny.count || denied.contains { $0.matches(variable.name) }
         || (allow.isEmpty
           ? Self.riskyNames.contains(variable.name) : !allowed.contains { $0.matches(variable.name) })
       // AGENTSH_ is agentsh's own, so it survives any list.

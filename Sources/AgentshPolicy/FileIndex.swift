@@ -9,17 +9,21 @@ struct FileIndex: Sendable {
     let glob: Int32
   }
 
-  /// A bucket of candidates in file order, with the bytes that its key stands for.
+  /// What is kept under one key: places in arrays that all keys share, so that a lookup follows no pointers.
   private struct Bucket: Sendable {
-    var key: [UInt8]
-    var candidates: [Candidate]
+    let hash: UInt64
+    let keyStart: Int
+    let keyEnd: Int
+    let first: Int
+    let end: Int
   }
 
   /// Open addressing over buckets; -1 is empty.
   private struct Table: Sendable {
     private var slots: [Int32] = []
-    private var hashes: [UInt64] = []
+    private var keys: [UInt8] = []
     private(set) var buckets: [Bucket] = []
+    private(set) var candidates: [Candidate] = []
     private var mask = 0
 
     var isEmpty: Bool { buckets.isEmpty }
@@ -30,13 +34,15 @@ struct FileIndex: Sendable {
       while size < entries.count * 3 { size *= 2 }
       mask = size - 1
       slots = Array(repeating: -1, count: size)
-      for (key, candidates) in entries {
+      for (key, found) in entries {
         let hash = key.reduce(FileIndex.seed) { FileIndex.mix($0, $1) }
         var slot = Int(truncatingIfNeeded: FileIndex.finish(hash)) & mask
         while slots[slot] >= 0 { slot = (slot + 1) & mask }
         slots[slot] = Int32(clamping: buckets.count)
-        hashes.append(hash)
-        buckets.append(Bucket(key: key, candidates: candidates.sorted { $0.rule < $1.rule }))
+        let (keyStart, first) = (keys.count, candidates.count)
+        keys += key
+        candidates += found.sorted { $0.rule < $1.rule }
+        buckets.append(Bucket(hash: hash, keyStart: keyStart, keyEnd: keys.count, first: first, end: candidates.count))
       }
     }
 
@@ -47,14 +53,15 @@ struct FileIndex: Sendable {
       while true {
         let index = Int(slots[slot])
         if index < 0 { return -1 }
-        if hashes[index] == hash && Self.isEqual(buckets[index].key, path, start, end) { return index }
+        if buckets[index].hash == hash && isKey(index, path, start, end) { return index }
         slot = (slot + 1) & mask
       }
     }
 
-    private static func isEqual(_ key: [UInt8], _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-      guard key.count == end - start else { return false }
-      for index in key.indices where key[index] != path[start + index] { return false }
+    private func isKey(_ bucket: Int, _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+      let keyStart = buckets[bucket].keyStart
+      guard buckets[bucket].keyEnd - keyStart == end - start else { return false }
+      for offset in 0..<(end - start) where keys[keyStart + offset] != path[start + offset] { return false }
       return true
     }
   }
@@ -127,7 +134,7 @@ struct FileIndex: Sendable {
   func firstRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? {
     let bit = OperationMask(operation).rawValue
     var best = Int32.max
-    consider(everywhere, path, bit, &best)
+    consider(everywhere, 0, everywhere.count, path, bit, &best)
     let usesDirectories = !directories.isEmpty
     let usesNames = !names.isEmpty
     guard usesDirectories || usesNames else { return best == .max ? nil : Int(best) }
@@ -140,11 +147,11 @@ struct FileIndex: Sendable {
       if index == count || path[index] == UInt8(ascii: "/") {
         if usesDirectories && index > 0 {
           let bucket = directories.find(whole, path, 0, index)
-          if bucket >= 0 { consider(directories.buckets[bucket].candidates, path, bit, &best) }
+          if bucket >= 0 { consider(directories, bucket, path, bit, &best) }
         }
         if usesNames && index > nameStart {
           let bucket = names.find(name, path, nameStart, index)
-          if bucket >= 0 { consider(names.buckets[bucket].candidates, path, bit, &best) }
+          if bucket >= 0 { consider(names, bucket, path, bit, &best) }
         }
         if index == count { break }
         name = Self.seed
@@ -159,8 +166,16 @@ struct FileIndex: Sendable {
   }
 
   @inline(__always)
-  private func consider(_ candidates: [Candidate], _ path: Span<UInt8>, _ bit: UInt32, _ best: inout Int32) {
-    for candidate in candidates {
+  private func consider(_ table: Table, _ bucket: Int, _ path: Span<UInt8>, _ bit: UInt32, _ best: inout Int32) {
+    consider(table.candidates, table.buckets[bucket].first, table.buckets[bucket].end, path, bit, &best)
+  }
+
+  @inline(__always)
+  private func consider(
+    _ candidates: [Candidate], _ first: Int, _ end: Int, _ path: Span<UInt8>, _ bit: UInt32, _ best: inout Int32
+  ) {
+    for index in first..<end {
+      let candidate = candidates[index]
       if candidate.rule >= best { return }
       if masks[Int(candidate.rule)] & bit != 0 && globs[Int(candidate.glob)].matches(path) {
         best = candidate.rule
@@ -188,11 +203,11 @@ struct FileIndex: Sendable {
       if index == path.count || path[index] == UInt8(ascii: "/") {
         if index > 0 && !directories.isEmpty {
           let bucket = directories.find(whole, bytes, 0, index)
-          if bucket >= 0 { count += directories.buckets[bucket].candidates.count }
+          if bucket >= 0 { count += directories.buckets[bucket].end - directories.buckets[bucket].first }
         }
         if index > nameStart && !names.isEmpty {
           let bucket = names.find(name, bytes, nameStart, index)
-          if bucket >= 0 { count += names.buckets[bucket].candidates.count }
+          if bucket >= 0 { count += names.buckets[bucket].end - names.buckets[bucket].first }
         }
         if index == path.count { break }
         name = Self.seed

@@ -1,8 +1,8 @@
 /// A glob without variables, matched in time linear in the text whatever the glob and the text are.
 ///
 /// A literal beginning is compared byte by byte; what comes after is the commonest shapes (nothing, `**`, `**` and a
-/// literal end) or an automaton whose states are the bits of a word.
-struct Glob: Sendable {
+/// literal end) or an automaton whose states are the bits of a word. A class, so that looking at one of many copies nothing.
+final class Glob: Sendable {
   enum Tail: Sendable {
     case nothing
     case anything
@@ -71,8 +71,7 @@ struct Glob: Sendable {
 
   func matches(_ text: Span<UInt8>) -> Bool {
     guard text.count >= prefix.count else { return false }
-    let start = prefix.span
-    for index in start.indices where text[index] != start[index] { return false }
+    for index in prefix.indices where text[index] != prefix[index] { return false }
     return tailMatches(text, from: prefix.count)
   }
 
@@ -83,9 +82,8 @@ struct Glob: Sendable {
     case .anything: return true
     case .end(let bytes):
       guard text.count - start >= bytes.count else { return false }
-      let end = bytes.span
-      let offset = text.count - end.count
-      for index in end.indices where text[offset + index] != end[index] { return false }
+      let offset = text.count - bytes.count
+      for index in bytes.indices where text[offset + index] != bytes[index] { return false }
       return true
     case .lastName(let automaton):
       var slash = text.count - 1
@@ -97,7 +95,7 @@ struct Glob: Sendable {
 }
 
 /// The steps of a glob as an automaton that is run for all its states at once.
-struct GlobAutomaton: Sendable {
+final class GlobAutomaton: Sendable {
   /// Which kind of byte each of the 256 is; few kinds differ for one glob.
   private let kinds: [UInt8]
   /// For each kind, `words` words of states that go on, then as many that stay.
@@ -145,10 +143,8 @@ struct GlobAutomaton: Sendable {
   }
 
   func matches(_ text: Span<UInt8>, from start: Int) -> Bool {
-    let kinds = self.kinds.span
-    let moves = self.moves.span
     if words == 1 {
-      let stars = self.stars.span[0]
+      let stars = self.stars[0]
       var states: UInt64 = 1
       states |= (states & stars) << 1
       var index = start

@@ -12,7 +12,11 @@ struct PathCompiler {
       try Self.check("alias", alias.from)
       try Self.check("alias", alias.to)
     }
-    guard !variables.user.contains(slash), !variables.user.contains(0) else {
+    // A name that climbs would make other paths of `/srv/${USER}` than anyone reads there.
+    let dot = UInt8(ascii: ".")
+    guard !variables.user.contains(slash), !variables.user.contains(0), !variables.user.isEmpty, variables.user != [dot],
+      variables.user != [dot, dot]
+    else {
       throw .notCanonical(variable: "USER", value: variables.user)
     }
   }

@@ -63,7 +63,9 @@ public enum PolicyError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notCanonical(let variable, let value):
-      "${\(variable)} is not a canonical absolute path: \(printable(value))"
+      variable == "USER"
+        ? "${USER} is not a login name: \(printable(value))"
+        : "${\(variable)} is not a canonical absolute path: \(printable(value))"
     case .undefinedVariable(let name, let rule):
       "rule \(rule): ${\(name)} has no value and no default (known: PROJECT_ROOT, GIT_ROOT, HOME, USER; write ${\(name):-…})"
     case .invalidRule(let rule, let reason): "rule \(rule): \(reason)"

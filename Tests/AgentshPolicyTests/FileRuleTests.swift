@@ -71,6 +71,11 @@ import Testing
     #expect(throws: PolicyError.self) { try policy("", variables) }
   }
 
+  @Test(arguments: ["", ".", "..", "a/b"])
+  func aLoginNameDoesNotClimb(_ value: String) throws {
+    #expect(throws: PolicyError.self) { try policy("", PolicyVariables(projectRoot: bytes("/p"), home: bytes("/h"), user: bytes(value))) }
+  }
+
   @Test func aVariableWithoutValueIsAnErrorOfTheSession() throws {
     #expect(throws: PolicyError.undefinedVariable(name: "TEMP", rule: "r")) { try fileRule("\"${TEMP}/x\"") }
     #expect(try fileRule("\"${TEMP:-/tmp}/x\"").file(.write, bytes("/tmp/x")).rule == "r")
