@@ -131,7 +131,7 @@ public enum Server {
       try removeName(at: opened.rawValue, name)
     }
     // Short: who waits behind a hundred others waits a few milliseconds, behind thousands a second.
-    let socket = try UnixSocket.listen(in: opened, name: name, backlog: 128)
+    let socket = try UnixSocket.listen(at: TrustedPath.joined(directory.path, name), backlog: 128)
     // Everybody may connect: who it is comes from the kernel.
     try changeMode(at: opened.rawValue, name, mode: 0o666)
     return Listener(socket: socket, isOurs: true)

@@ -76,7 +76,9 @@ import Testing
       held.append(client)
       if held.count > 400 { held.removeFirst(200) }
     }
-    #expect(try rig.connectionsOfServer() <= 64 + 1)
+    try waitFor("the last ones are accepted") { try rig.connectionsOfServer() <= 64 + 1 }
+    let kept = try rig.connectionsOfServer()
+    #expect(kept > 60)
     #expect(try rightful.call("Ping").error == nil)
     #expect(try rig.client(uid: 60001).wrap().error == nil)
   }

@@ -45,10 +45,13 @@ extension ServerRig {
     if let failure = writeAll(file.rawValue, Array(text.utf8)).error { throw failure }
   }
 
-  /// Control connections that the server has open: sockets bound to its path, less the listener.
+  /// Control connections that the server has open: sockets with its path, less the listener.
   func connectionsOfServer() throws -> Int {
-    let table = try String(contentsOfFile: "/proc/net/unix", encoding: .utf8)
-    return table.split(separator: "\n").filter { $0.hasSuffix(" \(socketPath)") }.count - 1
+    // To its end: files of /proc have no size that would tell how much there is to read.
+    let table = String(decoding: try readSmallFile(at: AT_FDCWD, Array("/proc/net/unix".utf8), limit: 16 << 20), as: UTF8.self)
+    let count = table.split(separator: "\n").filter { $0.hasSuffix(" \(socketPath)") }.count
+    try #require(count > 0)
+    return count - 1
   }
 
   func residentKilobytes() throws -> Int {
