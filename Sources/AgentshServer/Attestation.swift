@@ -65,14 +65,8 @@ struct Attestation {
   }
 
   private func join(_ number: Int32, _ target: borrowing Pidfd) throws(Refusal) {
-    switch opened.cgroup {
-    case .none: return
-    case .some(let group):
-      try told("joining the control group") { () throws(SyscallError) in
-        if target.hasExited() { throw SyscallError("pidfd", .noSuchProcess) }
-        try group.add(process: number)
-      }
-    }
+    if target.hasExited() { throw Refusal(reason: "the target has ended") }
+    do throws(SyscallError) { try opened.joinGroup(number) } catch { throw Refusal(reason: "joining the control group: \(error)") }
   }
 
   private func stop(_ number: Int32, _ target: borrowing Pidfd) throws(SyscallError) {

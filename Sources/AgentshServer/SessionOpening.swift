@@ -33,6 +33,14 @@ final class OpenedSession: Sendable {
     self.readyDeadline = readyDeadline
   }
 
+  /// Moves a process into the session's control group; its number has to be still its own.
+  func joinGroup(_ process: Int32) throws(SyscallError) {
+    switch cgroup {
+    case .some(let group): try group.add(process: process)
+    case .none: return
+    }
+  }
+
   func killGroup() throws(SyscallError) {
     switch cgroup {
     case .some(let group): try group.kill()
