@@ -95,4 +95,69 @@ private let denyCat = """
     #expect(run.exitStatus == 0)
     #expect(run.lines("\"decision\":\"deny\"").isEmpty)
   }
+
+  /// A sibling thread exchanges an argument, in the memory that the decision was made from, while the exec goes on. Where it is exchanged in time, the
+  /// verification ends the process: those are the attempts that would have won without it, and there must be some for the test to mean anything.
+  @Test func argumentsThatAreExchangedAfterTheDecisionNeverRun() throws {
+    let script = """
+      import os, ctypes, threading, signal, sys
+      libc = ctypes.CDLL(None)
+      killed = refused = ran = 0
+      for attempt in range(150):
+        pid = os.fork()
+        if pid == 0:
+          word = ctypes.create_string_buffer(b"benign")
+          argv = (ctypes.c_char_p * 4)(b"echo", b"an", ctypes.cast(word, ctypes.c_char_p), None)
+          ctypes.cast(argv, ctypes.POINTER(ctypes.c_void_p))[2] = ctypes.addressof(word)
+          def flip():
+            while True:
+              ctypes.memmove(word, b"secret", 6); ctypes.memmove(word, b"benign", 6)
+          threading.Thread(target=flip, daemon=True).start()
+          libc.execv(b"/bin/echo", argv); os._exit(7)
+        status = os.waitpid(pid, 0)[1]
+        if os.WIFSIGNALED(status): killed += os.WTERMSIG(status) == signal.SIGKILL
+        elif os.WEXITSTATUS(status) == 7: refused += 1
+        else: ran += 1
+      print("ran", ran, "refused", refused, "killed", killed)
+      sys.exit(0 if killed > 0 and ran + refused + killed == 150 else 1)
+      """
+    let run = try runSupervised(["python3", "-u", "-c", script], denyCat)
+    #expect(!run.output.contains("an secret"), "\(run.output)")
+    #expect(run.exitStatus == 0, "\(run.output.suffix(200))")
+    #expect(!run.lines("builtin:exec_verification", "other arguments").isEmpty)
+  }
+
+  /// The same with the program: a name that leads to a permitted program when it is decided, and to a refused one when it is executed.
+  @Test func aProgramThatIsExchangedAfterTheDecisionNeverRuns() throws {
+    let script = """
+      import os, threading, signal, sys, tempfile
+      d = tempfile.mkdtemp(); name = d + "/x"
+      os.symlink("/bin/echo", d + "/good"); os.symlink("/bin/cat", d + "/bad")
+      os.link(d + "/good", name, follow_symlinks=False)
+      stop = False
+      def flip():
+        while not stop:
+          for source in ("bad", "good"):
+            os.link(d + "/" + source, d + "/next", follow_symlinks=False); os.rename(d + "/next", name)
+            if os.path.lexists(d + "/next"): os.unlink(d + "/next")
+      t = threading.Thread(target=flip); t.start()
+      killed = refused = ran = 0
+      for attempt in range(150):
+        pid = os.fork()
+        if pid == 0:
+          try: os.execv(name, ["echo", "/etc/passwd"])
+          except OSError: os._exit(7)
+        status = os.waitpid(pid, 0)[1]
+        if os.WIFSIGNALED(status): killed += 1
+        elif os.WEXITSTATUS(status) == 7: refused += 1
+        else: ran += 1
+      stop = True; t.join()
+      print("ran", ran, "refused", refused, "killed", killed)
+      sys.exit(0 if killed > 0 and ran + refused + killed == 150 else 1)
+      """
+    let run = try runSupervised(["python3", "-u", "-c", script], denyCat)
+    #expect(!run.output.contains("root:"), "\(run.output)")
+    #expect(run.exitStatus == 0, "\(run.output.suffix(200))")
+    #expect(!run.lines("builtin:exec_verification", "another program").isEmpty)
+  }
 }

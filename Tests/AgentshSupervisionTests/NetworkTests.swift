@@ -11,7 +11,7 @@ private let rules = """
     - { name: local, cidrs: [127.0.0.0/8, "::1/128", 0.0.0.0/32, "::/128"], decision: allow }
     - { name: rest, cidrs: [0.0.0.0/0, "::/0"], decision: deny }
   unix_socket_rules:
-    - { name: no-secret, paths: ["**/secret*", "@secret*"], operations: [connect, bind, listen, sendto], decision: deny }
+    - { name: no-secret, paths: ["**/secret*", "**/secret*/**", "@secret*"], operations: [connect, bind, listen, sendto], decision: deny }
     - { name: sockets, paths: ["**", "@*", "@**"], operations: [connect, bind, listen, sendto], decision: allow }
 
   """
@@ -180,5 +180,60 @@ private func python(_ script: String) throws -> SupervisedRun {
       """)
     #expect(run.output.contains("interrupted (-1, 'EINTR', True)"), "\(run.output)")
     #expect(run.output.contains("restarted (0, '', True) 2"), "\(run.output)")
+  }
+
+  /// A sibling thread exchanges the port in the memory that the address is decided from.
+  @Test func anAddressThatIsExchangedAfterTheDecisionIsNotTheOneThatIsUsed() throws {
+    let run = try python("""
+      bad = socket.create_server(("127.0.0.1", 9999)); bad.setblocking(False)
+      good = socket.create_server(("127.0.0.1", 0)); port = good.getsockname()[1]; good.setblocking(False)
+      libc = ctypes.CDLL(None, use_errno=True)
+      def address(port): return struct.pack("=H", 2) + struct.pack(">H", port) + socket.inet_aton("127.0.0.1") + bytes(8)
+      one, other = address(port), address(9999); memory = ctypes.create_string_buffer(one, 16); stop = False
+      def flip():
+        while not stop: ctypes.memmove(memory, other, 16); ctypes.memmove(memory, one, 16)
+      t = threading.Thread(target=flip); t.start()
+      done = refused = 0
+      for attempt in range(400):
+        c = socket.socket()
+        if libc.connect(c.fileno(), memory, 16) == 0:
+          done += 1
+          if c.getpeername()[1] == 9999: print("REACHED")
+        elif ctypes.get_errno() == errno.EACCES: refused += 1
+        try: good.accept()
+        except BlockingIOError: pass
+      stop = True; t.join()
+      try: bad.accept(); print("REACHED")
+      except BlockingIOError: pass
+      print("both", done > 0 and refused > 0, done + refused)
+      """)
+    #expect(!run.output.contains("REACHED"), "\(run.output)")
+    #expect(run.output.contains("both True 400"), "\(run.output)")
+  }
+
+  /// A sibling exchanges a directory on the way of a bind: the socket appears where it was decided, or nowhere.
+  @Test func aPathThatIsExchangedWhileItIsBoundLeadsNowhereElse() throws {
+    let run = try python("""
+      os.mkdir("good"); os.mkdir("secret"); os.symlink("good", "a"); os.symlink("secret", "b"); os.link("a", "way", follow_symlinks=False)
+      stop = False
+      def flip():
+        while not stop:
+          for source in ("b", "a"):
+            try: os.link(source, "next", follow_symlinks=False)
+            except FileExistsError: pass
+            os.rename("next", "way")
+            if os.path.lexists("next"): os.unlink("next")
+      t = threading.Thread(target=flip); t.start()
+      results = {}
+      for attempt in range(300):
+        s = socket.socket(socket.AF_UNIX)
+        try: s.bind("way/s%d" % attempt); result = "bound"
+        except OSError as e: result = errno.errorcode[e.errno]
+        results[result] = results.get(result, 0) + 1
+      stop = True; t.join()
+      print("astray", len(os.listdir("secret")), "bound", len(os.listdir("good")) == results.get("bound", 0) > 0, results)
+      """)
+    #expect(run.output.contains("astray 0 bound True"), "\(run.output)")
+    #expect(run.output.contains("EACCES"), "\(run.output)")
   }
 }
