@@ -28,21 +28,27 @@ struct Attestation {
 
   private func check(_ target: borrowing Pidfd) throws(Refusal) {
     let number = try told("finding the target") { () throws(SyscallError) in try ProcessIdentity.processID(of: target) }
+    // Before anything is done to it: a supervisor acts for a user, and could name any process of the machine.
+    try checkProcess(target)
     guard readsFilter else {
-      try checkProcess(target)
       try join(number, target)
       return
     }
     _ = try told("attaching to the target") { () throws(SyscallError) in try syscall("ptrace", subject: "SEIZE") { seize(number) } }
+    if target.hasExited() {
+      // The number may have become another's before it was seized. Whoever it is now goes on as if nothing had been.
+      try? stop(number)
+      _ = detach(number)
+      throw Refusal(reason: "the target has ended")
+    }
     do throws(Refusal) {
-      try checkProcess(target)
-      try told("stopping the target") { () throws(SyscallError) in try stop(number, target) }
+      try told("stopping the target") { () throws(SyscallError) in try stop(number) }
       let installed = try told("reading the filter") { () throws(SyscallError) in try readInstalledFilter(number) }
       guard installed == opened.program.instructions else { throw Refusal(reason: "the installed filter is not the one that was compiled") }
       try join(number, target)
       _ = try told("detaching") { () throws(SyscallError) in try syscall("ptrace", subject: "DETACH") { detach(number) } }
     } catch {
-      // Whatever it is, it is not to run. Killed, it needs no detaching.
+      // The launcher's child, and not to run. Killed, it needs no detaching.
       try? target.sendSignal(SIGKILL)
       collect(number)
       throw error
@@ -69,13 +75,13 @@ struct Attestation {
     do throws(SyscallError) { try opened.joinGroup(number) } catch { throw Refusal(reason: "joining the control group: \(error)") }
   }
 
-  private func stop(_ number: Int32, _ target: borrowing Pidfd) throws(SyscallError) {
+  private func stop(_ number: Int32) throws(SyscallError) {
     try syscall("ptrace", subject: "INTERRUPT") { interrupt(number) }
     let deadline = Deadline.after(milliseconds: 5000)
     while try !hasStopped(number) {
-      // A stop makes nothing readable; the target's end does. It waits in a read, so it stops at once.
-      if try waitUntilReady(target.descriptor, deadline: .after(milliseconds: 1)) { throw SyscallError("waitpid", .noSuchProcess) }
       if deadline.hasPassed { throw SyscallError("waitpid", .timedOut) }
+      // A stop makes nothing readable that one could wait for with a deadline. A target waits in a read and stops at once.
+      usleep(200)
     }
   }
 
