@@ -120,3 +120,11 @@ int ct_try_open_and_write(void *ignored) {
   if (null == -1) return errno;
   return write(null, "x", 1) == 1 ? 0 : errno;
 }
+
+int ct_pipe(int *read_end, int *write_end) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  *read_end = ends[0];
+  *write_end = ends[1];
+  return 0;
+}

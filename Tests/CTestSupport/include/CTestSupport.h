@@ -19,3 +19,5 @@ int ct_try_mount(void *ignored);
 int ct_try_map_code(void *ignored);
 int ct_try_thread(void *ignored);
 int ct_try_open_and_write(void *ignored);
+// pipe2(2) with O_CLOEXEC.
+int ct_pipe(int *read_end, int *write_end);

@@ -1,0 +1,244 @@
+import AgentshSystem
+import Glibc
+import Testing
+
+/// The three sockets of a real session, and who may speak to them.
+@Suite(.serialized) struct PeerTests {
+  /// A session that waits for a line.
+  private func startWaiting(_ server: TestServer, as uid: UInt32? = nil) throws -> RunningProcess {
+    let process = try server.start(["sh", "-c", "echo ready; read line; echo $line"], as: uid)
+    try process.waitFor("ready")
+    return process
+  }
+
+  @Test func theSocketsBelongToTheCallerAndNobodyElseMayConnect() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try startWaiting(server)
+    let session = try server.onlySession()
+    let place = "\(server.sessionsDirectory)/\(session)"
+    let directory = try linkStatus(at: AT_FDCWD, Array(place.utf8))
+    #expect(directory.owner == 0 && directory.mode & 0o7777 == 0o711)
+    for name in ["notify", "signal", "ptrace"] {
+      let status = try linkStatus(at: AT_FDCWD, Array("\(place)/\(name).sock".utf8))
+      #expect(status.type == S_IFSOCK && status.owner == server.firstUser && status.mode & 0o7777 == 0o600)
+      #expect(connect(to: "\(place)/\(name).sock", as: server.secondUser) == -1)
+    }
+    process.write("done\n")
+    #expect(try process.finish().output == "ready\ndone\n")
+  }
+
+  @Test(arguments: ["notify", "signal", "ptrace"])
+  func theLoopGoesOnAfterAnotherProcessOfTheSameUser(_ name: String) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try startWaiting(server)
+    let session = try server.onlySession()
+    let path = "\(server.sessionsDirectory)/\(session)/\(name).sock"
+    for _ in 0..<50 {
+      let raw = connect(to: path, as: server.firstUser)
+      try #require(raw >= 0)
+      close(raw)
+    }
+    try eventually("the rejections are on record") {
+      try server.log().contains { $0.contains("\"op\":\"peer.rejected\"") && $0.contains("wrong_process") && $0.contains("\"\(name)\"") }
+    }
+    process.write("still here\n")
+    #expect(try process.finish().output == "ready\nstill here\n")
+  }
+
+  @Test func withoutTheRightToChangeOwnersEveryCheckHolds() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(withoutCapabilities: ["chown"])
+    let process = try startWaiting(server)
+    let session = try server.onlySession()
+    let place = "\(server.sessionsDirectory)/\(session)"
+    for name in ["notify", "signal", "ptrace"] {
+      let status = try linkStatus(at: AT_FDCWD, Array("\(place)/\(name).sock".utf8))
+      #expect(status.type == S_IFSOCK && status.mode & 0o7777 == 0o666)
+      let raw = connect(to: "\(place)/\(name).sock", as: server.secondUser)
+      #expect(raw >= 0)
+      close(raw)
+    }
+    try eventually("the rejections are on record") {
+      let log = try server.log()
+      return ["notify", "signal", "ptrace"].allSatisfy { name in
+        log.contains { $0.contains("peer.rejected") && $0.contains("wrong_uid") && $0.contains("\"\(name)\"") && $0.contains("\(server.secondUser)") }
+      }
+    }
+    process.write("done\n")
+    #expect(try process.finish().output == "ready\ndone\n")
+  }
+
+  /// 200 connections opened again and again and 200 held, all of another uid, while the rightful user starts 50 sessions.
+  @Test func hostileConnectionsDelayNoSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(withoutCapabilities: ["chown"])
+    func median() throws -> Int {
+      var times: [Int] = []
+      for _ in 0..<50 {
+        let outcome = try server.wrap(["true"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        times.append(outcome.milliseconds)
+      }
+      return times.sorted()[25]
+    }
+    let quiet = try median()
+    let hostile = try RunningProcess(server.asUser(server.secondUser) + [
+      "/usr/bin/perl", "-e", Self.hostile, server.sessionsDirectory,
+    ])
+    try hostile.waitFor("going")
+    let busy = try median()
+    kill(hostile.pid, SIGTERM)
+    let attempts = try hostile.finish().output
+    print("median of 50 wraps: \(quiet) ms alone, \(busy) ms among hostile connections (\(attempts.split(separator: "\n").last ?? ""))")
+    #expect(busy <= quiet + 20)
+    try eventually("rejections are on record") { try server.log().contains { $0.contains("peer.rejected") && $0.contains("wrong_uid") } }
+  }
+
+  /// Connects to every session's sockets, as fast as one process can; keeps 200 and renews 200. The directory can't be listed by others, so the names
+  /// come from the processes' command lines and /proc/net/unix, as an attacker would find them.
+  private static let hostile = #"""
+    use Socket; $| = 1; my ($dir) = @ARGV; my (@held, @renewed); my $count = 0; my $run = 1;
+    $SIG{TERM} = sub { $run = 0 };
+    print "going\n";
+    while ($run) {
+      open(my $list, "<", "/proc/net/unix"); my %paths;
+      while (<$list>) { $paths{$1} = 1 if m{(\Q$dir\E/[^/]+/(?:notify|signal|ptrace)\.sock)} }
+      close $list;
+      for my $path (keys %paths) {
+        for my $set (\@held, \@renewed) {
+          for (1..20) {
+            last if $set == \@held && @held > 200;
+            socket(my $s, PF_UNIX, SOCK_STREAM, 0) or last;
+            if (connect($s, sockaddr_un($path))) { $count++; syswrite($s, "{"); push @$set, $s }
+            shift @$set while @$set > 200;
+          }
+        }
+      }
+      select(undef, undef, undef, 0.001) unless %paths;
+    }
+    print "$count connections\n";
+    """#
+}
+
+/// Several users at once, limits, and what happens when a part dies.
+@Suite(.serialized) struct SessionTests {
+  @Test func usersDoNotSeeEachOthersSessions() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let first = try server.start(["--name", "first", "--", "sh", "-c", "echo ready; read line"], as: server.firstUser)
+    try first.waitFor("ready")
+    let session = try server.onlySession()
+    let second = try server.start(["--name", "second", "--", "sh", "-c", "echo ready; read line"], as: server.secondUser)
+    try second.waitFor("ready")
+    let own = try run(server.client(["ps"], as: server.firstUser))
+    #expect(own.output.contains("first") && !own.output.contains("second"), "\(own.output)\(own.errors)")
+    let others = try run(server.client(["ps"], as: server.secondUser))
+    #expect(others.output.contains("second") && !others.output.contains("first") && !others.output.contains(session))
+    for command in [["show", session], ["stop", session], ["events", session]] {
+      #expect(try run(server.client(command, as: server.secondUser)).status != 0)
+    }
+    #expect(try run(server.asUser(server.secondUser) + ["cat", "\(server.recordsDirectory)/\(session).jsonl"]).status != 0)
+    first.write("x\n")
+    second.write("x\n")
+    #expect(try first.finish().status == 0)
+    #expect(try second.finish().status == 0)
+  }
+
+  @Test func killingTheSupervisorLeavesNothing() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["sh", "-c", "setsid sleep 3600 & echo ready; while :; do touch witness; rm witness; done"])
+    try process.waitFor("ready")
+    kill(try server.supervisor(), SIGKILL)
+    let outcome = try process.finish()
+    #expect(outcome.status != 0)
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).isEmpty }
+    try eventually("the session's directory is gone") { server.sessions.isEmpty }
+  }
+
+  @Test func killingTheLauncherEndsTheSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["sh", "-c", "setsid sleep 3600 & echo ready; sleep 3600"])
+    try process.waitFor("ready")
+    kill(process.pid, SIGKILL)
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).filter { $0 != process.pid }.isEmpty }
+    try eventually("the record is closed") {
+      try server.record(#require(server.records.first)).last?.contains("session.end") == true
+    }
+  }
+
+  @Test func theSupervisorRunsAsTheCallerWithOneCapabilityAndItsOwnFilter() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["sh", "-c", "echo ready; read line"])
+    try process.waitFor("ready")
+    let supervisor = try server.supervisor()
+    #expect(statusField("Uid", of: supervisor) == Array(repeating: "\(server.firstUser)", count: 4).joined(separator: "\t"))
+    #expect(statusField("Gid", of: supervisor) == Array(repeating: "\(server.firstUser)", count: 4).joined(separator: "\t"))
+    #expect(statusField("CapPrm", of: supervisor) == "0000000000080000")
+    #expect(statusField("CapEff", of: supervisor) == "0000000000000000")
+    #expect(statusField("CapInh", of: supervisor) == "0000000000000000")
+    #expect(statusField("CapAmb", of: supervisor) == "0000000000000000")
+    #expect(statusField("CapBnd", of: supervisor) == "0000000000080000")
+    #expect(statusField("NoNewPrivs", of: supervisor) == "1")
+    #expect(statusField("Seccomp", of: supervisor) == "2")
+    // Not dumpable: its files in /proc are root's.
+    #expect(try linkStatus(at: AT_FDCWD, Array("/proc/\(supervisor)/mem".utf8)).owner == 0)
+    for thread in names(in: "/proc/\(supervisor)/task") {
+      let status = try content("/proc/\(supervisor)/task/\(thread)/status")
+      #expect(status.contains("CapEff:\t0000000000000000") && status.contains("Seccomp:\t2"))
+    }
+    process.write("x\n")
+    #expect(try process.finish().status == 0)
+  }
+
+  @Test func limitsHoldUnderParallelOpens() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(limits: "{ active_sessions_per_user: 3, sessions_per_user: 100, active_sessions: 100 }")
+    var started: [RunningProcess] = []
+    for _ in 0..<12 { started.append(try server.start(["sh", "-c", "echo ready; read line"])) }
+    try eventually("three run") { server.sessions.count == 3 }
+    var refused = 0
+    var running: [RunningProcess] = []
+    // A refused one ends by itself; one that runs waits for its line.
+    for process in started {
+      if (try? process.waitFor("ready", milliseconds: 1500)) != nil { running.append(process) } else { refused += 1 }
+      #expect(server.sessions.count <= 3)
+    }
+    #expect(running.count == 3)
+    #expect(refused == 9)
+    for process in running {
+      process.write("x\n")
+      #expect(try process.finish().status == 0)
+    }
+    #expect(try server.shell("true").status == 0)
+  }
+
+  @Test func standaloneModeEnforcesWithoutAServer() throws {
+    guard isPrivileged("users of its own") else { return }
+    let directory = try scratchDirectory()
+    defer { _ = try? run(["rm", "-rf", directory]) }
+    try Programs.install(into: "\(directory)/bin")
+    let project = "\(directory)/project"
+    let user = UInt32.random(in: 100_000..<2_000_000_000)
+    makeDirectory(project, mode: 0o700, owner: user)
+    try write(TestServer.policy, to: "\(directory)/policy.yaml")
+    try write("secret\n", to: "\(project)/.env", owner: user)
+    let outcome = try run([
+      "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", project, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
+      "XDG_STATE_HOME=\(project)/state", "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "\(directory)/policy.yaml", "--",
+      "sh", "-c", "cat .env; echo x > allowed; cat allowed; setsid sleep 3600 & exit 4",
+    ])
+    #expect(outcome.status == 4, "\(outcome.errors)")
+    #expect(outcome.output == "x\n")
+    #expect(outcome.errors.contains("Permission denied"))
+    #expect(processes(of: user).isEmpty)
+    let records = names(in: "\(project)/state/agentsh/sessions")
+    #expect(records.count == 1)
+    let lines = try content("\(project)/state/agentsh/sessions/\(try #require(records.first))")
+    #expect(lines.contains("\"rule\":\"no-env-files\"") && lines.contains("\"op\":\"session.end\""))
+  }
+}

@@ -1,0 +1,168 @@
+import AgentshSystem
+import Glibc
+import Testing
+
+/// What a user, the files and the record see of a wrapped command.
+@Suite(.serialized) struct WrapTests {
+  @Test func theCommandsOutputIsItsOwn() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.wrap(["sh", "-c", "echo out; echo err >&2; cat"], input: "in\n")
+    #expect(outcome.status == 0)
+    #expect(outcome.output == "out\nin\n")
+    #expect(outcome.errors == "err\n")
+  }
+
+  @Test func theExitStatusIsTheCommandsOwn() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    for status: Int32 in [0, 1, 2, 42, 126, 127, 255] {
+      #expect(try server.shell("exit \(status)").status == status)
+    }
+    #expect(try server.wrap(["/nonexistent/program"]).status == 127)
+    #expect(try server.wrap(["no-such-program-anywhere"]).status == 127)
+    #expect(try server.wrap(["id"]).status == 126)
+    #expect(try server.wrap(["/etc/hostname"]).status == 126)
+  }
+
+  @Test(arguments: [SIGTERM, SIGKILL, SIGINT, SIGHUP, SIGUSR1])
+  func theLauncherDiesOfTheSignalThatEndedTheCommand(_ signal: Int32) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.shell("kill -\(signal) $$")
+    #expect(outcome.signal == signal)
+  }
+
+  @Test func signalsToTheLauncherReachTheCommand() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["sh", "-c", "trap 'echo got; exit 7' TERM; echo ready; while :; do sleep 0.1; done"])
+    try process.waitFor("ready")
+    // setpriv and env have become the launcher: same number.
+    kill(process.pid, SIGTERM)
+    let outcome = try process.finish()
+    #expect(outcome.output == "ready\ngot\n")
+    #expect(outcome.status == 7)
+  }
+
+  @Test func aDeniedReadIsRefusedAndOnRecordWithItsRule() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let secret = "\(server.project(server.firstUser))/.env"
+    try write("secret\n", to: secret, owner: server.firstUser)
+    let outcome = try server.shell("cat .env")
+    #expect(outcome.status == 1)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors.contains("Permission denied"))
+    let lines = try server.record(#require(server.records.first))
+    let line = try #require(lines.first { $0.contains("\"op\":\"file.read\"") && $0.contains("\"decision\":\"deny\"") })
+    #expect(line.contains("\"path\":\"\(secret)\""))
+    #expect(line.contains("\"rule\":\"no-env-files\""))
+    #expect(line.contains("\"message\":\"\(secret) holds credentials\""))
+    #expect(line.contains("\"errno\":13"))
+    #expect(line.contains("\"uid\":\(server.firstUser)"))
+  }
+
+  @Test func whatIsRefusedDoesNotHappenAndWhatIsAllowedDoes() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let project = server.project(server.firstUser)
+    makeDirectory("\(project)/protected", owner: server.firstUser)
+    try write("old\n", to: "\(project)/protected/file", owner: server.firstUser)
+    let outcome = try server.shell(
+      """
+      echo new > protected/file; echo x > protected/other; rm protected/file; mv protected/file elsewhere; mkdir protected/d
+      chmod 600 protected/file; ln protected/file hard; ln -s x protected/link; mv protected moved
+      echo new > allowed; mkdir d; mv allowed d/there; ln d/there d/second; ln -s there d/link; chmod 640 d/there
+      true
+      """)
+    #expect(outcome.status == 0)
+    #expect(try content("\(project)/protected/file") == "old\n")
+    #expect(names(in: "\(project)/protected") == ["file"])
+    #expect(!exists("\(project)/hard") && !exists("\(project)/moved") && !exists("\(project)/elsewhere"))
+    #expect(try content("\(project)/d/second") == "new\n")
+    #expect(names(in: "\(project)/d") == ["link", "second", "there"])
+    let lines = try server.record(#require(server.records.first))
+    for operation in ["file.write", "file.create", "file.delete", "file.mkdir", "file.chmod", "file.link", "file.symlink", "file.rename"] {
+      #expect(
+        lines.contains { $0.contains("\"op\":\"\(operation)\"") && $0.contains("\"decision\":\"deny\"") }, "no refused \(operation) on record")
+    }
+    for operation in ["file.create", "file.mkdir", "file.rename", "file.link", "file.symlink", "file.chmod", "exec"] {
+      #expect(
+        lines.contains { $0.contains("\"op\":\"\(operation)\"") && $0.contains("\"decision\":\"allow\"") }, "no allowed \(operation) on record")
+    }
+  }
+
+  @Test func theRecordIsWholeAndStartsAndEndsWithTheSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    _ = try server.shell("touch a b c; cat .env; exit 5")
+    let session = try #require(server.records.first)
+    let lines = try server.record(session)
+    #expect(lines.first?.contains("\"op\":\"session.start\"") == true)
+    #expect(lines.first?.contains("\"policy\":\"test\"") == true)
+    #expect(lines.first?.contains("\"not_enforced\":") == true)
+    #expect(lines.last?.contains("\"op\":\"session.end\"") == true)
+    #expect(lines.last?.contains("\"status\":5") == true)
+    let verified = try run([server.program("agentsh"), "audit", "verify", "\(server.recordsDirectory)/\(session).jsonl"])
+    #expect(verified.status == 0, "\(verified.errors)")
+  }
+
+  @Test func aSecretThatMayBeReadByNobodyElseStaysSo() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    #expect(try server.shell("cat /etc/shadow").errors.contains("Permission denied"))
+    try write("x\n", to: "\(server.project(server.secondUser))/other", mode: 0o600, owner: server.secondUser)
+    #expect(try server.shell("cat \(server.project(server.secondUser))/other").errors.contains("Permission denied"))
+  }
+
+  @Test func nothingOutlivesTheSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.shell("setsid sleep 3600 & (setsid sh -c 'sleep 3600 & sleep 3600' &) ; nohup sleep 3600 >/dev/null 2>&1 & echo started")
+    #expect(outcome.output.contains("started"))
+    #expect(processes(of: server.firstUser).isEmpty)
+    try eventually("the session's directory is gone") { server.sessions.isEmpty }
+  }
+
+  @Test func aTimeoutEndsTheSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.wrap(["--timeout", "300ms", "--", "sh", "-c", "sleep 3600"])
+    #expect(outcome.status != 0)
+    #expect(outcome.milliseconds < 5000)
+    #expect(processes(of: server.firstUser).isEmpty)
+    #expect(try server.record(#require(server.records.first)).last?.contains("\"reason\":\"timeout\"") == true)
+  }
+
+  @Test func aProcessOutsideCannotBeSignalled() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outside = try RunningProcess(server.asUser(server.firstUser) + ["sleep", "3600"])
+    try eventually("it runs as the user") { processes(of: server.firstUser).contains(outside.pid) }
+    let outcome = try server.shell("kill -9 \(outside.pid); sleep 60 & kill $!; wait $!; echo $?")
+    #expect(outcome.output == "143\n")
+    #expect(kill(outside.pid, 0) == 0)
+    #expect(statusField("State", of: outside.pid)?.hasPrefix("S") == true)
+    let lines = try server.record(#require(server.records.first))
+    #expect(lines.contains { $0.contains("\"op\":\"signal.send\"") && $0.contains("\"decision\":\"deny\"") })
+  }
+
+  @Test func theEnvironmentNamesTheSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.shell("echo $AGENTSH_SESSION_ID")
+    #expect(outcome.output == "\(try #require(server.records.first))\n")
+  }
+
+  @Test func fifosDelayNobodyElse() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    makeFIFO("\(server.project(server.firstUser))/fifo", owner: server.firstUser)
+    let outcome = try server.shell(
+      "for i in 1 2 3 4 5 6 7 8 9 10; do cat fifo & done; for i in 1 2 3; do touch f$i; done; echo $(ls f?); echo x > fifo; kill %1 %2 2>/dev/null; exit 3")
+    #expect(outcome.status == 3)
+    #expect(outcome.output.contains("f1 f2 f3"))
+    #expect(outcome.milliseconds < 5000)
+  }
+}
