@@ -26,7 +26,9 @@ func supervisors(of rig: ServerRig) throws -> [Int32] {
 }
 
 /// Runs a program to its end; what it printed.
-func run(_ words: String..., in scratch: Scratch) throws -> String {
+func run(_ words: String..., in scratch: Scratch) throws -> String { try run(words: words, in: scratch) }
+
+func run(words: [String], in scratch: Scratch) throws -> String {
   let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
   let output = try openAt(AT_FDCWD, Array("\(scratch.path)/output".utf8), flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
   let process = try spawnSupervisor(
