@@ -48,6 +48,8 @@ public enum Server {
       for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
       let context = try prepare(ruleset, supervisor: supervisor, logger)
       let listener = try listen(notifier, ruleset.configuration)
+      // Only now is it sure that no other server has this place.
+      context.removeLeftovers()
       let loop = try ControlLoop(
         context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)

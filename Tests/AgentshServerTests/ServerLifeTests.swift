@@ -173,6 +173,21 @@ import Testing
     for (index, line) in lines.enumerated() { #expect(line.hasPrefix("{\"seq\":\(index + 1),")) }
   }
 
+  @Test func whatAKilledServerLeftBehindIsRemovedByTheNext() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let killed = try ServerRig.start(scratch)
+    let path = "\(scratch.path)/run/control.sock"
+    try waitFor("it listens") { (try? Client(path, uid: 0).call("Ping")) != nil }
+    // The stub ends when its server does.
+    #expect(try Client(path, uid: 60001).wrap().error == nil)
+    try killed.pidfd.sendSignal(SIGKILL)
+    reapChild(killed.pid)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/run/sessions").count == 1)
+    let rig = try ServerRig(scratch)
+    try waitFor("nothing is left") { try leftovers(rig).isEmpty }
+  }
+
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
