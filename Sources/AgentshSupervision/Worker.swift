@@ -197,9 +197,16 @@ func appendDecimal(_ number: Int64, to bytes: inout [UInt8]) {
 
 /// The value behind a field of /proc/PID/status.
 func statusField(_ name: StaticString, in status: [UInt8]) -> Substring? {
-  let text = String(decoding: status, as: UTF8.self)
-  for line in text.split(separator: "\n") where line.hasPrefix(name.description) {
-    return line.dropFirst(name.utf8CodeUnitCount).drop(while: { $0 == " " || $0 == "\t" })
+  let length = name.utf8CodeUnitCount
+  var start = 0
+  while start + length <= status.count {
+    let end = status[start...].firstIndex(of: UInt8(ascii: "\n")) ?? status.count
+    let isField = name.withUTF8Buffer { wanted in unsafe end - start >= length && status[start..<(start + length)].elementsEqual(wanted) }
+    if isField {
+      let value = status[(start + length)..<end].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+      return Substring(decoding: value, as: UTF8.self)
+    }
+    start = end + 1
   }
   return nil
 }
