@@ -113,8 +113,8 @@ extension Worker {
     // The object is pinned: opening its entry in /proc/self/fd opens exactly it, with the caller's own rights. A terminal must not become the
     // supervisor's.
     let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY
-    let terminal = try terminalOfTarget(call, located)
-    let name = terminal ?? descriptorPath(located.descriptor.rawValue)
+    if let terminal = try terminalOfTarget(call, located) { return try openTerminal(call, terminal, flags, request) }
+    let name = descriptorPath(located.descriptor.rawValue)
     let opened: OwnedDescriptor
     switch located.status.type {
     case S_IFREG, S_IFDIR:
@@ -158,8 +158,13 @@ extension Worker {
     try settle(call, kind, recordName(main), .path(path), verdict, isPlainRead: main != .write)
   }
 
+  private struct Terminal {
+    let path: [UInt8]
+    let device: UInt64
+  }
+
   /// `/dev/tty` is the target's controlling terminal, which the supervisor doesn't have: the terminal's own device is opened in its place.
-  private func terminalOfTarget(_ call: TrappedCall, _ located: borrowing Located) throws(CallFailure) -> [UInt8]? {
+  private func terminalOfTarget(_ call: TrappedCall, _ located: borrowing Located) throws(CallFailure) -> Terminal? {
     guard located.status.isCharacterDevice, located.status.specialDevice == ash_makedev(5, 0) else { return nil }
     guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "stat"), limit: 4096) else { throw .errno(ENXIO) }
     // Behind the name in parentheses: state ppid pgrp session tty_nr (proc_pid_stat(5)).
@@ -178,10 +183,32 @@ extension Worker {
     default:
       throw .errno(ENXIO)
     }
-    guard let status = try? linkStatus(at: AT_FDCWD, path), status.isCharacterDevice, status.specialDevice == ash_makedev(major, minor) else {
-      throw .errno(ENXIO)
+    return Terminal(path: path, device: ash_makedev(major, minor))
+  }
+
+  /// Opens the terminal by its own name; where that is someone else's (after su(1)), which `/dev/tty` doesn't ask, hands on one of the target's own
+  /// descriptors of it.
+  private func openTerminal(_ call: TrappedCall, _ terminal: Terminal, _ flags: CInt, _ request: OpenRequest) throws(CallFailure) -> Answer {
+    let failure: CallFailure
+    if let status = try? linkStatus(at: AT_FDCWD, terminal.path), status.isCharacterDevice, status.specialDevice == terminal.device {
+      do throws(CallFailure) {
+        let opened = try openWaiting(call, terminal.path, flags)
+        return try inject(call, opened, request)
+      } catch {
+        guard error == .errno(EACCES) else { throw error }
+        failure = error
+      }
+    } else {
+      failure = .errno(ENXIO)
     }
-    return path
+    for number: CInt in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255] {
+      guard let held = try? takeDescriptor(call, number), let status = try? fileStatus(held), status.isCharacterDevice,
+        status.specialDevice == terminal.device
+      else { continue }
+      let mode = fcntl(held.rawValue, F_GETFL) & O_ACCMODE
+      if mode == O_RDWR || mode == request.flags & O_ACCMODE { return try inject(call, held, request) }
+    }
+    throw failure
   }
 
   private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt) throws(CallFailure) -> OwnedDescriptor {
