@@ -48,7 +48,10 @@ public enum AgentshMain {
       do throws(CommandFailure) { try Output.line(text) } catch { return ExitStatus.failed.rawValue }
       return ExitStatus.success.rawValue
     }
-    let lines = text.split(separator: "\n").map { Messages.printable(String($0)) }
+    // The parser's own word for what every line of ours is about.
+    let lines = text.split(separator: "\n").map { line in
+      Messages.printable(String(line.utf8.starts(with: "Error: ".utf8) ? line.dropFirst("Error: ".utf8.count) : line))
+    }
     Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
     // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.
     return (isWrap ? ExitStatus.failed : ExitStatus.usage).rawValue
@@ -63,9 +66,30 @@ struct CommandLineParts: Equatable {
   init(_ arguments: [[UInt8]]) {
     let own = arguments.dropFirst()
     let end = own.firstIndex { $0 == [UInt8(ascii: "-"), UInt8(ascii: "-")] }
-    options = own[..<(end ?? own.endIndex)].map(ArgumentText.encode)
+    options = Self.withGlobalsBehindCommand(own[..<(end ?? own.endIndex)].map(ArgumentText.encode))
     command = end.map { Array(own[($0 + 1)...]) }
   }
 
   var isWrap: Bool { options.first { !$0.utf8.starts(with: "-".utf8) } == "wrap" }
+
+  /// The global options may stand before the command too; the parser knows them as each command's own.
+  private static func withGlobalsBehindCommand(_ options: [String]) -> [String] {
+    var rest = options[...]
+    var globals: [String] = []
+    while let option = rest.first {
+      if option == "--json" || option.utf8.starts(with: "--server=".utf8) {
+        globals.append(option)
+        rest = rest.dropFirst()
+      } else if option == "--server", rest.count > 1 {
+        globals += rest.prefix(2)
+        rest = rest.dropFirst(2)
+      } else {
+        break
+      }
+    }
+    guard !globals.isEmpty else { return options }
+    let isGroup = rest.first == "policy" || rest.first == "audit"
+    let words = rest.prefix(isGroup ? 2 : 1)
+    return words + globals + rest.dropFirst(words.count)
+  }
 }

@@ -19,6 +19,12 @@ public struct ReceivedSignal: Sendable, Equatable {
   /// The kernel sent it (si_code SI_KERNEL and other positive codes): a key on the terminal, a hang-up. Such a signal goes to the
   /// whole foreground process group by itself.
   public let isFromKernel: Bool
+
+  public init(number: Int32, sender: Int32, isFromKernel: Bool) {
+    self.number = number
+    self.sender = sender
+    self.isFromKernel = isFromKernel
+  }
 }
 
 /// What happened to a child.

@@ -122,7 +122,7 @@ struct PolicyTestCommand: AgentshCommand {
     }
     guard let program = words.first else { throw CommandFailure(.usage, "--command names no program") }
     let candidates = ProgramSearch.candidates(program, path: context.start.variable("PATH"))
-    let found = ProgramSearch.existing(candidates).first ?? (program.contains(UInt8(ascii: "/")) ? program : Paths.joined(Array("/usr/bin".utf8), program))
+    let found = ProgramSearch.existing(program, candidates).first ?? (program.contains(UInt8(ascii: "/")) ? program : Paths.joined(Array("/usr/bin".utf8), program))
     let canonical: [UInt8]
     do throws(SyscallError) { canonical = try CanonicalPath.resolve(found, following: true) } catch {
       throw CommandFailure(.no, "\(displayEscaped(found)): \(error.errno)")

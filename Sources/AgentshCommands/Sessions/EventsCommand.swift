@@ -25,9 +25,18 @@ struct EventsCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    if context.requestedServer(server.server) == nil, !context.installation.hasServer {
-      try printEmbedded(context)
+    // A session of embedded mode is the user's own, whether or not a server is set up too.
+    if let session, server.server == nil, let record = Self.embeddedRecord(session, context) {
+      if follow { throw CommandFailure(.usage, "--follow needs a server; `tail -f \(displayEscaped(record))` does it for an embedded session") }
+      try RecordFile.forEachLine(record) { line throws(CommandFailure) in
+        if EventText.matches(line, decision: decision, operation: op) { try printLine(line) }
+      }
       return .success
+    }
+    if context.requestedServer(server.server) == nil, !context.installation.hasServer {
+      throw CommandFailure(
+        .no, "there is no record of \(session.map { "a session " + displayEscaped($0) } ?? "any session") here, and no server is set up",
+        "the records of embedded sessions are found by their whole id; name the server with --server where there is one")
     }
     let client = try ControlClient.connect(to: context.serverSocket(server))
     var id: String?
@@ -51,25 +60,11 @@ struct EventsCommand: AgentshCommand {
     try Output.line(output.json ? line : Array(EventText.line(line).utf8))
   }
 
-  /// The record of an embedded session, which lies with the user's own files.
-  private func printEmbedded(_ context: Context) throws(CommandFailure) {
-    guard let session else { throw CommandFailure(.usage, "name a session: there is no server here that knows them all") }
-    guard !session.utf8.contains(UInt8(ascii: "/")), session.utf8.first != UInt8(ascii: ".") else {
-      throw CommandFailure(.usage, "\(displayEscaped(session)) is no session's id")
-    }
-    if follow { throw CommandFailure(.usage, "--follow needs a server; `tail -f` does it for the record of an embedded session") }
-    let caller = try EmbeddedCaller(context)
-    let path = Paths.joined(EmbeddedCaller.recordDirectory(state: EmbeddedCaller.stateDirectory(context, home: caller.home)), "\(session).jsonl")
-    do throws(CommandFailure) {
-      try RecordFile.forEachLine(path) { line throws(CommandFailure) in
-        if EventText.matches(line, decision: decision, operation: op) { try printLine(line) }
-      }
-    } catch {
-      guard !Paths.exists(path) else { throw error }
-      throw CommandFailure(
-        .no, "there is no record of a session \(displayEscaped(session)) at \(displayEscaped(path)), and no server is set up here",
-        "name the server with --server where there is one")
-    }
+  /// The record of an embedded session of this user, where there is one with that id.
+  private static func embeddedRecord(_ session: String, _ context: Context) -> [UInt8]? {
+    guard session.utf8.count == 36, !session.utf8.contains(UInt8(ascii: "/")), let caller = try? EmbeddedCaller(context) else { return nil }
+    let path = Paths.joined(caller.recordPlace, "\(session).jsonl")
+    return (try? linkStatus(at: AT_FDCWD, path)) == nil ? nil : path
   }
 }
 

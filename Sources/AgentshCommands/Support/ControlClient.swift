@@ -122,7 +122,7 @@ enum ServerProblems {
       CommandFailure(.failed, "not permitted: \(reason)", "the administrator assigns policies to users in agentshd.yaml (assignments, admins)")
     case .limitReached:
       CommandFailure(.failed, "limit reached: \(reason)", "see the sessions with `agentsh ps`, end one with `agentsh stop ID`")
-    case .unknownSession: CommandFailure(.failed, "no such session: \(reason)", "see the sessions with `agentsh ps --all`")
+    case .unknownSession: CommandFailure(.no, "no such session: \(reason)", "see the sessions with `agentsh ps --all`")
     case .invalidParameter: CommandFailure(.failed, "the server refuses the request: \(reason)")
     case .hostCannotEnforce:
       CommandFailure(.failed, "this host can't enforce the policy: \(reason)", "`agentsh detect` shows what is there and what is missing")

@@ -78,8 +78,7 @@ final class EmbeddedServer {
     reply = WrapReply(
       session: id, policy: policy.name, notifySocket: directory.socketPath(.notify), signalSocket: directory.socketPath(.signal),
       ptraceSocket: directory.socketPath(.ptrace), token: token, filter: filter.instructions,
-      environment: EnvironmentPlan(policy.policy.environment), warnings: policy.policy.notEnforced.map { "not enforced: \($0)" },
-      record: recordPath)
+      environment: EnvironmentPlan(policy.policy.environment), record: recordPath)
     try waitUntilReady()
   }
 
@@ -279,16 +278,11 @@ struct EmbeddedCaller {
       throw CommandFailure(.failed, "/proc is needed: \(error)")
     }
     runtimeDirectory = Self.directory(context, "XDG_RUNTIME_DIR") ?? Array("/tmp".utf8)
-    stateDirectory = Self.stateDirectory(context, home: home)
+    stateDirectory = Self.directory(context, "XDG_STATE_HOME") ?? Paths.joined(home, ".local/state")
   }
 
-  /// The directory of a user's state: XDG_STATE_HOME, else `~/.local/state` (XDG Base Directory Specification).
-  static func stateDirectory(_ context: Context, home: [UInt8]) -> [UInt8] {
-    directory(context, "XDG_STATE_HOME") ?? Paths.joined(home, ".local/state")
-  }
-
-  /// Where the records of a user's embedded sessions are.
-  static func recordDirectory(state: [UInt8]) -> [UInt8] { Paths.joined(state, "agentsh/sessions") }
+  /// Where the records of this user's embedded sessions are: below XDG_STATE_HOME, else `~/.local/state` (XDG Base Directory Specification).
+  var recordPlace: [UInt8] { Paths.joined(stateDirectory, "agentsh/sessions") }
 
   private static func directory(_ context: Context, _ variable: String) -> [UInt8]? {
     guard !context.identity.wasPrivileged, let path = context.start.variable(variable), path.first == UInt8(ascii: "/") else { return nil }
@@ -297,7 +291,7 @@ struct EmbeddedCaller {
 
   /// Makes the directory of records, for this user alone.
   func recordDirectory() throws(CommandFailure) -> [UInt8] {
-    let place = Self.recordDirectory(state: stateDirectory)
+    let place = recordPlace
     do throws(SyscallError) {
       var made: [UInt8] = []
       for part in place.split(separator: UInt8(ascii: "/")) {

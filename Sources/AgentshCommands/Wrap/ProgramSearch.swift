@@ -16,9 +16,12 @@ enum ProgramSearch {
     return directories.map { $0.isEmpty ? name : Paths.joined(Array($0), name) }
   }
 
-  /// Those of the candidates where something is, or where that can't be told: each of the others would only be one more question to the
-  /// supervisor with the same answer.
-  static func existing(_ candidates: [[UInt8]]) -> [[UInt8]] { candidates.filter(exists) }
+  /// Those of the candidates where something is: each of the others would only be one more question to the supervisor with the same
+  /// answer. Like a shell's search it takes a directory that can't be entered for one without the program; a path of the user's own
+  /// choice is left to execve(2), which says what is wrong with it.
+  static func existing(_ name: [UInt8], _ candidates: [[UInt8]]) -> [[UInt8]] {
+    name.contains(UInt8(ascii: "/")) ? candidates.filter(exists) : candidates.filter { (try? checkAccess($0, F_OK)) != nil }
+  }
 
   /// Whether there is a file; final links are followed.
   static func exists(_ path: [UInt8]) -> Bool {

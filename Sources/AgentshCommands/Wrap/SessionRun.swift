@@ -55,10 +55,12 @@ struct SessionRun: ~Copyable {
       let ready = try waitForAny(
         [
           signals.rawValue, isReporting ? child.reportDescriptor : -1, isSupervisorGone ? -1 : supervisor.rawValue,
-          embedded?.channelDescriptor ?? -1,
+          embedded?.channelDescriptor ?? -1, ending == nil ? child.pidfd.descriptor.rawValue : -1,
         ], deadline: min(continuation, patience))
       if ready[1] { takeReport() }
       if ready[0] { try takeSignals() }
+      // SIGCHLD tells of stops too, and need not come where something else in the process takes signals.
+      if ready[4] { try reapChildren() }
       if ready[2] { takeMessages() }
       if ready[3] { embedded?.serve() }
       if continuation.hasPassed { continueCommand() }

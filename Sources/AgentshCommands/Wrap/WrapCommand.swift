@@ -69,13 +69,13 @@ struct WrapCommand: AgentshCommand {
       session: reply.session)
     Messages.say(environment.notes)
     if !quiet { Messages.say(reply.warnings.map { "warning: " + Messages.printable($0) }) }
-    let candidates = ProgramSearch.existing(ProgramSearch.candidates(program, path: environment["PATH"]))
+    let candidates = ProgramSearch.existing(program, ProgramSearch.candidates(program, path: environment["PATH"]))
     guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
 
     let request = LaunchRequest(
       filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: keepFd,
       closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID)
-    let outcome = try launch(request, reply: reply, embedded: session.embedded)
+    let outcome = try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
     if case .notExecuted(let errno, let candidate) = outcome.ending {
       if candidates.indices.contains(candidate) {
         let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
@@ -152,31 +152,6 @@ struct WrapCommand: AgentshCommand {
       "running: \(session.session) \(session.name.map { Messages.printable($0) + " " } ?? "")\(Messages.printable(session.command.joined(separator: " ")))"
     }
     return CommandFailure(failure.status, lines: failure.lines.prefix(1) + lines + failure.lines.dropFirst())
-  }
-
-  private func launch(_ request: LaunchRequest, reply: WrapReply, embedded: EmbeddedServer?) throws(CommandFailure) -> SessionOutcome {
-    do {
-      // Blocked around the clone only, so that Ctrl-C ends a handshake that hangs; the child unblocks them for the command.
-      let mask = try LauncherSignals.block()
-      var child = try LauncherChild.start(request, restoring: mask)
-      try LauncherSignals.restore(mask)
-      let handshake: Handshake.Completed
-      do throws(CommandFailure) { handshake = try Handshake(reply: reply, embedded: embedded).perform(&child) } catch {
-        child.kill()
-        throw error
-      }
-      try? refuseTracing()
-      _ = try LauncherSignals.block()
-      let signals = try LauncherSignals.open()
-      let nonce = handshake.nonce
-      try child.go(nonce: nonce)
-      var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded)
-      return try run.finish()
-    } catch let error as CommandFailure {
-      throw error
-    } catch {
-      throw CommandFailure(.failed, "the command was not started: \(error)")
-    }
   }
 
   private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {

@@ -1,0 +1,35 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+
+/// From a session that is open to a command that has ended.
+enum SessionLaunch {
+  /// Starts the command behind its filter, hands it to the supervisor, and stays with it to its end.
+  ///
+  /// A failure up to the hand-over kills the child: nothing runs unsupervised because something went wrong.
+  static func run(_ request: LaunchRequest, reply: WrapReply, embedded: EmbeddedServer?) throws(CommandFailure) -> SessionOutcome {
+    do {
+      // Blocked around the clone only, so that Ctrl-C ends a handshake that hangs; the child unblocks them for the command.
+      let mask = try LauncherSignals.block()
+      var child = try LauncherChild.start(request, restoring: mask)
+      try LauncherSignals.restore(mask)
+      let handshake: Handshake.Completed
+      do throws(CommandFailure) { handshake = try Handshake(reply: reply, embedded: embedded).perform(&child) } catch {
+        child.kill()
+        throw error
+      }
+      embedded?.removeSockets()
+      // From now on other processes of the same user are kept out: what runs in a session is one of them.
+      try refuseTracing()
+      _ = try LauncherSignals.block()
+      let signals = try LauncherSignals.open()
+      let nonce = handshake.nonce
+      try child.go(nonce: nonce)
+      var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded)
+      return try run.finish()
+    } catch let error as CommandFailure {
+      throw error
+    } catch {
+      throw CommandFailure(.failed, "the command was not started: \(error)")
+    }
+  }
+}

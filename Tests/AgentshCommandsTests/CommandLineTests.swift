@@ -1,0 +1,107 @@
+import ArgumentParser
+import Testing
+
+@testable import AgentshCommands
+
+struct CommandLineTests {
+  @Test func everyByteOfAnArgumentComesBackAsItWas() {
+    var random = Repeatable(seed: 7)
+    for _ in 0..<5000 {
+      let length = Int.random(in: 0..<12, using: &random)
+      var argument = (0..<length).map { _ in UInt8.random(in: 1...255, using: &random) }
+      // Pieces of the range that carries bytes, and of others.
+      if Bool.random(using: &random) { argument += bytes("\u{10FF41}é\u{10FFFF}") }
+      if Bool.random(using: &random) { argument.insert(contentsOf: bytes("日本"), at: argument.count / 2) }
+      #expect(ArgumentText.decode(ArgumentText.encode(argument)) == argument)
+    }
+  }
+
+  @Test func wellFormedTextIsNotTouched() {
+    #expect(ArgumentText.encode(bytes("grüße")) == "grüße")
+  }
+
+  @Test func whatFollowsTheFirstDoubleDashBelongsToTheCommandByteForByte() {
+    let parts = CommandLineParts([bytes("agentsh"), bytes("wrap"), bytes("--quiet"), bytes("--"), [0xFF, 0xFE], bytes("--"), bytes("--quiet")])
+    #expect(parts.options == ["wrap", "--quiet"])
+    #expect(parts.command == [[0xFF, 0xFE], bytes("--"), bytes("--quiet")])
+    #expect(parts.isWrap)
+  }
+
+  @Test func withoutADoubleDashThereIsNoCommand() {
+    #expect(CommandLineParts([bytes("agentsh"), bytes("ps")]).command == nil)
+    #expect(CommandLineParts([bytes("agentsh"), bytes("wrap"), bytes("--")]).command == [])
+    #expect(CommandLineParts([]).options == [])
+  }
+
+  @Test(arguments: [
+    (["--server", "/s", "ps"], ["ps", "--server", "/s"]),
+    (["--json", "policy", "check", "f"], ["policy", "check", "--json", "f"]),
+    (["--server=/s", "--json", "audit", "verify", "f"], ["audit", "verify", "--server=/s", "--json", "f"]),
+    (["ps", "--all"], ["ps", "--all"]),
+    (["--version"], ["--version"]),
+    (["--server"], ["--server"]),
+  ])
+  func globalOptionsMayStandBeforeTheCommand(_ given: [String], _ expected: [String]) {
+    #expect(CommandLineParts([bytes("agentsh")] + given.map { bytes($0) }).options == expected)
+  }
+
+  @Test(arguments: [
+    ("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("500ms", 500), ("2d", 172_800_000), ("1h1m1s1ms", 3_661_001),
+  ])
+  func aTimeIsANumberWithAUnit(_ text: String, _ milliseconds: Int) {
+    #expect(TimeSpan(argument: text)?.milliseconds == milliseconds)
+  }
+
+  @Test(arguments: ["", "10", "s", "-1s", "1.5s", "0s", "1s1s", "1m1h", "10 m", "1w", "9999999999999999999s", "9223372036854775807d", "367d", "10M"])
+  func anythingElseIsNoTime(_ text: String) {
+    #expect(TimeSpan(argument: text) == nil)
+  }
+
+  @Test(arguments: [
+    ["wrap", "--standalone", "--server", "/s"], ["wrap", "--timeout", "soon"], ["wrap", "--env", "=x"], ["wrap", "--keep-fd", "-1"],
+    ["wrap", "--standalone", "--policy", "p", "--policy-file", "f"], ["wrap", "--no-such-option"], ["nothing"], ["policy", "nothing"],
+  ])
+  func aWrongCommandLineIsRefused(_ options: [String]) {
+    #expect(throws: (any Error).self) { try RootCommand.parseAsRoot(options) }
+  }
+
+  @Test func everyFailureOfWrapItselfIs125AndOfOthers64() {
+    let context = contextForTests()
+    #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("wrap"), bytes("--bogus"), bytes("--"), bytes("true")]), context) == 125)
+    #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("wrap")]), context) == 125)
+    #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("ps"), bytes("--bogus")]), context) == 64)
+  }
+}
+
+struct ContextTests {
+  @Test func aSetuidInstallationListensToNoServerNamedByItsCaller() {
+    let options = ArgumentBytes(bytes: bytes("/tmp/evil.sock"))
+    let plain = contextForTests(environment: ["AGENTSH_SERVER=/tmp/other.sock"])
+    #expect(plain.requestedServer(options) == bytes("/tmp/evil.sock"))
+    #expect(plain.requestedServer(nil) == bytes("/tmp/other.sock"))
+    let setuid = contextForTests(privileged: true, environment: ["AGENTSH_SERVER=/tmp/other.sock"])
+    #expect(setuid.requestedServer(options) == nil)
+    #expect(setuid.requestedServer(nil) == nil)
+  }
+
+  @Test(arguments: [("1000", UInt32?.some(1000)), ("0", 0), ("-1", nil), ("4294967295", nil), ("x", nil), ("", nil), ("007", nil)])
+  func sudoUIDIsAClaimOfRootAlone(_ text: String, _ expected: UInt32?) {
+    #expect(contextForTests(uid: 0, environment: ["SUDO_UID=\(text)"]).sudoUID == expected)
+    #expect(contextForTests(uid: 1000, environment: ["SUDO_UID=\(text)"]).sudoUID == nil)
+    #expect(contextForTests(uid: 0, privileged: true, environment: ["SUDO_UID=\(text)"]).sudoUID == nil)
+  }
+
+  @Test(arguments: [
+    ("control_socket: /a/b.sock\n", "/a/b.sock"), ("# x\nlog_dir: /l\ncontrol_socket:   \"/a b\"  # c\n", "/a b"),
+    ("control_socket: '/q'\n", "/q"), ("control_socket:\t/t # comment", "/t"), ("control_socket: relative\n", nil), ("  control_socket: /nested\n", nil),
+    ("", nil), ("control_socket:", nil), ("control_socket: /r\r\n", "/r"),
+  ])
+  func theControlSocketIsReadFromTheServersConfiguration(_ text: String, _ expected: String?) {
+    #expect(Installation.controlSocket(in: bytes(text)) == expected.map { bytes($0) })
+  }
+
+  @Test(arguments: [("/opt/x/etc\n", "/opt/x/etc"), ("", "/etc"), ("relative\n", "/etc"), ("/a\n/b\n", "/a")])
+  func aRelocatedInstallationNamesItsConfiguration(_ note: String, _ expected: String) {
+    #expect(Installation.configurationDirectory(bytes(note)) == bytes(expected))
+  }
+}

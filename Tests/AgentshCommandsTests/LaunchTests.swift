@@ -1,0 +1,95 @@
+import AgentshProtocol
+import AgentshSystem
+import Glibc
+import Testing
+
+@testable import AgentshCommands
+
+/// The launch against a supervisor that is a thread of the same process. Each runs in a process of its own, since the launcher blocks
+/// signals and reaps whatever child it has.
+struct LaunchTests {
+  @Test func theCommandsOwnStatusComesBack() async {
+    await #expect(processExitsWith: .exitCode(7)) { try FakeSupervisor.run(["/bin/sh", "-c", "exit 7"]) }
+  }
+
+  @Test func theCommandsSignalComesBack() async {
+    await #expect(processExitsWith: .success) {
+      let outcome = try FakeSupervisor.outcome(["/bin/sh", "-c", "kill -USR1 $$"])
+      #expect(outcome.ending == .killed(signal: SIGUSR1, dumpedCore: false))
+    }
+  }
+
+  @Test func aCommandThatIsNotThereIsReportedByItsErrno() async {
+    await #expect(processExitsWith: .success) {
+      let outcome = try FakeSupervisor.outcome(["/nonexistent/program"])
+      #expect(outcome.ending == .notExecuted(errno: ENOENT, candidate: 0))
+      #expect(outcome.summary != nil)
+    }
+  }
+
+  @Test func candidatesAreTriedInOrderAndARefusalIsRemembered() async {
+    await #expect(processExitsWith: .success) {
+      let outcome = try FakeSupervisor.outcome(["program"], candidates: ["/nonexistent/program", "/etc/passwd", "/nonexistent/other"])
+      #expect(outcome.ending == .notExecuted(errno: EACCES, candidate: 1))
+    }
+    await #expect(processExitsWith: .exitCode(4)) {
+      try FakeSupervisor.run(["sh", "-c", "exit 4"], candidates: ["/nonexistent/sh", "/bin/sh"])
+    }
+  }
+
+  @Test func aRefusedHandshakeRunsNothing() async {
+    await #expect(processExitsWith: .success) {
+      let place = try makeTemporaryDirectory(bytes("/tmp/agentsh-test.XXXXXX"))
+      let proof = Paths.joined(place, "ran")
+      #expect(throws: CommandFailure.self) {
+        _ = try FakeSupervisor.outcome(["/bin/sh", "-c", "echo > \(String(decoding: proof, as: UTF8.self))"], behaviour: .refuses)
+      }
+      // The child is dead, or has never lived: wait for its end, not for a time.
+      while let (_, _) = try nextChildChange() {}
+      #expect(!Paths.exists(proof))
+      try removeName(place, isDirectory: true)
+    }
+  }
+
+  @Test func aWrongNonceRunsNothing() async {
+    await #expect(processExitsWith: .success) {
+      let outcome = try FakeSupervisor.outcome(["/bin/sh", "-c", "exit 0"], behaviour: .deniesNonce)
+      #expect(outcome.ending == .notExecuted(errno: EPERM, candidate: -1))
+    }
+  }
+
+  @Test func aSupervisorThatGoesTakesTheCommandWithIt() async {
+    await #expect(processExitsWith: .success) {
+      let outcome = try FakeSupervisor.outcome(["/bin/sleep", "1000"], behaviour: .leavesAfterStart)
+      #expect(outcome.ending == .killed(signal: SIGKILL, dumpedCore: false))
+      #expect(outcome.lostSupervisor)
+    }
+  }
+
+  @Test func theCommandInheritsStandardDescriptorsAndThoseThatAreNamed() async {
+    await #expect(processExitsWith: .exitCode(1)) {
+      let file = try openAt(AT_FDCWD, bytes("/dev/null"), flags: O_RDONLY)
+      let kept = fcntl(file.rawValue, F_DUPFD, 20)
+      let other = fcntl(file.rawValue, F_DUPFD, 30)
+      #expect(kept == 20 && other == 30)
+      // Only the named one is there: status 1 = the first test holds and the second doesn't.
+      try FakeSupervisor.run(["/bin/sh", "-c", "test -e /proc/self/fd/20 || exit 2; test -e /proc/self/fd/30"], kept: [20])
+    }
+  }
+
+  @Test func aClosedStandardDescriptorIsClosedForTheCommand() async {
+    await #expect(processExitsWith: .exitCode(1)) {
+      try FakeSupervisor.run(["/bin/sh", "-c", "test -e /proc/$$/fd/0"], closed: 1)
+    }
+  }
+
+  @Test func whatWasIgnoredStaysIgnoredAndTheMaskIsAsItWas() async {
+    await #expect(processExitsWith: .success) {
+      _ = signal(SIGHUP, SIG_IGN)
+      let outcome = try FakeSupervisor.outcome([
+        "/bin/sh", "-c", "grep -q '^SigIgn:.*[13579bdf]$' /proc/self/status && grep -q '^SigBlk:[[:space:]]*0*$' /proc/self/status",
+      ])
+      #expect(outcome.ending == .exited(0))
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import AgentshProtocol
+import AgentshSystem
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import AgentshCommands
+
+struct ExitStatusTests {
+  @Test(arguments: [
+    (ENOENT, false, AgentshCommands.ExitStatus.notFound), (ENOTDIR, false, .notFound), (ENOENT, true, .notExecutable), (EACCES, true, .notExecutable),
+    (EPERM, true, .notExecutable), (ENOEXEC, true, .notExecutable), (E2BIG, true, .notExecutable), (ELOOP, false, .notExecutable),
+  ])
+  func anExecThatFailedIs126Or127(_ errno: Int32, _ exists: Bool, _ expected: AgentshCommands.ExitStatus) {
+    #expect(CommandEnding.status(ofFailedExec: errno, exists: exists) == expected)
+  }
+
+  @Test func anEndingIsToldAsWaitWouldTellIt() {
+    #expect(CommandEnding.exited(7).waitStatus == 7 << 8)
+    #expect(CommandEnding.killed(signal: SIGTERM, dumpedCore: false).waitStatus == SIGTERM)
+    #expect(CommandEnding.killed(signal: SIGSEGV, dumpedCore: true).waitStatus == SIGSEGV | 0x80)
+    #expect(CommandEnding.notExecuted(errno: ENOENT, candidate: 0).waitStatus == 127 << 8)
+    #expect(CommandEnding(.stopped(signal: SIGTSTP)) == nil)
+    #expect(CommandEnding(.continued) == nil)
+  }
+}
+
+struct SignalForwardingTests {
+  @Test(arguments: [SIGINT, SIGQUIT, SIGTSTP, SIGHUP, SIGWINCH, SIGTTIN, SIGTTOU])
+  func aKeyOnTheTerminalReachesTheCommandByItself(_ number: Int32) {
+    #expect(!SignalForwarding.shouldForward(ReceivedSignal(number: number, sender: 0, isFromKernel: true), own: 10))
+    #expect(SignalForwarding.shouldForward(ReceivedSignal(number: number, sender: 99, isFromKernel: false), own: 10))
+  }
+
+  @Test func anAlarmThatWasSetBeforehandIsTheCommands() {
+    #expect(SignalForwarding.shouldForward(ReceivedSignal(number: SIGALRM, sender: 0, isFromKernel: true), own: 10))
+  }
+
+  @Test func whatTheLauncherDoesToItselfIsItsOwn() {
+    #expect(!SignalForwarding.shouldForward(ReceivedSignal(number: SIGPIPE, sender: 10, isFromKernel: false), own: 10))
+  }
+}
+
+struct ReportTests {
+  private func summary(refused: Int) -> SessionSummary {
+    SessionSummary(refused: refused, audited: 0, allowed: 0, durationMilliseconds: 1, ending: .exited(0))
+  }
+
+  @Test func oneLineSaysHowManyWereRefusedAndHowToSeeThem() {
+    #expect(SessionReport.line(summary(refused: 0), session: "id") == nil)
+    #expect(SessionReport.line(summary(refused: 1), session: "id") == "1 operation was refused; see: agentsh events id --decision deny")
+    #expect(SessionReport.line(summary(refused: 3), session: "id") == "3 operations were refused; see: agentsh events id --decision deny")
+  }
+
+  @Test func aSummaryNamesItsSessionEvenWhenTheSupervisorGaveNone() {
+    let without = SessionReport.json(SessionOutcome(ending: .exited(3), summary: nil), session: "id")
+    #expect(without["session"] == .string("id"))
+    #expect(without["wait_status"] == .integer(768))
+    #expect(SessionReport.json(SessionOutcome(ending: .exited(3), summary: summary(refused: 2)), session: "id")["refused"] == .integer(2))
+  }
+
+  @Test(arguments: [
+    "{\"seq\":1,\"time\":\"2026-01-02T03:04:05.678901234Z\",\"op\":\"file.write\",\"path\":\"/a\\u001b[31m\\nb\",\"decision\":\"deny\",\"rule\":\"r\\u0007\"}",
+    "{\"op\":\"exec\",\"command\":[\"sh\",\"-c\",\"\\u001b]0;x\\u0007\"],\"message\":\"\\u202e\"}", "no json \u{1b}[2J", "{\"op\":3}", "[]", "",
+  ])
+  func noLineOfARecordActsOnATerminal(_ line: String) {
+    let text = EventText.line(bytes(line))
+    #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F && $0.value != 0x202E })
+  }
+
+  @Test func anEventTellsWhenWhatAndWhy() {
+    let line = bytes("{\"time\":\"2026-01-02T03:04:05.678901234Z\",\"pid\":7,\"op\":\"file.write\",\"path\":\"/etc/x\",\"decision\":\"deny\",\"rule\":\"no-etc\"}")
+    #expect(EventText.line(line) == "03:04:05.678 deny  file.write  [7] /etc/x (no-etc)")
+    #expect(EventText.matches(line, decision: "deny", operation: "file.write"))
+    #expect(!EventText.matches(line, decision: "allow", operation: nil))
+    #expect(!EventText.matches(line, decision: nil, operation: "exec"))
+  }
+
+  @Test func bytesThatTheTextCouldNotHoldAreShownWhole() {
+    let line = bytes("{\"op\":\"file.read\",\"path\":\"/\u{FFFD}\",\"path_b64\":\"\(Base64.encode([0x2F, 0xFF]))\"}")
+    #expect(EventText.line(line).contains("/\\xff"))
+  }
+
+  @Test func columnsLineUp() {
+    #expect(Table.lines(["A", "B"], [["long", "x"], ["s", "y"]]) == ["A     B", "long  x", "s     y"])
+    #expect(Table.lines(["A"], []) == ["A"])
+  }
+
+  @Test(arguments: [
+    ControlError.notPermitted(reason: "R"), .limitReached(reason: "R"), .unknownSession(reason: "R"), .hostCannotEnforce(reason: "R"),
+  ])
+  func anErrorGivesTheReasonAndTheNextStep(_ error: ControlError) {
+    let failure = ServerProblems.explain(error)
+    #expect(failure.lines.count == 2)
+    #expect(failure.lines.first?.contains("R") == true)
+  }
+
+  @Test func aReasonFromOutsideCantActOnTheTerminal() {
+    let failure = ServerProblems.explain(.notPermitted(reason: "a\u{1b}[31m\nagentsh: forged \\x41"))
+    #expect(failure.lines.allSatisfy { !$0.contains("\u{1b}") && !$0.contains("\n") })
+    #expect(failure.lines.first?.contains("\\x41") == true)
+    #expect(failure.lines.first?.contains("\\\\x41") == false)
+  }
+
+  @Test func aServerThatIsNotThereIsNamedWithTheReason() {
+    #expect(throws: CommandFailure.self) { _ = try ControlClient.connect(to: bytes("/nonexistent/control.sock")) }
+    let failure = ServerProblems.noServer(at: bytes("/x"), SyscallError("connect", .connectionRefused))
+    #expect(failure.lines.first == "no server answers at /x (connection refused). Is agentshd running?")
+  }
+}
