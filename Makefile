@@ -15,7 +15,7 @@ JOBS ?= $(shell nproc)
 
 # Statically linked Swift runtime, no RUNPATH; BIND_NOW is in Package.swift. scripts/check-elf reads it back from the programs.
 SWIFT_BUILD = swift build -j $(JOBS)
-RELEASE_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xswiftc -no-toolchain-stdlib-rpath
+RELEASE_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xswiftc -no-toolchain-stdlib-rpath -Xlinker -s
 PROGRAMS = agentsh agentshd agentsh-supervisor
 BIN = .build/release
 
