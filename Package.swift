@@ -14,7 +14,11 @@ let hardenedC: [CSetting] = [
   .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong", "-fno-strict-overflow"]),
 ]
 /// No lazy binding, no writable relocations, no RUNPATH (the rest of that is on the command line, see the Makefile).
-let hardenedLink: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro"])]
+let hardenedLink: [LinkerSetting] = [
+  .unsafeFlags([
+    "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--exclude-libs", "-Xlinker", "ALL", "-Xlinker", "--gc-sections",
+  ])
+]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
