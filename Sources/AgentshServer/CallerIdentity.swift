@@ -1,5 +1,6 @@
 internal import AgentshProtocol
 internal import AgentshSystem
+import Glibc
 import SystemPackage
 
 /// The process at the other end of a control connection, as the kernel pinned it when it connected.
@@ -40,12 +41,27 @@ struct ControlCaller: Sendable {
   init(of peer: ControlPeer, socket: borrowing UnixSocket, in hierarchy: CgroupHierarchy?) throws(SyscallError) {
     self.peer = peer
     groups = try peerGroups(of: socket.descriptor)
+    if Self.isSupervisor(peer) {
+      inside = "of supervisor \(peer.credentials.pid)"
+      return
+    }
     guard let hierarchy else {
       inside = nil
       return
     }
     let membership = try ProcessIdentity.read("cgroup", of: peer.pidfd)
     inside = hierarchy.session(inMembership: membership).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// What a session's processes connect to, their supervisor connects for them: to the kernel it is the peer then, and it lives in no session's group.
+  /// It is known by its program, which no target can change, and which an upgrade may have unlinked; anybody else who runs that is harmed by
+  /// it no more than by asking from inside.
+  private static func isSupervisor(_ peer: ControlPeer) -> Bool {
+    guard let path = try? ProcessIdentity.readLink("exe", of: peer.pidfd) else {
+      // Not readable without privilege, as the supervisor is not dumpable: then a server's own child is taken for one.
+      return (try? ProcessIdentity.parentID(of: peer.pidfd)) == getpid()
+    }
+    return String(decoding: path, as: UTF8.self).split(separator: "/").last?.hasPrefix("agentsh-supervisor") ?? false
   }
 
   func identity() throws(SyscallError) -> CallerIdentity { try CallerIdentity(of: peer, groups: groups) }
