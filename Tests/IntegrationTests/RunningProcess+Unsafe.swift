@@ -102,6 +102,15 @@ final class RunningProcess {
     }
   }
 
+  /// Whether standard output holds `text` before it ends or the time is over.
+  func says(_ text: String, milliseconds: Int64) -> Bool {
+    let deadline = Deadline.after(milliseconds: milliseconds)
+    while !outputSoFar.contains(text) {
+      if !read(until: deadline) { return outputSoFar.contains(text) }
+    }
+    return true
+  }
+
   /// Reads what comes next from either pipe; false when both have ended or the deadline passed.
   private func read(until deadline: Deadline) -> Bool {
     guard !(outputEnded && errorsEnded) else { return false }
@@ -186,3 +195,9 @@ func names(in directory: String) -> [String] {
 
 /// Between two looks at something that tells of no event.
 func pause(milliseconds: Int32) { poll(nil, 0, milliseconds) }
+
+/// Whether a child has ended; it stays to be reaped.
+func childHasEnded(_ process: Int32) -> Bool {
+  var information = unsafe siginfo_t()
+  return unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo == SIGCHLD
+}

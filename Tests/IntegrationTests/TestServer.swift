@@ -49,17 +49,21 @@ final class TestServer {
     }
     let command = ["\(directory)/bin/agentshd", "--config", "\(directory)/etc/agentshd.yaml"]
     let without = withoutCapabilities.map { "-\($0)" }.joined(separator: ",")
-    process = try RunningProcess(without.isEmpty ? command : ["setpriv", "--bounding-set", without, "--inh-caps", without] + command)
+    // Its messages go to a file: nobody reads a pipe while the test is busy.
+    let redirected = ["sh", "-c", "exec \"$@\" 2>\(directory)/stderr", "sh"]
+    process = try RunningProcess(
+      redirected + (without.isEmpty ? [] : ["setpriv", "--bounding-set", without, "--inh-caps", without]) + command)
     // Ready when it takes connections.
     let deadline = Deadline.after(milliseconds: 10_000)
     let path = Array("\(directory)/run/control.sock".utf8)
     while (try? UnixSocket.connect(to: path)) == nil {
-      try #require(!deadline.hasPassed && kill(process.pid, 0) == 0, "agentshd did not start: \(process.errorsSoFar)")
+      try #require(!deadline.hasPassed && kill(process.pid, 0) == 0, "agentshd did not start: \((try? content("\(directory)/stderr")) ?? "")")
       pause(milliseconds: 5)
     }
   }
 
   deinit {
+    if childHasEnded(process.pid) { Issue.record("agentshd ended by itself: \((try? content("\(directory)/stderr")) ?? "")") }
     kill(process.pid, SIGTERM)
     _ = try? process.finish(milliseconds: 10_000)
     _ = try? run(["rm", "-rf", directory])

@@ -22,7 +22,8 @@ import Testing
     #expect(try server.wrap(["/nonexistent/program"]).status == 127)
     #expect(try server.wrap(["no-such-program-anywhere"]).status == 127)
     #expect(try server.wrap(["id"]).status == 126)
-    #expect(try server.wrap(["/etc/hostname"]).status == 126)
+    try write("not a program\n", to: "\(server.project(server.firstUser))/plain", owner: server.firstUser)
+    #expect(try server.wrap(["./plain"]).status == 126)
   }
 
   @Test(arguments: [SIGTERM, SIGKILL, SIGINT, SIGHUP, SIGUSR1])

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 
 root = os.path.realpath(sys.argv[1])
 os.chdir(root)
@@ -226,11 +227,11 @@ def race(attempts=3000):
     if leaks:
         return SECRET
     # With no permitted read at all nothing was raced.
-    return f"unchanged" if reads else "no read"
+    return "unchanged" if reads else "no read"
 
 
-def race_memory(attempts=3000):
-    """A sibling thread rewrites the path in memory while the call is being decided."""
+def race_memory(seconds=4):
+    """A sibling thread rewrites the path in memory while the call is being decided. Goes on until it wins or its time is over."""
     with open("harmless", "w") as file:
         file.write("fine")
     buffer = ctypes.create_string_buffer(64)
@@ -247,7 +248,8 @@ def race_memory(attempts=3000):
     sibling.start()
     leaks = 0
     try:
-        for _ in range(attempts):
+        end = time.monotonic() + seconds
+        while not leaks and time.monotonic() < end:
             fd = libc.syscall(257, -100, buffer, 0, 0)
             if fd >= 0:
                 leaks += os.read(fd, 100).decode() == SECRET
