@@ -22,6 +22,7 @@ public enum AgentshMain {
 
   static func run(_ line: CommandLineParts, _ context: Context) -> Int32 {
     do {
+      if let options = WrapOptions(plain: line.options) { return try WrapSession(options: options, context: context).run().rawValue }
       let parsed = try RootCommand.parseAsRoot(line.options)
       guard let command = parsed as? any AgentshCommand else {
         var other = parsed

@@ -73,6 +73,30 @@ struct CommandLineTests {
   }
 }
 
+struct WrapOptionsTests {
+  /// Whatever the quick reader takes, the parser reads the same.
+  @Test(arguments: [
+    ["wrap"], ["wrap", "--policy", "p"], ["wrap", "--policy=p", "-q"], ["wrap", "--env", "A=b=c", "--env=D", "--env", "E"],
+    ["wrap", "--timeout", "1h30m", "--name", "n", "--cwd", "/x y"], ["wrap", "--standalone", "--policy-file", "f.yaml", "--quiet"],
+    ["wrap", "--summary-json", "-o"], ["wrap", "--summary-json=-o"], ["wrap", "--keep-fd", "3", "--keep-fd", "4"], ["wrap", "--server", "/s", "--server", "/t"],
+    ["wrap", "--name="], ["wrap", "--name", ""], ["wrap", "--env", "A="], ["wrap", "--policy", "p", "--policy", "q"], ["wrap", "--quiet=x"],
+    ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
+    ["wrap", "--timeout=x"], ["wrap", "--env"], ["wrap", "--policy", "--quiet"], ["wrap", "-qq"], ["wrap", "--quiet", "-q"], ["wrap", "--env", "-A=b"],
+  ])
+  func theQuickReaderAndTheParserAgree(_ arguments: [String]) throws {
+    guard let quick = WrapOptions(plain: arguments) else { return }
+    let parsed = try #require(try RootCommand.parseAsRoot(arguments) as? WrapCommand)
+    #expect(parsed.options == quick)
+  }
+
+  @Test func theUsualCommandLinesAreReadQuickly() {
+    #expect(WrapOptions(plain: ["wrap"]) == WrapOptions())
+    #expect(WrapOptions(plain: ["wrap", "--policy", "p", "--cwd=/x", "--quiet"])?.policy == "p")
+    #expect(WrapOptions(plain: ["ps"]) == nil)
+    #expect(WrapOptions(plain: []) == nil)
+  }
+}
+
 struct ContextTests {
   @Test func aSetuidInstallationListensToNoServerNamedByItsCaller() {
     let options = ArgumentBytes(bytes: bytes("/tmp/evil.sock"))

@@ -1,9 +1,4 @@
-internal import AgentshPolicy
-internal import AgentshProtocol
-internal import AgentshSystem
 internal import ArgumentParser
-import Glibc
-import SystemPackage
 
 struct WrapCommand: AgentshCommand {
   static let configuration = CommandConfiguration(
@@ -54,145 +49,22 @@ struct WrapCommand: AgentshCommand {
     if env.contains(where: { CommandEnvironment.Request($0.bytes) == nil }) { throw ValidationError("--env takes NAME or NAME=VALUE") }
   }
 
-  func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    guard let command = context.command, let program = command.first else {
-      throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
-    }
-    // Kept open until this process ends.
-    let summaryFile = try openSummary()?.release()
-    let directory = try enterDirectory()
-    let session = try openSession(context, command: command, cwd: directory)
-    defer { session.embedded?.close() }
-    let reply = session.reply
-    let environment = try CommandEnvironment(
-      inherited: context.start.environment, requests: env.compactMap { CommandEnvironment.Request($0.bytes) }, policy: reply.environment,
-      session: reply.session)
-    Messages.say(environment.notes)
-    if !quiet { Messages.say(reply.warnings.map { "warning: " + Messages.printable($0) }) }
-    let candidates = ProgramSearch.existing(program, ProgramSearch.candidates(program, path: environment["PATH"]))
-    guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
+  func run(in context: Context) throws(CommandFailure) -> ExitStatus { try WrapSession(options: options, context: context).run() }
 
-    let request = LaunchRequest(
-      filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: keepFd,
-      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID)
-    let outcome = try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
-    if case .notExecuted(let errno, let candidate) = outcome.ending {
-      if candidates.indices.contains(candidate) {
-        let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
-        Messages.say(failure.lines)
-        report(outcome, session: reply.session, to: summaryFile, isSilent: true)
-        return failure.status
-      }
-      report(outcome, session: reply.session, to: summaryFile, isSilent: true)
-      return .failed
-    }
-    report(outcome, session: reply.session, to: summaryFile, isSilent: quiet)
-    session.embedded?.close()
-    endLike(outcome.ending)
-  }
-
-  // MARK: Steps
-
-  /// Before the working directory changes: the name is relative to where the user is.
-  private func openSummary() throws(CommandFailure) -> OwnedDescriptor? {
-    guard let summaryJSON else { return nil }
-    do throws(SyscallError) {
-      return try openAt(AT_FDCWD, summaryJSON.bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, mode: 0o666)
-    } catch {
-      throw CommandFailure(.failed, "--summary-json \(summaryJSON.displayed): \(error.errno)")
-    }
-  }
-
-  private func enterDirectory() throws(CommandFailure) -> [UInt8] {
-    if let cwd {
-      do throws(SyscallError) { try changeDirectory(cwd.bytes) } catch {
-        throw CommandFailure(.failed, "--cwd \(cwd.displayed): \(error.errno)")
-      }
-    }
-    do throws(SyscallError) { return try workingDirectory() } catch {
-      throw CommandFailure(.failed, "the working directory can't be told: \(error.errno)", "change to one that exists, or name one with --cwd")
-    }
-  }
-
-  private struct OpenedSession {
-    let reply: WrapReply
-    let embedded: EmbeddedServer?
-  }
-
-  private func openSession(_ context: Context, command: [[UInt8]], cwd: [UInt8]) throws(CommandFailure) -> OpenedSession {
-    let request = WrapRequest(
-      callerUID: context.identity.uid, command: command, cwd: cwd, policy: policy, name: name, timeoutMilliseconds: timeout?.milliseconds,
-      sudoUID: context.sudoUID)
-    let requested = context.requestedServer(server.server)
-    // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
-    if standalone || (requested == nil && !context.installation.hasServer) {
-      let embedded = try EmbeddedServer.start(request, policyFile: policyFile?.bytes, context: context)
-      return OpenedSession(reply: embedded.reply, embedded: embedded)
-    }
-    if policyFile != nil {
-      throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
-    }
-    let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
-    let reply: VarlinkReply
-    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch {
-      throw try explain(error, client)
-    }
-    do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
-      throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
-    }
-  }
-
-  /// For a limit, also the sessions that use it up.
-  private func explain(_ error: ServerFailure, _ client: borrowing ControlClient) throws(CommandFailure) -> CommandFailure {
-    let failure = error.explained
-    guard case .refused(.limitReached) = error, let sessions = try? client.ask(.listSessions(all: false), ControlReplies.sessions) else {
-      return failure
-    }
-    let lines = sessions.filter { $0.state != .ended }.prefix(5).map { session in
-      "running: \(session.session) \(session.name.map { Messages.printable($0) + " " } ?? "")\(Messages.printable(session.command.joined(separator: " ")))"
-    }
-    return CommandFailure(failure.status, lines: failure.lines.prefix(1) + lines + failure.lines.dropFirst())
-  }
-
-  private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
-    if let summary = outcome.summary, !isSilent, let line = SessionReport.line(summary, session: session) { Messages.say(line) }
-    if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
-    if let file {
-      let text = SessionReport.json(outcome, session: session).encoded() + [UInt8(ascii: "\n")]
-      if let error = writeAll(file, text).error { Messages.say("--summary-json: \(error.errno)") }
-    }
-  }
-
-  /// Ends this process as the command ended.
-  private func endLike(_ ending: CommandEnding) -> Never {
-    switch ending {
-    case .exited(let status): Glibc.exit(status)
-    case .killed(let signal, _):
-      LauncherSignals.die(of: signal)
-      Glibc.exit(128 + signal)
-    case .notExecuted: Glibc.exit(ExitStatus.failed.rawValue)
-    }
-  }
-}
-
-/// What a session's totals say to the user.
-enum SessionReport {
-  /// One line where something was refused, nil where nothing was.
-  static func line(_ summary: SessionSummary, session: String) -> String? {
-    guard summary.refused > 0 else { return nil }
-    let what = summary.refused == 1 ? "1 operation was refused" : "\(summary.refused) operations were refused"
-    return "\(what); see: agentsh events \(session) --decision deny"
-  }
-
-  /// What `--summary-json` writes.
-  static func json(_ outcome: SessionOutcome, session: String) -> JSONObject {
-    if var summary = outcome.summary {
-      summary.session = session
-      return summary.object
-    }
-    return [
-      "session": .string(session), "wait_status": .integer(Int64(outcome.ending.waitStatus)),
-      "error": .string("the supervisor did not close the record"),
-    ]
+  /// What the parser found.
+  var options: WrapOptions {
+    var options = WrapOptions()
+    options.server = server.server
+    options.policy = policy
+    options.cwd = cwd
+    options.env = env
+    options.timeout = timeout
+    options.name = name
+    options.standalone = standalone
+    options.policyFile = policyFile
+    options.summaryJSON = summaryJSON
+    options.keepFd = keepFd
+    options.quiet = quiet
+    return options
   }
 }

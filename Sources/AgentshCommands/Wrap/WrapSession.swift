@@ -1,0 +1,131 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import Glibc
+import SystemPackage
+
+/// `agentsh wrap` from its options to its end.
+struct WrapSession {
+  let options: WrapOptions
+  let context: Context
+
+  /// Opens the session, runs the command and ends this process as the command ended; comes back only when it never began.
+  func run() throws(CommandFailure) -> ExitStatus {
+    guard let command = context.command, let program = command.first else {
+      throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
+    }
+    // Kept open until this process ends.
+    let summaryFile = try openSummary()?.release()
+    let directory = try enterDirectory()
+    let session = try openSession(command: command, cwd: directory)
+    defer { session.embedded?.close() }
+    let reply = session.reply
+    let environment = try CommandEnvironment(
+      inherited: context.start.environment, requests: options.env.compactMap { CommandEnvironment.Request($0.bytes) }, policy: reply.environment,
+      session: reply.session)
+    Messages.say(environment.notes)
+    if !options.quiet { Messages.say(reply.warnings.map { "warning: " + Messages.printable($0) }) }
+    let candidates = ProgramSearch.existing(program, ProgramSearch.candidates(program, path: environment["PATH"]))
+    guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
+
+    let request = LaunchRequest(
+      filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: options.keepFd,
+      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID)
+    let outcome = try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
+    if case .notExecuted(let errno, let candidate) = outcome.ending {
+      if candidates.indices.contains(candidate) {
+        let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
+        Messages.say(failure.lines)
+        report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+        return failure.status
+      }
+      report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+      return .failed
+    }
+    report(outcome, session: reply.session, to: summaryFile, isSilent: options.quiet)
+    session.embedded?.close()
+    endLike(outcome.ending)
+  }
+
+  // MARK: Steps
+
+  /// Before the working directory changes: the name is relative to where the user is.
+  private func openSummary() throws(CommandFailure) -> OwnedDescriptor? {
+    guard let summaryJSON = options.summaryJSON else { return nil }
+    do throws(SyscallError) {
+      return try openAt(AT_FDCWD, summaryJSON.bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, mode: 0o666)
+    } catch {
+      throw CommandFailure(.failed, "--summary-json \(summaryJSON.displayed): \(error.errno)")
+    }
+  }
+
+  private func enterDirectory() throws(CommandFailure) -> [UInt8] {
+    if let cwd = options.cwd {
+      do throws(SyscallError) { try changeDirectory(cwd.bytes) } catch {
+        throw CommandFailure(.failed, "--cwd \(cwd.displayed): \(error.errno)")
+      }
+    }
+    do throws(SyscallError) { return try workingDirectory() } catch {
+      throw CommandFailure(.failed, "the working directory can't be told: \(error.errno)", "change to one that exists, or name one with --cwd")
+    }
+  }
+
+  private struct OpenedSession {
+    let reply: WrapReply
+    let embedded: EmbeddedServer?
+  }
+
+  private func openSession(command: [[UInt8]], cwd: [UInt8]) throws(CommandFailure) -> OpenedSession {
+    let request = WrapRequest(
+      callerUID: context.identity.uid, command: command, cwd: cwd, policy: options.policy, name: options.name, timeoutMilliseconds: options.timeout?.milliseconds,
+      sudoUID: context.sudoUID)
+    let requested = context.requestedServer(options.server)
+    // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
+    if options.standalone || (requested == nil && !context.installation.hasServer) {
+      let embedded = try EmbeddedServer.start(request, policyFile: options.policyFile?.bytes, context: context)
+      return OpenedSession(reply: embedded.reply, embedded: embedded)
+    }
+    if options.policyFile != nil {
+      throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
+    }
+    let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
+    let reply: VarlinkReply
+    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch {
+      throw try explain(error, client)
+    }
+    do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
+      throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
+    }
+  }
+
+  /// For a limit, also the sessions that use it up.
+  private func explain(_ error: ServerFailure, _ client: borrowing ControlClient) throws(CommandFailure) -> CommandFailure {
+    let failure = error.explained
+    guard case .refused(.limitReached) = error, let sessions = try? client.ask(.listSessions(all: false), ControlReplies.sessions) else {
+      return failure
+    }
+    let lines = sessions.filter { $0.state != .ended }.prefix(5).map { session in
+      "running: \(session.session) \(session.name.map { Messages.printable($0) + " " } ?? "")\(Messages.printable(session.command.joined(separator: " ")))"
+    }
+    return CommandFailure(failure.status, lines: failure.lines.prefix(1) + lines + failure.lines.dropFirst())
+  }
+
+  private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
+    if let summary = outcome.summary, !isSilent, let line = SessionReport.line(summary, session: session) { Messages.say(line) }
+    if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
+    if let file {
+      let text = SessionReport.json(outcome, session: session).encoded() + [UInt8(ascii: "\n")]
+      if let error = writeAll(file, text).error { Messages.say("--summary-json: \(error.errno)") }
+    }
+  }
+
+  /// Ends this process as the command ended.
+  private func endLike(_ ending: CommandEnding) -> Never {
+    switch ending {
+    case .exited(let status): Glibc.exit(status)
+    case .killed(let signal, _):
+      LauncherSignals.die(of: signal)
+      Glibc.exit(128 + signal)
+    case .notExecuted: Glibc.exit(ExitStatus.failed.rawValue)
+    }
+  }
+}
