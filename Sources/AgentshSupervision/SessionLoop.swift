@@ -120,7 +120,7 @@ final class SessionLoop {
         if let role = SessionSockets.role(of: event.token) { sockets.accept(on: role) }
       }
       for event in events { handle(event) }
-      sockets.dropSilentPeers()
+      sockets.checkDeadlines()
       takeHandshake()
       checkDeadlines()
       tellRejections()

@@ -46,6 +46,10 @@ final class SessionSockets {
   static let firstPeerToken: UInt64 = 1 << 32
   /// Connections taken in one go before other events get their turn.
   private static let batch = 64
+  /// Once the handshake is over nobody who connects is waited for: so many are turned away in one go, and then the socket rests. Else a
+  /// flood of connections would take the session's processor time.
+  private static let lateBatch = 16
+  private static let restMilliseconds: Int64 = 20
 
   private let listeners: [SessionSocket: CInt]
   private let rules: Rules
@@ -58,7 +62,9 @@ final class SessionSockets {
   /// What was turned away and has to be told.
   var tally = RejectionTally()
   /// After the handshake everybody is turned away.
-  var isClosed = false
+  private(set) var isClosed = false
+  /// Listening sockets that are not looked at until then.
+  private var resting: [SessionSocket: Deadline] = [:]
 
   // Owners of the three descriptors.
   private let notify: UnixSocket
@@ -111,8 +117,8 @@ final class SessionSockets {
     SessionSocket.allCases.first { self.token(of: $0) == token }
   }
 
-  /// When the next silent peer is to be turned away.
-  var nextDeadline: Deadline { peers.values.lazy.map(\.deadline).min() ?? .never }
+  /// When the next silent peer is to be turned away, or a socket has rested.
+  var nextDeadline: Deadline { min(peers.values.lazy.map(\.deadline).min() ?? .never, resting.values.min() ?? .never) }
 
   /// How many peers are being listened to.
   var peerCount: Int { peers.count }
@@ -122,7 +128,7 @@ final class SessionSockets {
   /// Takes what waits on one of the listening sockets.
   func accept(on role: SessionSocket) {
     guard let raw = listeners[role] else { return }
-    for _ in 0..<Self.batch {
+    for _ in 0..<(isClosed ? Self.lateBatch : Self.batch) {
       let connection: UnixSocket
       do throws(SyscallError) {
         guard let accepted = try acceptConnection(raw) else { return }
@@ -137,6 +143,18 @@ final class SessionSockets {
         continue
       }
       admit(connection, role)
+    }
+    if isClosed {
+      epoll.remove(raw)
+      resting[role] = .after(milliseconds: Self.restMilliseconds)
+    }
+  }
+
+  /// Looks again at sockets that have rested.
+  private func wakeRested() {
+    for (role, deadline) in resting where deadline.hasPassed {
+      guard let raw = listeners[role], (try? epoll.add(raw, .readable, token: Self.token(of: role))) != nil else { continue }
+      resting[role] = nil
     }
   }
 
@@ -246,8 +264,9 @@ final class SessionSockets {
     tally.add(peer.role, reason, peer.credentials)
   }
 
-  /// Turns away those whose time is over.
-  func dropSilentPeers() {
+  /// Turns away those whose time is over, and goes on accepting where that was put off.
+  func checkDeadlines() {
+    wakeRested()
     for peer in peers.values where peer.deadline.hasPassed { reject(peer, .timeout) }
   }
 

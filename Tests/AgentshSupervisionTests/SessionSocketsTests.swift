@@ -54,7 +54,7 @@ private final class Bench {
       let events = try sockets.wait(deadline: min(.after(milliseconds: condition() ? 0 : 20), sockets.nextDeadline))
       for event in events { if let role = SessionSockets.role(of: event.token) { sockets.accept(on: role) } }
       for event in events where event.token >= SessionSockets.firstPeerToken { sockets.read(peer: event.token) }
-      sockets.dropSilentPeers()
+      sockets.checkDeadlines()
       if events.isEmpty, condition() { return }
     } while !limit.hasPassed
     Issue.record("what was waited for did not happen in 5 s")
@@ -286,15 +286,26 @@ private final class Bench {
     let early = try bench.connect(.notify)
     try bench.pump()
     bench.sockets.close()
-    for role in SessionSocket.allCases {
+    for (index, role) in SessionSocket.allCases.enumerated() {
       let late = try bench.connect(role)
       try bench.speak(role, over: late)
-      try bench.pump()
+      try bench.pump(until: { bench.sockets.tally.total > index + 1 })
       #expect(!bench.handshake.has(role))
     }
     #expect(bench.sockets.tally.total == 4)
     #expect(bench.sockets.peerCount == 0)
     #expect(early.rawValue >= 0)
+  }
+
+  @Test func afterTheHandshakeAFloodIsTurnedAwayAtAnEasyPace() throws {
+    let bench = try Bench()
+    bench.sockets.close()
+    var held: [HeldDescriptor] = []
+    for _ in 0..<100 { held.append(HeldDescriptor(try bench.connect(.signal).release())) }
+    try bench.pump()
+    #expect(bench.sockets.tally.total < 100)
+    try bench.pump(until: { bench.sockets.tally.total == 100 })
+    #expect(held.count == 100)
   }
 }
 
