@@ -4,6 +4,8 @@
 # Every path can be changed; the installed programs find each other relative to themselves.
 
 SHELL := /bin/bash
+# sudo resets PATH: Swift is looked for where it is usually unpacked, too.
+export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:/usr/libexec/swift/bin:$(HOME)/.local/share/swiftly/bin
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 RUNSTATEDIR ?= /run
