@@ -2,6 +2,7 @@ internal import AgentshAudit
 internal import AgentshFilter
 internal import AgentshPolicy
 internal import AgentshProtocol
+internal import AgentshSupervision
 internal import AgentshSystem
 import Glibc
 import SystemPackage
@@ -18,11 +19,13 @@ final class OpenedSession: Sendable {
   let program: FilterProgram
   let reply: WrapReply
   let readyDeadline: Deadline
+  private let move: CgroupMove
 
   init(
-    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, cgroup: consuming Cgroup?, caller: ControlPeer,
-    program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
+    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, cgroup: consuming Cgroup?, move: CgroupMove,
+    caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
   ) {
+    self.move = move
     self.session = session
     self.channel = channel
     self.supervisor = supervisor
@@ -33,8 +36,11 @@ final class OpenedSession: Sendable {
     self.readyDeadline = readyDeadline
   }
 
+  deinit { move.finish() }
+
   /// Moves a process into the session's control group; its number has to be still its own.
   func joinGroup(_ process: Int32) throws(SyscallError) {
+    defer { move.finish() }
     switch cgroup {
     case .some(let group): try group.add(process: process)
     case .none: return
@@ -83,6 +89,9 @@ struct SessionOpening {
     let rules = context.rules.ruleset
     let owner = try identity()
     let policy = try rules.policy(for: owner, wanted: request.policy)
+    // Meanwhile: the target's move into its group comes some milliseconds later.
+    let move = CgroupMove()
+    if let cgroups = context.host.cgroups { move.prepare(in: cgroups) }
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
     let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
@@ -96,8 +105,9 @@ struct SessionOpening {
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
     }
     do throws(ControlError) {
-      return try start(session, rules.configuration, owner, policy, variables, program, warnings)
+      return try start(session, rules.configuration, owner, policy, variables, program, warnings, move)
     } catch {
+      move.finish()
       context.sessions.cancel(session)
       throw error
     }
@@ -152,7 +162,7 @@ struct SessionOpening {
 
   private func start(
     _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
-    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String]
+    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String], _ move: CgroupMove
   ) throws(ControlError) -> OpenedSession {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
@@ -198,7 +208,7 @@ struct SessionOpening {
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
-        session: session, channel: pair.first, supervisor: supervisor, cgroup: cgroup, caller: peer, program: program, reply: reply,
+        session: session, channel: pair.first, supervisor: supervisor, cgroup: cgroup, move: move, caller: peer, program: program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()
@@ -237,7 +247,7 @@ extension SessionOpening {
     let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     // The shorter of what the caller and what the policy say.
     let timeouts = [request.timeoutMilliseconds, policy.policy.resourceLimits.sessionTimeout].compactMap { $0 }.filter { $0 > 0 }
-    return SessionPlan(
+    var plan = SessionPlan(
       sessionID: session.facts.id, token: token, callerUID: owner.uid, callerGID: owner.gid, groups: owner.groups,
       callerPID: try ProcessIdentity.processID(of: peer.pidfd), command: request.command, cwd: variables.projectRoot,
       policyName: policy.name, policySource: policy.source, policyFile: policy.file, policySHA256: policy.sha256, variables: variables,
@@ -246,7 +256,12 @@ extension SessionOpening {
       sudoUID: request.sudoUID, features: context.host.names, notEnforced: policy.policy.notEnforced, isEmbedded: false,
       serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
       recordPath: session.facts.record)
+    plan.supervisorFilter = Self.supervisorFilter
+    return plan
   }
+
+  /// The same for every supervisor; one that is given none makes its own.
+  private static let supervisorFilter = (try? SupervisorFilter.compiled().instructions) ?? []
 
   private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
     AuditRecord(

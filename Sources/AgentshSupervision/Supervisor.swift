@@ -26,7 +26,7 @@ public enum SupervisorMain {
     SupervisorStart.limitResources(descriptors: 4096)
     let (policy, bound) = try SupervisorStart.policy(plan)
     // Before any other thread exists, and before anybody is spoken to.
-    do { try SupervisorFilter.install() } catch { throw .filter("\(error)") }
+    do { try SupervisorFilter.install(plan.supervisorFilter) } catch { throw .filter("\(error)") }
     do throws(SyscallError) {
       return try SessionLoop(plan: plan, policy: policy, bound: bound)
     } catch {

@@ -1,8 +1,11 @@
-import AgentshFilter
+public import AgentshFilter
 
 /// The supervisor's own seccomp filter: what it needs for its work and nothing else, so that a target that got the better of it through what it
 /// reads there could start no program, make no process, open no socket, mount nothing and map no code.
-enum SupervisorFilter {
+public enum SupervisorFilter {
+  /// The compiled program: made once by whoever starts supervisors, since making it takes longer than a supervisor may.
+  public static func compiled() throws -> FilterProgram { try list.compile() }
+
   static let list: AllowListFilter = {
     var list = AllowListFilter()
     // Its own running: memory without code, threads, clocks, signals.

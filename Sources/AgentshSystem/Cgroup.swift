@@ -49,6 +49,9 @@ public struct CgroupHierarchy: Sendable, Equatable {
     }
   }
 
+  /// The `cgroup.procs` file of this process's own group, for `CgroupMove`.
+  var ownProcesses: [UInt8] { Array(directory.dropLast("/agentsh".utf8.count)) + Array("/cgroup.procs".utf8) }
+
   /// The group that /proc/PID/cgroup names for this hierarchy.
   static func membership(of version: Version, in text: [UInt8]) -> [UInt8]? {
     for line in text.split(separator: UInt8(ascii: "\n")) {
