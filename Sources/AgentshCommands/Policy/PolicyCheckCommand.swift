@@ -26,7 +26,7 @@ struct PolicyCheckCommand: AgentshCommand {
         diagnostics = result.diagnostics
         name = result.policy?.name
       } catch {
-        diagnostics = [Diagnostic(severity: .error, file: file.displayed, line: 0, column: 0, message: "can't be read: \(error.lines.joined())")]
+        diagnostics = [Diagnostic(severity: .error, file: file.displayed, line: 0, column: 0, message: error.lines.joined(separator: " "))]
       }
       let isUsable = name != nil && !(strict && !diagnostics.isEmpty)
       isGood = isGood && isUsable
@@ -34,7 +34,10 @@ struct PolicyCheckCommand: AgentshCommand {
         reports.append(Self.report(file, name, diagnostics, isUsable: isUsable))
         continue
       }
-      for diagnostic in diagnostics { try Output.line(diagnostic.description) }
+      for diagnostic in diagnostics {
+        // The whole file is meant: there is no line to go to.
+        try Output.line(diagnostic.line > 0 ? diagnostic.description : "error: \(diagnostic.message)")
+      }
       if let name, isUsable { try Output.line("\(file.displayed): policy \(displayEscaped(name)) loads") }
     }
     if output.json { try Output.json(["files": .array(reports), "good": .bool(isGood)]) }

@@ -89,24 +89,10 @@ struct WrapSession {
     }
     let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
     let reply: VarlinkReply
-    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch {
-      throw try explain(error, client)
-    }
+    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch { throw error.explained }
     do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
       throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
     }
-  }
-
-  /// For a limit, also the sessions that use it up.
-  private func explain(_ error: ServerFailure, _ client: borrowing ControlClient) throws(CommandFailure) -> CommandFailure {
-    let failure = error.explained
-    guard case .refused(.limitReached) = error, let sessions = try? client.ask(.listSessions(all: false), ControlReplies.sessions) else {
-      return failure
-    }
-    let lines = sessions.filter { $0.state != .ended }.prefix(5).map { session in
-      "running: \(session.session) \(session.name.map { Messages.printable($0) + " " } ?? "")\(Messages.printable(session.command.joined(separator: " ")))"
-    }
-    return CommandFailure(failure.status, lines: failure.lines.prefix(1) + lines + failure.lines.dropFirst())
   }
 
   private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
