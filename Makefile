@@ -18,7 +18,6 @@ JOBS ?= $(shell nproc)
 # Statically linked Swift runtime, no RUNPATH; BIND_NOW is in Package.swift. scripts/check-elf reads it back from the programs.
 SWIFT_BUILD = swift build -j $(JOBS)
 RELEASE_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xswiftc -no-toolchain-stdlib-rpath -Xlinker -s
-PROGRAMS = agentsh agentshd agentsh-supervisor
 BIN = .build/release
 
 export PREFIX SYSCONFDIR RUNSTATEDIR LOCALSTATEDIR DESTDIR UNITDIR TMPFILESDIR JOBS
@@ -29,7 +28,7 @@ all: build
 ## build: the three programs, optimised, in .build/release
 build:
 	@scripts/install-dependencies build
-	@set -e; for program in $(PROGRAMS); do $(SWIFT_BUILD) $(RELEASE_FLAGS) --product $$program; done
+	@$(SWIFT_BUILD) $(RELEASE_FLAGS)
 
 ## test: everything, with the tests that need root when root; the last line counts them
 test:
