@@ -261,6 +261,7 @@ struct EmbeddedCaller {
   /// Where temporary sockets go.
   let runtimeDirectory: [UInt8]
   private let stateDirectory: [UInt8]
+  private let temporaryState: [UInt8]
 
   init(_ context: Context) throws(CommandFailure) {
     identity = context.identity
@@ -278,7 +279,12 @@ struct EmbeddedCaller {
       throw CommandFailure(.failed, "/proc is needed: \(error)")
     }
     runtimeDirectory = Self.directory(context, "XDG_RUNTIME_DIR") ?? Array("/tmp".utf8)
-    stateDirectory = Self.directory(context, "XDG_STATE_HOME") ?? Paths.joined(home, ".local/state")
+    // A user without an account, or without a home: what the environment says of one, and else a directory that is checked to be this user's own.
+    let owner = identity.uid
+    temporaryState = Paths.joined(Array("/tmp".utf8), "agentsh-\(owner)")
+    let homes = [account?.home, Self.directory(context, "HOME")].compactMap { $0 }.filter(Self.isDirectory)
+    stateDirectory =
+      Self.directory(context, "XDG_STATE_HOME") ?? homes.first.map { Paths.joined($0, ".local/state") } ?? temporaryState
   }
 
   /// Where the records of this user's embedded sessions are: below XDG_STATE_HOME, else `~/.local/state` (XDG Base Directory Specification).
@@ -289,6 +295,8 @@ struct EmbeddedCaller {
     return path
   }
 
+  private static func isDirectory(_ path: [UInt8]) -> Bool { (try? openAt(AT_FDCWD, path, flags: O_PATH | O_DIRECTORY)) != nil }
+
   /// Makes the directory of records, for this user alone.
   func recordDirectory() throws(CommandFailure) -> [UInt8] {
     let place = recordPlace
@@ -297,6 +305,10 @@ struct EmbeddedCaller {
       for part in place.split(separator: UInt8(ascii: "/")) {
         made += [UInt8(ascii: "/")] + part
         try makeDirectory(made, mode: 0o700)
+        guard made == temporaryState else { continue }
+        // In a directory that everybody writes to somebody else may have been faster.
+        let status = try linkStatus(at: AT_FDCWD, made)
+        if !status.isDirectory || status.owner != identity.uid || status.mode & 0o077 != 0 { throw SyscallError("mkdir", .notPermitted) }
       }
     } catch {
       throw CommandFailure(.failed, "the record's directory \(displayEscaped(place)) can't be made: \(error.errno)", "set XDG_STATE_HOME to a directory of yours")
