@@ -10,6 +10,8 @@ public struct CallExplanation: Sendable, Hashable {
   public let name: String
   public let kind: SyscallClass
   public let effect: Effect
+  /// Whether the supervisor is asked, for some registers at least.
+  public let reachesSupervisor: Bool
   public let reason: String
 }
 
@@ -26,7 +28,7 @@ extension FilterSpecification {
         case (1, .errno): .refused
         default: .mixed
         }
-      explanations.append(CallExplanation(name: call.name, kind: call.kind, effect: effect, reason: call.reason))
+      explanations.append(CallExplanation(name: call.name, kind: call.kind, effect: effect, reachesSupervisor: actions.contains(.notify), reason: call.reason))
     }
     return explanations
   }

@@ -22,13 +22,15 @@ struct PolicyExplainCommand: AgentshCommand {
       throw CommandFailure(.no, "\(file.displayed): the filter can't be made: \(error)")
     }
     let reasons = TrapClasses.reasons(of: bound.needs)
-    let trapped = calls.filter { $0.effect == .trapped || $0.effect == .mixed }
+    let trapped = calls.filter(\.reachesSupervisor)
+    let partly = calls.filter { $0.effect == .mixed && !$0.reachesSupervisor }
     let refused = calls.filter { $0.effect == .refused }
     if output.json {
       try Output.json([
         "policy": .string(policy.name),
         "decided": .array(reasons.map { .object(["class": .string($0.name), "rule": .string($0.rule)]) }),
         "trapped": .array(trapped.map { .string($0.name) }), "refused": .array(refused.map { .string($0.name) }),
+        "refused_with_some_arguments": .array(partly.map { .string($0.name) }),
         "not_enforced": .array(policy.notEnforced.map { .string($0) }),
       ])
       return .success
@@ -40,8 +42,11 @@ struct PolicyExplainCommand: AgentshCommand {
     if reasons.isEmpty { try Output.line("  nothing") }
     try Output.line("")
     try printCalls("calls that reach the supervisor (some only with certain arguments)", trapped)
+    try printCalls("calls that are refused at once with some arguments, and let pass with others", partly)
     try printCalls("calls that are refused at once, whatever their arguments", refused)
+    try Output.line("held by Landlock below all that: nothing in this version")
     guard !policy.notEnforced.isEmpty else { return .success }
+    try Output.line("")
     try Output.line("not enforced by this version:")
     for item in policy.notEnforced { try Output.line("  \(displayEscaped(item))") }
     return .success
