@@ -27,6 +27,8 @@ enum FakeSupervisor {
     _ command: [String], candidates: [String]? = nil, behaviour: Behaviour = .honest, kept: [CInt] = [], closed: UInt32 = 0
   ) throws -> SessionOutcome {
     let directory = try EmbeddedDirectory(temporary: bytes("/tmp"))
+    // Also keeps the sockets open to the end.
+    defer { directory.remove() }
     let token = SessionToken(bytes: [UInt8](repeating: 7, count: SessionToken.byteCount))
     guard let token else { throw SyscallError("test", .invalidArgument) }
     let reply = WrapReply(
