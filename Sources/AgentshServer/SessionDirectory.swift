@@ -89,7 +89,8 @@ struct SessionDirectory: ~Copyable {
   }
 
   private static func socket(_ socket: SessionSocket, in directory: borrowing OwnedDescriptor) throws(SyscallError) -> UnixSocket {
-    try UnixSocket.listen(in: directory, name: fileName(socket))
+    // Short: who connects in a flood sleeps in connect(2) instead of filling a queue that the rightful peer has to wait behind.
+    try UnixSocket.listen(in: directory, name: fileName(socket), backlog: 256)
   }
 
   static func fileName(_ socket: SessionSocket) -> [UInt8] { Array("\(socket.rawValue).sock".utf8) }

@@ -44,12 +44,15 @@ final class SessionSockets {
 
   /// Tokens of peers in the epoll set start here.
   static let firstPeerToken: UInt64 = 1 << 32
-  /// Connections taken in one go before other events get their turn.
+  /// In which order the launcher comes: while it is expected at one socket, the others need not be hurried.
+  private static let order: [SessionSocket] = [.ptrace, .signal, .notify]
+  /// Connections taken in one go where the launcher is expected, before other events get their turn.
   private static let batch = 64
-  /// Once the handshake is over nobody who connects is waited for: so many are turned away in one go, and then the socket rests. Else a
-  /// flood of connections would take the session's processor time.
-  private static let lateBatch = 16
-  private static let restMilliseconds: Int64 = 20
+  /// Elsewhere so many are taken in one go, and then the socket rests: else a flood would take the processor time that the handshake, and later the
+  /// session, needs. Where the launcher has been already, everybody is turned away, and nobody waits for it.
+  private static let slowBatch = 16
+  private static let restMilliseconds: Int64 = 5
+  private static let longRestMilliseconds: Int64 = 20
 
   private let listeners: [SessionSocket: CInt]
   private let rules: Rules
@@ -128,15 +131,15 @@ final class SessionSockets {
   /// Takes what waits on one of the listening sockets.
   func accept(on role: SessionSocket) {
     guard let raw = listeners[role] else { return }
-    for _ in 0..<(isClosed ? Self.lateBatch : Self.batch) {
+    for _ in 0..<(isExpected(role) ? Self.batch : Self.slowBatch) {
       let connection: UnixSocket
       do throws(SyscallError) {
-        guard let accepted = try acceptConnection(raw) else { return }
+        guard let accepted = try acceptConnection(raw) else { break }
         connection = accepted
       } catch {
-        guard error.errno == .tooManyOpenFiles || error.errno == .tooManyOpenFilesInSystem else { return }
+        guard error.errno == .tooManyOpenFiles || error.errno == .tooManyOpenFilesInSystem else { break }
         // Without a number nothing can be accepted, and what can't be accepted would keep the loop awake for ever.
-        guard spare != nil else { return }
+        guard spare != nil else { break }
         spare = nil
         if let refused = try? acceptConnection(raw), let peer = try? peerCredentials(of: refused.descriptor) { tally.add(role, .timeout, peer) }
         spare = try? openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDONLY)
@@ -144,15 +147,24 @@ final class SessionSockets {
       }
       admit(connection, role)
     }
-    if isClosed {
-      epoll.remove(raw)
-      resting[role] = .after(milliseconds: Self.restMilliseconds)
-    }
+    rest(role, raw)
   }
 
-  /// Looks again at sockets that have rested.
+  /// Whether the launcher's next connection should come on this socket.
+  private func isExpected(_ role: SessionSocket) -> Bool {
+    !isClosed && Self.order.first { !handshake.has($0) } == role
+  }
+
+  private func rest(_ role: SessionSocket, _ raw: CInt) {
+    guard !isExpected(role) else { return }
+    epoll.remove(raw)
+    let hasServed = isClosed || handshake.has(role)
+    resting[role] = .after(milliseconds: hasServed ? Self.longRestMilliseconds : Self.restMilliseconds)
+  }
+
+  /// Looks again at sockets that have rested, or where the launcher is expected now.
   private func wakeRested() {
-    for (role, deadline) in resting where deadline.hasPassed {
+    for (role, deadline) in resting where deadline.hasPassed || isExpected(role) {
       guard let raw = listeners[role], (try? epoll.add(raw, .readable, token: Self.token(of: role))) != nil else { continue }
       resting[role] = nil
     }
