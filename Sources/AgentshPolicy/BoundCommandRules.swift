@@ -40,7 +40,11 @@ struct BoundCommandRules: Sendable {
             isPlain = false
           } else {
             bases.append(glob)
-            if case .nothing = glob.tail { byBase[glob.prefix, default: []].append(number) } else { isPlain = false }
+            if glob.isLiteral {
+              byBase[glob.codes.map { UInt8(truncatingIfNeeded: $0) }, default: []].append(number)
+            } else {
+              isPlain = false
+            }
           }
         }
       }
@@ -58,8 +62,7 @@ struct BoundCommandRules: Sendable {
   }
 
   private static func isPath(_ glob: Glob) -> Bool {
-    glob.prefix.contains(UInt8(ascii: "/"))
-      || glob.tokens.contains { $0 == .byte(UInt8(ascii: "/")) || $0 == .deepStar && glob.tokens.count > 1 }
+    glob.codes.contains(GlobCode.slash) || glob.codes.contains(GlobCode.deepStar) && glob.codes.count - glob.prefixCount > 1
   }
 
   func verdict(_ subject: CommandSubject) -> Verdict {

@@ -9,6 +9,7 @@ struct BoundFileRules: Sendable {
 
   init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
     var compiled: [(globs: [Glob], mask: OperationMask)] = []
+    compiled.reserveCapacity(rules.count)
     for rule in rules {
       let permits = rule.head.decision.permits
       var globs: [Glob] = []
@@ -74,11 +75,12 @@ struct BoundFileRules: Sendable {
   /// The first rule because of which one of `operations` can't simply happen, whatever the path is.
   func firstConcern(_ operations: [FileOperation], recordsAllowed: Bool) -> String? {
     var open = OperationMask(operations)
+    let root = [UInt8(ascii: "/")]
     for (rule, answer) in zip(rules, answers) {
       let common = rule.mask.intersection(open)
       if common.isEmpty || rule.globs.isEmpty { continue }
       if answer.decision != .allow { return answer.rule }
-      if rule.globs.contains(where: { $0.coversDescendants(of: [UInt8(ascii: "/")]) }) { open.subtract(common) }
+      if rule.globs.contains(where: { $0.coversDescendants(of: root) }) { open.subtract(common) }
       if open.isEmpty { return recordsAllowed ? "record" : nil }
     }
     let undecided = operations.filter { open.contains(OperationMask($0)) }

@@ -14,7 +14,7 @@ struct BoundNetworkRules: Sendable {
     let isByName: Bool
     let cidrs: [CIDR]
     let ports: [ClosedRange<UInt16>]
-    let operations: Set<NetworkOperation>
+    let operations: [NetworkOperation]
   }
 
   private let rules: [Rule]
@@ -132,7 +132,7 @@ struct BoundNetworkRules: Sendable {
     for rule in rules {
       if rule.answer.decision != .allow { return rule.answer.rule }
       if rule.cidrs.isEmpty, rule.ports.isEmpty, !rule.isByName,
-        rule.operations == Set(NetworkOperation.allCases)
+        Set(rule.operations).count == NetworkOperation.allCases.count
       {
         return nil
       }

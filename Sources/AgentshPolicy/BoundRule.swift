@@ -1,28 +1,22 @@
 /// A rule's answer, made ready once: a lookup that ends in it copies it and allocates nothing, unless the message names
 /// what was asked about.
 struct Answer: Sendable {
-  private enum Piece: Sendable {
-    case text(String)
-    /// The name in `{{.Name}}`.
-    case fact(String)
-  }
-
   private let fixed: Verdict
-  /// The message in pieces, when it names what was asked about.
-  private let pieces: [Piece]?
+  /// Whether the message names what was asked about.
+  private let hasFacts: Bool
 
   init(_ head: RuleHead, note: String? = nil) {
-    let notes = [Self.limit(of: head.decision), note].compactMap { $0 }.joined(separator: "; ")
+    let limit = Self.limit(of: head.decision)
     let text: String?
-    switch (head.message, notes.isEmpty) {
-    case (nil, true): text = nil
-    case (nil, false): text = notes
-    case (let message?, true): text = message
-    case (let message?, false): text = "\(message) (\(notes))"
+    if limit == nil && note == nil {
+      text = head.message
+    } else {
+      let notes = [limit, note].compactMap { $0 }.joined(separator: "; ")
+      text = head.message.map { "\($0) (\(notes))" } ?? notes
     }
     fixed = Verdict(
       decision: head.decision, rule: head.name, message: text, isPermitted: head.decision.permits && note == nil)
-    pieces = text.flatMap { Self.pieces(of: $0) }
+    hasFacts = text?.utf8.contains(UInt8(ascii: "{")) ?? false
   }
 
   /// What this version can't do about a decision, in words for the record.
@@ -47,37 +41,36 @@ struct Answer: Sendable {
   /// - Parameter fact: what a name such as `Path` stands for, nil for one that stands for nothing; asked only for names
   ///   that the message has.
   func verdict(_ fact: (String) -> String?) -> Verdict {
-    guard let pieces else { return fixed }
-    var text = ""
-    for piece in pieces {
-      switch piece {
-      case .text(let part): text += part
-      case .fact(let name): text += fact(name) ?? "{{.\(name)}}"
-      }
-    }
-    return Verdict(decision: fixed.decision, rule: fixed.rule, message: text, isPermitted: fixed.isPermitted)
+    guard hasFacts, let message = fixed.message else { return fixed }
+    return Verdict(
+      decision: fixed.decision, rule: fixed.rule, message: Self.filled(message, fact), isPermitted: fixed.isPermitted)
   }
 
-  private static func pieces(of text: String) -> [Piece]? {
-    var pieces: [Piece] = []
-    var rest = Array(text.utf8)[...]
-    var literal: [UInt8] = []
-    while let byte = rest.first {
-      if rest.starts(with: Array("{{.".utf8)) {
-        let name = rest.dropFirst(3).prefix { isWordByte($0) }
-        if rest.dropFirst(3 + name.count).starts(with: Array("}}".utf8)) {
-          if !literal.isEmpty { pieces.append(.text(String(decoding: literal, as: UTF8.self))) }
-          pieces.append(.fact(String(decoding: name, as: UTF8.self)))
-          literal = []
-          rest = rest.dropFirst(name.count + 5)
-          continue
-        }
+  /// `text` with what `fact` says in the place of `{{.Name}}`; what it puts there is not looked through again.
+  private static func filled(_ text: String, _ fact: (String) -> String?) -> String {
+    let bytes = Array(text.utf8)
+    let (open, close) = (UInt8(ascii: "{"), UInt8(ascii: "}"))
+    var result = ""
+    var start = 0
+    var index = 0
+    while index + 2 < bytes.count {
+      guard bytes[index] == open, bytes[index + 1] == open, bytes[index + 2] == UInt8(ascii: ".") else {
+        index += 1
+        continue
       }
-      literal.append(byte)
-      rest = rest.dropFirst()
+      var end = index + 3
+      while end < bytes.count, isWordByte(bytes[end]) { end += 1 }
+      guard end + 1 < bytes.count, bytes[end] == close, bytes[end + 1] == close,
+        let value = fact(String(decoding: bytes[(index + 3)..<end], as: UTF8.self))
+      else {
+        index += 1
+        continue
+      }
+      result += String(decoding: bytes[start..<index], as: UTF8.self)
+      result += value
+      index = end + 2
+      start = index
     }
-    if pieces.isEmpty { return nil }
-    if !literal.isEmpty { pieces.append(.text(String(decoding: literal, as: UTF8.self))) }
-    return pieces
+    return result + String(decoding: bytes[start...], as: UTF8.self)
   }
 }

@@ -4,7 +4,7 @@ struct BoundUnixRules: Sendable {
     let answer: Answer
     let globs: [Glob]
     let matchesAll: Bool
-    let operations: Set<UnixOperation>
+    let operations: [UnixOperation]
   }
 
   private let rules: [Rule]
@@ -54,7 +54,7 @@ struct BoundUnixRules: Sendable {
   var firstConcern: String? {
     for rule in rules {
       if rule.answer.decision != .allow { return rule.answer.rule }
-      if rule.matchesAll && (rule.operations.isEmpty || rule.operations == Set(UnixOperation.allCases)) { return nil }
+      if rule.matchesAll && (rule.operations.isEmpty || Set(rule.operations).count == UnixOperation.allCases.count) { return nil }
     }
     return unmatched.decision == .allow ? nil : unmatched.rule
   }

@@ -40,8 +40,8 @@ public struct EnvironmentPolicy: Sendable, Equatable, Codable {
 
   /// Keeps what the policy allows of `variables`, then sets what it injects.
   public func filtered(_ variables: [Variable]) -> Selection {
-    let allowed = allow.compactMap { try? Glob.environment(Array($0.utf8)) }
-    let denied = deny.compactMap { try? Glob.environment(Array($0.utf8)) }
+    let allowed = allow.compactMap { try? Glob.environment($0) }
+    let denied = deny.compactMap { try? Glob.environment($0) }
     var result = Selection(kept: [], dropped: [], violation: nil)
     let injected = Set(inject.keys.map { Array($0.utf8) })
     for variable in variables {

@@ -14,8 +14,14 @@ struct FileIndex: Sendable {
     let hash: UInt64
     let keyStart: Int
     let keyEnd: Int
-    let first: Int
-    let end: Int
+    var first = 0
+    var end = 0
+  }
+
+  /// A glob, and which of its steps (all of them bytes) it is kept under.
+  private struct Entry {
+    let candidate: Candidate
+    let key: Range<Int>
   }
 
   /// Open addressing over buckets; -1 is empty.
@@ -28,22 +34,50 @@ struct FileIndex: Sendable {
 
     var isEmpty: Bool { buckets.isEmpty }
 
-    init(_ entries: [[UInt8]: [Candidate]]) {
+    /// - Parameter entries: in file order.
+    init(_ entries: [Entry], _ globs: [Glob]) {
       guard !entries.isEmpty else { return }
       var size = 16
       while size < entries.count * 3 { size *= 2 }
       mask = size - 1
       slots = Array(repeating: -1, count: size)
-      for (key, found) in entries {
-        let hash = key.reduce(FileIndex.seed) { FileIndex.mix($0, $1) }
+      var bucketOfEntry: [Int32] = []
+      bucketOfEntry.reserveCapacity(entries.count)
+      for entry in entries {
+        let codes = globs[Int(entry.candidate.glob)].codes
+        var hash = FileIndex.seed
+        for index in entry.key { hash = FileIndex.mix(hash, UInt8(truncatingIfNeeded: codes[index])) }
         var slot = Int(truncatingIfNeeded: FileIndex.finish(hash)) & mask
-        while slots[slot] >= 0 { slot = (slot + 1) & mask }
-        slots[slot] = Int32(clamping: buckets.count)
-        let (keyStart, first) = (keys.count, candidates.count)
-        keys += key
-        candidates += found.sorted { $0.rule < $1.rule }
-        buckets.append(Bucket(hash: hash, keyStart: keyStart, keyEnd: keys.count, first: first, end: candidates.count))
+        while slots[slot] >= 0 && !isKey(Int(slots[slot]), hash, codes, entry.key) { slot = (slot + 1) & mask }
+        if slots[slot] < 0 {
+          slots[slot] = Int32(clamping: buckets.count)
+          let keyStart = keys.count
+          for index in entry.key { keys.append(UInt8(truncatingIfNeeded: codes[index])) }
+          buckets.append(Bucket(hash: hash, keyStart: keyStart, keyEnd: keys.count))
+        }
+        buckets[Int(slots[slot])].end += 1
+        bucketOfEntry.append(slots[slot])
       }
+      // `end` has been counting; from here on it is where the next candidate of its bucket goes.
+      var total = 0
+      for index in buckets.indices {
+        let count = buckets[index].end
+        buckets[index].first = total
+        buckets[index].end = total
+        total += count
+      }
+      candidates = Array(repeating: Candidate(rule: 0, glob: 0), count: total)
+      for (entry, bucket) in zip(entries, bucketOfEntry) {
+        candidates[buckets[Int(bucket)].end] = entry.candidate
+        buckets[Int(bucket)].end += 1
+      }
+    }
+
+    private func isKey(_ bucket: Int, _ hash: UInt64, _ codes: [UInt16], _ key: Range<Int>) -> Bool {
+      let known = buckets[bucket]
+      guard known.hash == hash, known.keyEnd - known.keyStart == key.count else { return false }
+      for offset in 0..<key.count where UInt16(keys[known.keyStart + offset]) != codes[key.lowerBound + offset] { return false }
+      return true
     }
 
     /// The bucket whose key is `path[start..<end]`, which hashes to `hash`; -1 when there is none.
@@ -82,17 +116,19 @@ struct FileIndex: Sendable {
   /// - Parameter rules: in file order, their globs and operations.
   init(_ rules: [(globs: [Glob], mask: OperationMask)]) {
     var globs: [Glob] = []
-    var directories: [[UInt8]: [Candidate]] = [:]
-    var names: [[UInt8]: [Candidate]] = [:]
+    globs.reserveCapacity(rules.reduce(0) { $0 + $1.globs.count })
+    var directories: [Entry] = []
+    var names: [Entry] = []
     var everywhere: [Candidate] = []
+    directories.reserveCapacity(globs.capacity)
     for (rule, entry) in rules.enumerated() {
       for glob in entry.globs {
         let candidate = Candidate(rule: Int32(clamping: rule), glob: Int32(clamping: globs.count))
         globs.append(glob)
         if let directory = Self.directory(of: glob) {
-          directories[directory, default: []].append(candidate)
+          directories.append(Entry(candidate: candidate, key: directory))
         } else if let name = Self.wholeName(in: glob) {
-          names[name, default: []].append(candidate)
+          names.append(Entry(candidate: candidate, key: name))
         } else {
           everywhere.append(candidate)
         }
@@ -100,34 +136,32 @@ struct FileIndex: Sendable {
     }
     self.globs = globs
     masks = rules.map { $0.mask.rawValue }
-    self.directories = Table(directories)
-    self.names = Table(names)
+    self.directories = Table(directories, globs)
+    self.names = Table(names, globs)
     self.everywhere = everywhere
   }
 
   /// The directory that everything below or at it begins with; nil when that is the root.
-  private static func directory(of glob: Glob) -> [UInt8]? {
-    if case .nothing = glob.tail { return glob.prefix.count > 1 ? glob.prefix : nil }
-    guard let slash = glob.prefix.lastIndex(of: UInt8(ascii: "/")), slash > 0 else { return nil }
-    return Array(glob.prefix[..<slash])
+  private static func directory(of glob: Glob) -> Range<Int>? {
+    if glob.isLiteral { return glob.prefixCount > 1 ? 0..<glob.prefixCount : nil }
+    var slash = glob.prefixCount - 1
+    while slash > 0 && glob.codes[slash] != GlobCode.slash { slash -= 1 }
+    return slash > 0 ? 0..<slash : nil
   }
 
   /// The longest name that stands whole, between slashes or at the end, in everything that the glob matches.
-  private static func wholeName(in glob: Glob) -> [UInt8]? {
-    var best: [UInt8]?
-    var current: [UInt8]?
-    func take(_ name: [UInt8]?) { if let name, !name.isEmpty, name.count > best?.count ?? 0 { best = name } }
-    for token in glob.tokens {
-      switch token {
-      case .byte(UInt8(ascii: "/")):
-        take(current)
-        current = []
-      case .byte(let byte): current?.append(byte)
-      default: current = nil
+  private static func wholeName(in glob: Glob) -> Range<Int>? {
+    var best = 0..<0
+    var start: Int?
+    for index in glob.prefixCount...glob.codes.count {
+      if index == glob.codes.count || glob.codes[index] == GlobCode.slash {
+        if let start, index - start > best.count { best = start..<index }
+        start = index + 1
+      } else if glob.codes[index] >= 0x100 {
+        start = nil
       }
     }
-    take(current)
-    return best
+    return best.isEmpty ? nil : best
   }
 
   /// The first rule in file order that is about `operation` and matches `path`; nil when none does.

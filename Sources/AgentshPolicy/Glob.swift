@@ -1,96 +1,172 @@
+import Synchronization
+
 /// A glob without variables, matched in time linear in the text whatever the glob and the text are.
 ///
-/// A literal beginning is compared byte by byte; what comes after is the commonest shapes (nothing, `**`, `**` and a
-/// literal end) or an automaton whose states are the bits of a word. A class, so that looking at one of many copies nothing.
+/// Most globs are compared with the text as they stand: one literal, a literal and `**`, stars of one kind. The others
+/// become an automaton when they are first asked, since a session that starts asks few of them. A class, so that looking
+/// at one of many copies nothing.
 final class Glob: Sendable {
-  enum Tail: Sendable {
-    case nothing
+  private enum Kind: Sendable {
+    case literal
+    /// `**` after the prefix.
     case anything
-    case end([UInt8])
-    /// `**/` and something within one name: the last name alone decides.
-    case lastName(GlobAutomaton)
-    case automaton(GlobAutomaton)
+    /// `**` and a literal end.
+    case end
+    /// Stars that need only ever be tried again at the last of them.
+    case stars
+    /// `**/` and such stars within one name: the last name alone decides.
+    case lastName
+    case automaton
   }
 
-  /// The bytes that everything it matches begins with.
-  let prefix: [UInt8]
-  let tail: Tail
-  /// What follows the prefix, step by step.
-  let tokens: [GlobToken]
+  /// All steps (`GlobCode`), no two stars side by side.
+  let codes: [UInt16]
+  /// So many bytes, at the beginning of the steps, everything begins with that it matches.
+  let prefixCount: Int
+  let sets: [GlobSet]
   let separator: UInt8?
+  private let kind: Kind
+  private let lazyAutomaton = AtomicLazyReference<GlobAutomaton>()
 
-  init(tokens all: [GlobToken], separator: UInt8?) {
-    let tokens = Self.folded(all)
-    let literal = tokens.prefix { if case .byte = $0 { true } else { false } }
-    prefix = literal.compactMap { if case .byte(let byte) = $0 { byte } else { nil } }
-    let rest = Array(tokens.dropFirst(literal.count))
-    self.tokens = rest
+  /// - Parameters:
+  ///   - codes: `GlobCode`s, no variables.
+  ///   - sets: what they refer to.
+  init(_ codes: [UInt16], sets: [GlobSet], separator: UInt8?) {
+    let codes = Self.folded(codes)
+    self.codes = codes
+    self.sets = sets
     self.separator = separator
-    let end = rest.dropFirst().compactMap { if case .byte(let byte) = $0 { byte } else { nil } }
-    if rest.isEmpty {
-      tail = .nothing
-    } else if rest.first == .deepStar && rest.count == 1 {
-      tail = .anything
-    } else if rest.first == .deepStar && end.count == rest.count - 1 {
-      tail = .end(end)
-    } else if let separator, Self.isLastName(rest, separator) {
-      tail = .lastName(GlobAutomaton(Array(rest.dropFirst(2)), separator: separator))
-    } else {
-      tail = .automaton(GlobAutomaton(rest, separator: separator))
-    }
+    var count = 0
+    while count < codes.count && codes[count] < 0x100 { count += 1 }
+    prefixCount = count
+    kind = Self.kind(codes, count, sets, separator)
   }
 
-  private static func isLastName(_ tokens: [GlobToken], _ separator: UInt8) -> Bool {
-    tokens.count > 2 && tokens[0] == .deepStar && tokens[1] == .byte(separator)
-      && !tokens.dropFirst(2).contains { $0 == .deepStar || $0 == .byte(separator) }
+  private static func kind(_ codes: [UInt16], _ prefix: Int, _ sets: [GlobSet], _ separator: UInt8?) -> Kind {
+    guard prefix < codes.count else { return .literal }
+    var deepStars = 0
+    var stars = 0
+    var others = 0
+    var separators = 0
+    for index in prefix..<codes.count {
+      let code = codes[index]
+      if code < 0x100 { separators += separator.map { UInt16($0) == code } ?? false ? 1 : 0 } else if code == GlobCode.deepStar {
+        deepStars += 1
+      } else if code == GlobCode.star {
+        stars += 1
+      } else {
+        others += 1
+      }
+    }
+    let isDeep = codes[prefix] == GlobCode.deepStar
+    if isDeep && codes.count == prefix + 1 { return .anything }
+    if isDeep && deepStars == 1 && stars == 0 && others == 0 { return .end }
+    // Longer ones compare too much anew, and a character beyond ASCII is of no certain length.
+    guard codes.count - prefix <= 64, others == 0 || !sets.contains(where: \.wide) else { return .automaton }
+    if let separator, isDeep, deepStars == 1, separators == 1, codes.count > prefix + 2, codes[prefix + 1] == UInt16(separator) {
+      return .lastName
+    }
+    return deepStars == 0 || stars == 0 ? .stars : .automaton
   }
 
   /// Stars that stand side by side are one: the automaton counts on it.
-  private static func folded(_ tokens: [GlobToken]) -> [GlobToken] {
-    var result: [GlobToken] = []
-    for token in tokens {
-      switch (result.last, token) {
-      case (.star, .star), (.deepStar, .star), (.deepStar, .deepStar): continue
-      case (.star, .deepStar): result[result.count - 1] = .deepStar
-      default: result.append(token)
+  private static func folded(_ codes: [UInt16]) -> [UInt16] {
+    func isStar(_ code: UInt16) -> Bool { code == GlobCode.star || code == GlobCode.deepStar }
+    var index = 1
+    while index < codes.count && !(isStar(codes[index]) && isStar(codes[index - 1])) { index += 1 }
+    if index >= codes.count { return codes }
+    var result: [UInt16] = []
+    for code in codes {
+      if let last = result.last, isStar(code), isStar(last) {
+        if code == GlobCode.deepStar { result[result.count - 1] = code }
+      } else {
+        result.append(code)
       }
     }
     return result
   }
 
   /// Globs over names of environment variables: nothing stops a star there.
-  static func environment(_ pattern: [UInt8]) throws(GlobError) -> Glob {
-    let template = try GlobTemplate(String(decoding: pattern, as: UTF8.self), separator: nil)
-    guard template.alternatives.count == 1, let tokens = template.alternatives.first else {
-      throw GlobError(reason: "braces in the name of a variable")
+  static func environment(_ pattern: String) throws(GlobError) -> Glob {
+    let template = try GlobTemplate(pattern, separator: nil)
+    guard template.alternatives.count == 1, let codes = template.alternatives.first, template.variables.isEmpty else {
+      throw GlobError(
+        reason: template.variables.isEmpty ? "braces in the name of a variable" : "variables don't stand in names of variables")
     }
-    return Glob(tokens: tokens, separator: nil)
+    return Glob(codes, sets: template.sets, separator: nil)
   }
+
+  /// Whether it matches one text alone.
+  var isLiteral: Bool { prefixCount == codes.count }
+
+  /// What follows the prefix, step by step.
+  var tokens: [GlobToken] { codes[prefixCount...].map { GlobCode.token($0, sets) } }
 
   func matches(_ text: [UInt8]) -> Bool { matches(text.span) }
 
   func matches(_ text: Span<UInt8>) -> Bool {
-    guard text.count >= prefix.count else { return false }
-    for index in prefix.indices where text[index] != prefix[index] { return false }
-    return tailMatches(text, from: prefix.count)
+    guard text.count >= prefixCount else { return false }
+    for index in 0..<prefixCount where UInt16(text[index]) != codes[index] { return false }
+    switch kind {
+    case .literal: return text.count == prefixCount
+    case .anything: return true
+    case .end:
+      let count = codes.count - prefixCount - 1
+      guard text.count - prefixCount >= count else { return false }
+      let offset = text.count - count
+      for index in 0..<count where UInt16(text[offset + index]) != codes[prefixCount + 1 + index] { return false }
+      return true
+    case .stars: return starsMatch(text, from: prefixCount, prefixCount)
+    case .lastName:
+      var slash = text.count - 1
+      while slash >= prefixCount && text[slash] != separator { slash -= 1 }
+      return slash >= prefixCount && starsMatch(text, from: slash + 1, prefixCount + 2)
+    case .automaton: return automaton.matches(text, from: prefixCount)
+    }
   }
 
-  /// Whether what follows position `start` matches what follows the prefix.
-  func tailMatches(_ text: Span<UInt8>, from start: Int) -> Bool {
-    switch tail {
-    case .nothing: return text.count == start
-    case .anything: return true
-    case .end(let bytes):
-      guard text.count - start >= bytes.count else { return false }
-      let offset = text.count - bytes.count
-      for index in bytes.indices where text[offset + index] != bytes[index] { return false }
-      return true
-    case .lastName(let automaton):
-      var slash = text.count - 1
-      while slash >= start && text[slash] != separator { slash -= 1 }
-      return slash >= start && automaton.matches(text, from: slash + 1)
-    case .automaton(let automaton): return automaton.matches(text, from: start)
+  private var automaton: GlobAutomaton {
+    if let known = lazyAutomaton.load() { return known }
+    return lazyAutomaton.storeIfNil(GlobAutomaton(tokens, separator: separator))
+  }
+
+  /// Whether the text from `start` on matches the steps from `first` on, whose stars are of one kind.
+  ///
+  /// What stands between two stars is found where it first stands. Looking for it further on never helps: a deep star
+  /// may stand for whatever lies between, and a plain one reaches to the next separator from wherever it begins.
+  private func starsMatch(_ text: Span<UInt8>, from start: Int, _ first: Int) -> Bool {
+    var index = start
+    var step = first
+    var afterStar = -1
+    var starEnd = 0
+    while index < text.count {
+      if step < codes.count {
+        let code = codes[step]
+        if code == GlobCode.star || code == GlobCode.deepStar {
+          step += 1
+          if code == GlobCode.deepStar && step == codes.count { return true }
+          afterStar = step
+          starEnd = index
+          continue
+        }
+        let fits =
+          code < 0x100
+          ? UInt16(text[index]) == code
+          : text[index] < 0x80 && sets[Int(code - GlobCode.sets.lowerBound)].members.contains(text[index])
+        if fits {
+          index += 1
+          step += 1
+          continue
+        }
+      }
+      // The star before takes one byte more.
+      guard afterStar >= 0, codes[afterStar - 1] == GlobCode.deepStar || text[starEnd] != separator else { return false }
+      starEnd += 1
+      index = starEnd
+      step = afterStar
     }
+    while step < codes.count && (codes[step] == GlobCode.star || codes[step] == GlobCode.deepStar) { step += 1 }
+    return step == codes.count
   }
 }
 
@@ -200,28 +276,36 @@ extension Glob {
   /// A glob that floats (`**/.env`) matches below a directory by what stands below it alone; it counts only when the
   /// directory's own name is part of what it matches (`.git` of `**/.git/hooks/**`).
   func concernsDescendants(of directory: [UInt8]) -> Bool {
-    let path = directory == [UInt8(ascii: "/")] ? [] : directory
-    let floats = (prefix.isEmpty || prefix == [UInt8(ascii: "/")]) && tokens.first == .deepStar
-    if floats && tokens.count == 1 { return true }
-    if path.count < prefix.count {
-      return prefix.starts(with: path) && prefix[path.count] == UInt8(ascii: "/") && !floats
-    }
-    guard path.starts(with: prefix) else { return false }
-    var states = closed([0])
-    for byte in path.dropFirst(prefix.count) { states = closed(step(states, byte)) }
+    let path = directory == [UInt8(ascii: "/")] ? [] : directory[...]
+    let floats = beginsAnywhere && codes[prefixCount] == GlobCode.deepStar
+    if floats && codes.count == prefixCount + 1 { return true }
+    for index in 0..<min(path.count, prefixCount) where UInt16(path[index]) != codes[index] { return false }
+    if path.count < prefixCount { return codes[path.count] == GlobCode.slash && !floats }
+    if isLiteral { return false }
+    let tokens = tokens
+    var states = closed([0], tokens)
+    for byte in path.dropFirst(prefixCount) { states = closed(step(states, byte, tokens), tokens) }
     if floats { states.subtract([0, 1]) }
-    return !step(states, UInt8(ascii: "/")).isEmpty
+    return !step(states, UInt8(ascii: "/"), tokens).isEmpty
+  }
+
+  /// Whether nothing, or the root alone, stands before the first star.
+  private var beginsAnywhere: Bool {
+    prefixCount < codes.count && (prefixCount == 0 || prefixCount == 1 && codes[0] == GlobCode.slash)
   }
 
   /// Whether it matches everything below `directory`.
   func coversDescendants(of directory: [UInt8]) -> Bool {
-    guard case .anything = tail else { return false }
-    if prefix.isEmpty || prefix == [UInt8(ascii: "/")] { return true }
-    guard prefix.last == UInt8(ascii: "/") else { return false }
-    return (directory + [UInt8(ascii: "/")]).starts(with: prefix)
+    guard prefixCount + 1 == codes.count, codes[prefixCount] == GlobCode.deepStar else { return false }
+    if beginsAnywhere { return true }
+    guard codes[prefixCount - 1] == GlobCode.slash, prefixCount <= directory.count + 1 else { return false }
+    for index in 0..<prefixCount where codes[index] != (index < directory.count ? UInt16(directory[index]) : GlobCode.slash) {
+      return false
+    }
+    return true
   }
 
-  private func closed(_ states: Set<Int>) -> Set<Int> {
+  private func closed(_ states: Set<Int>, _ tokens: [GlobToken]) -> Set<Int> {
     var result = states
     for state in states where state < tokens.count && (tokens[state] == .star || tokens[state] == .deepStar) {
       result.insert(state + 1)
@@ -229,7 +313,7 @@ extension Glob {
     return result
   }
 
-  private func step(_ states: Set<Int>, _ byte: UInt8) -> Set<Int> {
+  private func step(_ states: Set<Int>, _ byte: UInt8, _ tokens: [GlobToken]) -> Set<Int> {
     var result: Set<Int> = []
     for state in states {
       if state > 0, case .one(_, wide: true) = tokens[state - 1], byte & 0xc0 == 0x80 { result.insert(state) }

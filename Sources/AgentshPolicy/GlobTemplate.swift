@@ -52,7 +52,7 @@ struct ByteSet: Sendable, Hashable {
 /// Why a glob can't be read.
 struct GlobError: Error, Equatable { let reason: String }
 
-/// One step of a glob.
+/// One step of a glob, spelled out.
 enum GlobToken: Sendable, Hashable {
   case byte(UInt8)
   /// `*`: any bytes but the separator.
@@ -61,40 +61,64 @@ enum GlobToken: Sendable, Hashable {
   case deepStar
   /// `?` and `[…]`: one character; `wide` when one beyond ASCII fits too.
   case one(ByteSet, wide: Bool)
-  case variable(String, fallback: [UInt8]?)
+  case variable(GlobVariable)
+}
+
+/// A `${NAME}` or `${NAME:-default}` in a glob.
+struct GlobVariable: Sendable, Hashable {
+  let name: String
+  let fallback: [UInt8]?
+}
+
+/// What `?` or brackets stand for.
+struct GlobSet: Sendable, Hashable {
+  let members: ByteSet
+  /// Whether a character beyond ASCII fits too.
+  let wide: Bool
+}
+
+/// The steps of a glob in 16 bits each, so that making, joining and comparing globs is copying and comparing numbers.
+///
+/// Below 256 a byte that stands for itself; what doesn't fit in 16 bits stands in tables beside the steps.
+enum GlobCode {
+  static let star: UInt16 = 0x100
+  static let deepStar: UInt16 = 0x101
+  static let sets: Range<UInt16> = 0x1000..<0x8000
+  static let variables: Range<UInt16> = 0x8000..<0xffff
+  static let slash = UInt16(UInt8(ascii: "/"))
+
+  static func token(_ code: UInt16, _ sets: [GlobSet], _ variables: [GlobVariable] = []) -> GlobToken {
+    if let byte = UInt8(exactly: code) { return .byte(byte) }
+    if code == star { return .star }
+    if code == deepStar { return .deepStar }
+    if GlobCode.sets.contains(code) {
+      let set = sets[Int(code - GlobCode.sets.lowerBound)]
+      return .one(set.members, wide: set.wide)
+    }
+    return .variable(variables[Int(code - GlobCode.variables.lowerBound)])
+  }
 }
 
 /// A glob as it stands in a policy: braces written out, variables still open.
 struct GlobTemplate: Sendable, Hashable {
   /// As written.
   let source: String
-  /// What the braces stand for, one list of steps each.
-  let alternatives: [[GlobToken]]
+  /// What the braces stand for, one list of steps each (`GlobCode`).
+  let alternatives: [[UInt16]]
+  /// What steps for one character stand for.
+  let sets: [GlobSet]
+  /// Every use of a variable.
+  let variables: [GlobVariable]
 
   /// Braces may stand for so many globs at most: `{a,b}{a,b}…` doubles with every pair.
   static let mostAlternatives = 512
 
-  /// The names of the variables in it.
-  var variables: Set<String> {
-    var names: Set<String> = []
-    for tokens in alternatives {
-      for case .variable(let name, _) in tokens { names.insert(name) }
-    }
-    return names
-  }
-
-  /// Whether every use of the variable says what it stands for when it has no value.
-  func hasFallback(_ name: String) -> Bool {
-    for tokens in alternatives {
-      for case .variable(name, fallback: nil) in tokens { return false }
-    }
-    return true
-  }
-
   /// A text in which nothing is special.
   init(literal: String) {
     source = literal
-    alternatives = [literal.utf8.map { .byte($0) }]
+    alternatives = [literal.utf8.map { UInt16($0) }]
+    sets = []
+    variables = []
   }
 
   /// Reads glob syntax: `*`, `**`, `?`, `[abc]`, `[a-z]`, `[!…]`, `{a,b}` (may be nested), `\` before a character that is
@@ -104,38 +128,51 @@ struct GlobTemplate: Sendable, Hashable {
   init(_ source: String, separator: UInt8?) throws(GlobError) {
     self.source = source
     guard source.utf8.count <= 4096 else { throw GlobError(reason: "a pattern of more than 4096 bytes") }
-    guard !source.utf8.contains(0) else { throw GlobError(reason: "a NUL byte in a pattern") }
-    var reader = GlobReader(bytes: Array(source.utf8), separator: separator)
+    let bytes = Array(source.utf8)
+    guard !bytes.contains(0) else { throw GlobError(reason: "a NUL byte in a pattern") }
+    var reader = GlobReader(bytes: bytes, separator: separator)
     alternatives = try reader.read()
+    sets = reader.sets
+    variables = reader.variables
   }
 }
 
 private struct GlobReader {
   let bytes: [UInt8]
   let separator: UInt8?
-  var index = 0
+  var sets: [GlobSet] = []
+  var variables: [GlobVariable] = []
+  private var index = 0
 
-  mutating func read() throws(GlobError) -> [[GlobToken]] {
-    let result = try alternatives(depth: 0)
-    return result
+  init(bytes: [UInt8], separator: UInt8?) {
+    self.bytes = bytes
+    self.separator = separator
   }
 
+  mutating func read() throws(GlobError) -> [[UInt16]] { try alternatives(depth: 0) }
+
   /// Reads up to the end, or inside braces up to a comma or the closing brace.
-  private mutating func alternatives(depth: Int) throws(GlobError) -> [[GlobToken]] {
+  private mutating func alternatives(depth: Int) throws(GlobError) -> [[UInt16]] {
     guard depth <= 8 else { throw GlobError(reason: "braces nested more than 8 deep") }
-    var results: [[GlobToken]] = [[]]
-    func append(_ token: GlobToken) { for i in results.indices { results[i].append(token) } }
+    var results: [[UInt16]] = []
+    // While there is one alternative, it grows here; where braces make more of it, each gets what is here so far.
+    var tail: [UInt16] = []
+    tail.reserveCapacity(depth == 0 ? bytes.count : 16)
+    func joined() -> [[UInt16]] {
+      if results.isEmpty { return [tail] }
+      return tail.isEmpty ? results : results.map { $0 + tail }
+    }
     while index < bytes.count {
       let byte = bytes[index]
       switch byte {
       case UInt8(ascii: ","), UInt8(ascii: "}"):
-        if depth > 0 { return results }
+        if depth > 0 { return joined() }
         if byte == UInt8(ascii: "}") { throw GlobError(reason: "a closing brace without an opening one (write \\} for a brace)") }
         index += 1
-        append(.byte(byte))
+        tail.append(UInt16(byte))
       case UInt8(ascii: "\\"):
         guard index + 1 < bytes.count else { throw GlobError(reason: "a backslash at the end of a pattern") }
-        append(.byte(bytes[index + 1]))
+        tail.append(UInt16(bytes[index + 1]))
         index += 2
       case UInt8(ascii: "*"):
         var count = 0
@@ -143,39 +180,51 @@ private struct GlobReader {
           count += 1
           index += 1
         }
-        append(count > 1 || separator == nil ? .deepStar : .star)
+        tail.append(count > 1 || separator == nil ? GlobCode.deepStar : GlobCode.star)
       case UInt8(ascii: "?"):
         index += 1
-        var set = ByteSet().inverted
-        if let separator { set.remove(separator) }
-        append(.one(set, wide: true))
+        var members = ByteSet().inverted
+        if let separator { members.remove(separator) }
+        tail.append(code(of: GlobSet(members: members, wide: true)))
       case UInt8(ascii: "["):
-        append(try characterClass())
+        tail.append(code(of: try characterClass()))
       case UInt8(ascii: "$") where index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "{"):
-        append(try variable())
+        // A pattern of 4096 bytes has room for fewer sets and variables than there are codes.
+        let variable = try variable()
+        tail.append(GlobCode.variables.lowerBound + UInt16(truncatingIfNeeded: variables.count))
+        variables.append(variable)
       case UInt8(ascii: "{"):
         index += 1
-        var choices: [[GlobToken]] = []
+        let starts = joined()
+        var choices: [[UInt16]] = []
         while true {
           choices += try alternatives(depth: depth + 1)
-          guard choices.count * results.count <= GlobTemplate.mostAlternatives else {
+          guard choices.count * starts.count <= GlobTemplate.mostAlternatives else {
             throw GlobError(reason: "braces that stand for more than \(GlobTemplate.mostAlternatives) patterns")
           }
           guard index < bytes.count else { throw GlobError(reason: "an opening brace without a closing one") }
           index += 1
           if bytes[index - 1] == UInt8(ascii: "}") { break }
         }
-        results = results.flatMap { start in choices.map { start + $0 } }
+        results = []
+        results.reserveCapacity(starts.count * choices.count)
+        for start in starts { for choice in choices { results.append(start.isEmpty ? choice : start + choice) } }
+        tail.removeAll(keepingCapacity: true)
       default:
         index += 1
-        append(.byte(byte))
+        tail.append(UInt16(byte))
       }
     }
     if depth > 0 { throw GlobError(reason: "an opening brace without a closing one") }
-    return results
+    return joined()
   }
 
-  private mutating func characterClass() throws(GlobError) -> GlobToken {
+  private mutating func code(of set: GlobSet) -> UInt16 {
+    sets.append(set)
+    return GlobCode.sets.lowerBound + UInt16(truncatingIfNeeded: sets.count - 1)
+  }
+
+  private mutating func characterClass() throws(GlobError) -> GlobSet {
     index += 1
     var negated = false
     if index < bytes.count, bytes[index] == UInt8(ascii: "!") || bytes[index] == UInt8(ascii: "^") {
@@ -206,7 +255,7 @@ private struct GlobReader {
     }
     if negated { set = set.inverted }
     if let separator { set.remove(separator) }
-    return .one(set, wide: negated)
+    return GlobSet(members: set, wide: negated)
   }
 
   private mutating func next() -> UInt8? {
@@ -215,7 +264,7 @@ private struct GlobReader {
     return bytes[index - 1]
   }
 
-  private mutating func variable() throws(GlobError) -> GlobToken {
+  private mutating func variable() throws(GlobError) -> GlobVariable {
     guard let end = bytes[index...].firstIndex(of: UInt8(ascii: "}")) else {
       throw GlobError(reason: "${ without a closing brace")
     }
@@ -226,11 +275,11 @@ private struct GlobReader {
       name.allSatisfy({ isWordByte($0) })
     else { throw GlobError(reason: "${\(printable(body))} is not a variable") }
     let rest = body.dropFirst(name.count)
-    if rest.isEmpty { return .variable(String(decoding: name, as: UTF8.self), fallback: nil) }
+    if rest.isEmpty { return GlobVariable(name: String(decoding: name, as: UTF8.self), fallback: nil) }
     guard rest.starts(with: [UInt8(ascii: ":"), UInt8(ascii: "-")]) else {
       throw GlobError(reason: "${\(printable(body))} is not a variable: only ${NAME} and ${NAME:-default} are")
     }
-    return .variable(String(decoding: name, as: UTF8.self), fallback: Array(rest.dropFirst(2)))
+    return GlobVariable(name: String(decoding: name, as: UTF8.self), fallback: Array(rest.dropFirst(2)))
   }
 }
 

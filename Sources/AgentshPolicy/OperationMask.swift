@@ -38,7 +38,7 @@ struct OperationMask: OptionSet, Sendable, Hashable {
   ///
   /// `open` in a refusing rule is any open, since whoever refuses opening means it; in a permitting rule it is opening
   /// to read, since writing has names of its own. Opening a directory is reading it.
-  init(rule operations: Set<FileOperation>, permits: Bool) {
+  init(rule operations: [FileOperation], permits: Bool) {
     guard !operations.isEmpty else {
       self = .all
       return

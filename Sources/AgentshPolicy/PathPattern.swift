@@ -24,10 +24,25 @@ struct PathCompiler {
   private var slash: UInt8 { Self.slash }
 
   private static func check(_ name: String, _ value: [UInt8]) throws(PolicyError) {
-    let parts = value.dropFirst().split(separator: slash, omittingEmptySubsequences: false)
-    let dots: Set<[UInt8]> = [[], [UInt8(ascii: ".")], [UInt8(ascii: "."), UInt8(ascii: ".")]]
-    guard value.first == slash, !value.contains(0), value.count == 1 || !parts.contains(where: { dots.contains(Array($0)) })
-    else { throw .notCanonical(variable: name, value: value) }
+    guard value.first == slash, !value.contains(0), value.count == 1 || !hasDots(value) else {
+      throw .notCanonical(variable: name, value: value)
+    }
+  }
+
+  /// Whether something between slashes is nothing, `.` or `..`.
+  private static func hasDots(_ value: [UInt8]) -> Bool {
+    var length = 0
+    var dots = 0
+    for index in 1...value.count {
+      if index == value.count || value[index] == slash {
+        if length == dots && length <= 2 { return true }
+        (length, dots) = (0, 0)
+      } else {
+        length += 1
+        if value[index] == UInt8(ascii: ".") { dots += 1 }
+      }
+    }
+    return false
   }
 
   /// The globs that `template` stands for in this session; none when it names a repository and there is none.
@@ -38,81 +53,95 @@ struct PathCompiler {
     throws(PolicyError) -> [Glob]
   {
     var results: [Glob] = []
-    var seen: Set<[GlobToken]> = []
+    results.reserveCapacity(template.alternatives.count)
     for alternative in template.alternatives {
-      guard let expanded = try expand(alternative, rule: rule) else { continue }
-      var variants = [tidied(expanded)]
-      if refuses { variants += Self.withoutDeepDirectories(variants[0]) }
-      for variant in variants {
-        for tokens in [variant] + aliased(variant) where seen.insert(tokens).inserted {
-          results.append(Glob(tokens: tokens, separator: separator))
-        }
+      guard let expanded = try expand(alternative, template, rule) else { continue }
+      let codes = Self.tidied(expanded)
+      add(codes, template, separator, &results)
+      guard refuses else { continue }
+      var known: [[UInt16]] = []
+      for shorter in Self.withoutDeepDirectories(codes) where !known.contains(shorter) {
+        known.append(shorter)
+        add(shorter, template, separator, &results)
       }
     }
     return results
+  }
+
+  /// Adds a glob, and the same below the canonical name of a directory that has two.
+  private func add(_ codes: [UInt16], _ template: GlobTemplate, _ separator: UInt8?, _ results: inout [Glob]) {
+    results.append(Glob(codes, sets: template.sets, separator: separator))
+    for alias in variables.aliases {
+      let count = alias.from.count
+      guard codes.count == count || codes.count > count && codes[count] == GlobCode.slash else { continue }
+      guard (0..<count).allSatisfy({ codes[$0] == UInt16(alias.from[$0]) }) else { continue }
+      results.append(Glob(alias.to.map { UInt16($0) } + codes[count...], sets: template.sets, separator: separator))
+    }
   }
 
   /// The globs of something that isn't a path: neither tidied nor known by a second name.
   func plainGlobs(_ template: GlobTemplate, rule: String, separator: UInt8?) throws(PolicyError) -> [Glob] {
     var results: [Glob] = []
     for alternative in template.alternatives {
-      if let tokens = try expand(alternative, rule: rule) { results.append(Glob(tokens: tokens, separator: separator)) }
+      guard let codes = try expand(alternative, template, rule) else { continue }
+      results.append(Glob(codes, sets: template.sets, separator: separator))
     }
     return results
   }
 
   /// Nil when a repository is named and there is none.
-  private func expand(_ tokens: [GlobToken], rule: String) throws(PolicyError) -> [GlobToken]? {
-    var result: [GlobToken] = []
-    for token in tokens {
-      guard case .variable(let name, let fallback) = token else {
-        result.append(token)
+  private func expand(_ codes: [UInt16], _ template: GlobTemplate, _ rule: String) throws(PolicyError) -> [UInt16]? {
+    if template.variables.isEmpty { return codes }
+    var result: [UInt16] = []
+    result.reserveCapacity(codes.count + 64)
+    for code in codes {
+      guard GlobCode.variables.contains(code) else {
+        result.append(code)
         continue
       }
+      let variable = template.variables[Int(code - GlobCode.variables.lowerBound)]
       let value: [UInt8]?
-      switch name {
+      switch variable.name {
+      case "HOME": value = variables.home
       case "PROJECT_ROOT": value = variables.projectRoot
       case "GIT_ROOT": value = variables.gitRoot
-      case "HOME": value = variables.home
       case "USER": value = variables.user
-      default: value = variables.environment[Array(name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
+      default: value = variables.environment[Array(variable.name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
       }
-      guard let bytes = value ?? fallback else {
-        if name == "GIT_ROOT" { return nil }
-        throw .undefinedVariable(name: name, rule: rule)
+      guard let bytes = value ?? variable.fallback else {
+        if variable.name == "GIT_ROOT" { return nil }
+        throw .undefinedVariable(name: variable.name, rule: rule)
       }
-      result += bytes.map { .byte($0) }
+      for byte in bytes { result.append(UInt16(byte)) }
     }
     return result
   }
 
   /// Without doubled and trailing slashes, which `${HOME}/x` has where the home is `/`, and which no canonical path has.
-  private func tidied(_ tokens: [GlobToken]) -> [GlobToken] {
-    var result: [GlobToken] = []
-    for token in tokens where !(token == .byte(slash) && result.last == .byte(slash)) { result.append(token) }
-    if result.count > 1 && result.last == .byte(slash) { result.removeLast() }
+  private static func tidied(_ codes: [UInt16]) -> [UInt16] {
+    let slash = GlobCode.slash
+    var isTidy = codes.count <= 1 || codes[codes.count - 1] != slash
+    var index = 1
+    while isTidy && index < codes.count {
+      isTidy = codes[index] != slash || codes[index - 1] != slash
+      index += 1
+    }
+    if isTidy { return codes }
+    var result: [UInt16] = []
+    for code in codes where !(code == slash && result.last == slash) { result.append(code) }
+    if result.count > 1 && result.last == slash { result.removeLast() }
     return result
   }
 
-  static func withoutDeepDirectories(_ tokens: [GlobToken]) -> [[GlobToken]] {
-    var results: [[GlobToken]] = []
-    for index in tokens.indices.dropLast(2)
-    where tokens[index] == .byte(slash) && tokens[index + 1] == .deepStar && tokens[index + 2] == .byte(slash) {
-      let shorter = Array(tokens[..<index] + tokens[(index + 2)...])
+  static func withoutDeepDirectories(_ codes: [UInt16]) -> [[UInt16]] {
+    var results: [[UInt16]] = []
+    guard codes.count > 2 else { return results }
+    for index in 0..<(codes.count - 2)
+    where codes[index] == GlobCode.slash && codes[index + 1] == GlobCode.deepStar && codes[index + 2] == GlobCode.slash {
+      let shorter = Array(codes[..<index] + codes[(index + 2)...])
       results.append(shorter)
       // Two of them in one glob may each stand for nothing; more are left alone.
       if results.count < 8 { results += withoutDeepDirectories(shorter).prefix(8) }
-    }
-    return results
-  }
-
-  /// The same below the canonical name of a directory that has two.
-  private func aliased(_ tokens: [GlobToken]) -> [[GlobToken]] {
-    var results: [[GlobToken]] = []
-    for alias in variables.aliases {
-      let from = alias.from.map { GlobToken.byte($0) }
-      guard tokens.starts(with: from), tokens.count == from.count || tokens[from.count] == .byte(slash) else { continue }
-      results.append(alias.to.map { .byte($0) } + tokens.dropFirst(from.count))
     }
     return results
   }

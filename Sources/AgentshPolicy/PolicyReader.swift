@@ -124,10 +124,13 @@ struct PolicyReader {
     for (text, position) in entries {
       do throws(GlobError) {
         let template = try GlobTemplate(text, separator: separator)
-        for name in template.variables where !["PROJECT_ROOT", "GIT_ROOT", "HOME", "USER"].contains(name) {
-          if !template.hasFallback(name) {
+        for variable in template.variables where variable.fallback == nil {
+          switch variable.name {
+          case "PROJECT_ROOT", "GIT_ROOT", "HOME", "USER": continue
+          default:
             reports.warning(
-              position, "${\(name)} has no value here: the policy can't be used in a session unless it has a default")
+              position,
+              "${\(variable.name)} has no value here: the policy can't be used in a session unless it has a default")
           }
         }
         result.append(template)
@@ -144,16 +147,16 @@ struct PolicyReader {
 
   private func choices<Choice: RawRepresentable & CaseIterable & Hashable>(
     _ rule: inout Mapping, _ key: String, _ type: Choice.Type
-  ) -> Set<Choice> where Choice.RawValue == String {
-    var result: Set<Choice> = []
+  ) -> [Choice] where Choice.RawValue == String {
+    var result: [Choice] = []
     var all = false
-    let words = Choice.allCases.map(\.rawValue)
     for (text, position) in rule.strings(key) {
       if text == "*" {
         all = true
-      } else if let value = Choice(rawValue: text.lowercased()) {
-        result.insert(value)
+      } else if let value = Choice(rawValue: text) ?? Choice(rawValue: text.lowercased()) {
+        result.append(value)
       } else {
+        let words = Choice.allCases.map(\.rawValue)
         reports.error(
           position, "unknown operation \"\(text)\": known are \(words.joined(separator: ", ")) and *" + Mapping.hint(text, words))
       }
@@ -184,18 +187,35 @@ struct PolicyReader {
 
   private func checkPath(_ text: String, _ position: TextPosition) {
     let bytes = Array(text.utf8)
-    if bytes.contains(0) || text.isEmpty { reports.error(position, "an empty path, or a NUL in one") }
-    let parts = bytes.split(separator: PathCompiler.slash)
-    if parts.contains(where: { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }) {
+    if bytes.isEmpty || bytes.contains(0) { reports.error(position, "an empty path, or a NUL in one") }
+    if Self.hasDots(bytes) {
       reports.error(position, "\"\(text)\": paths are canonical when they are compared, so . and .. never match")
     }
-    let first = bytes.first ?? 0
-    if first != PathCompiler.slash && !text.hasPrefix("**") && !text.hasPrefix("${") && first != UInt8(ascii: "{") {
-      reports.warning(position, "\"\(text)\" matches no absolute path (begin with /, ** or a variable)")
+    switch bytes.first ?? 0 {
+    case PathCompiler.slash, UInt8(ascii: "{"): return
+    case UInt8(ascii: "*") where bytes.count > 1 && bytes[1] == UInt8(ascii: "*"): return
+    case UInt8(ascii: "$") where bytes.count > 1 && bytes[1] == UInt8(ascii: "{"): return
+    default: reports.warning(position, "\"\(text)\" matches no absolute path (begin with /, ** or a variable)")
     }
   }
 
-  private func noteUnmediated(_ operations: Set<FileOperation>, _ head: RuleHead, _ rule: Mapping) {
+  /// Whether `.` or `..` stands between slashes.
+  private static func hasDots(_ bytes: [UInt8]) -> Bool {
+    var length = 0
+    var dots = 0
+    for index in 0...bytes.count {
+      if index == bytes.count || bytes[index] == PathCompiler.slash {
+        if length == dots && (1...2).contains(length) { return true }
+        (length, dots) = (0, 0)
+      } else {
+        length += 1
+        if bytes[index] == UInt8(ascii: ".") { dots += 1 }
+      }
+    }
+    return false
+  }
+
+  private func noteUnmediated(_ operations: [FileOperation], _ head: RuleHead, _ rule: Mapping) {
     if head.decision == .allow { return }
     let position = rule.position(of: "operations")
     for operation in [FileOperation.stat, .readlink, .access] where operations.contains(operation) {
@@ -311,7 +331,7 @@ struct PolicyReader {
       result.append(
         NetworkRule(
           head: head, domains: domains, anyDomain: anyDomain, cidrs: cidrs, ports: ports,
-          operations: saysOperations && operations.isEmpty ? Set(NetworkOperation.allCases) : operations))
+          operations: saysOperations && operations.isEmpty ? NetworkOperation.allCases : operations))
     }
     return result
   }
@@ -407,7 +427,7 @@ struct PolicyReader {
         return nil
       }
       do throws(GlobError) {
-        return .process(try Glob.environment(Array(pattern.utf8)))
+        return .process(try Glob.environment(pattern))
       } catch {
         reports.error(target.position(of: "pattern"), "\"\(pattern)\": \(error.reason)")
         return nil
@@ -536,8 +556,7 @@ struct PolicyReader {
     let deny = mapping.strings("deny")
     for (text, position) in allow + deny {
       do throws(GlobError) {
-        _ = try Glob.environment(Array(text.utf8))
-        if text.contains("${") { reports.error(position, "\"\(text)\": variables don't stand in names of variables") }
+        _ = try Glob.environment(text)
       } catch {
         reports.error(position, "\"\(text)\": \(error.reason)")
       }
@@ -660,20 +679,20 @@ struct PolicyReader {
   }
 
   private func readOtherParts(_ top: inout Mapping) {
-    let parts: [(key: String, shape: Shape, why: String)] = [
-      ("registry_rules", .list(Shape.registryRule), "there is no registry on Linux"),
-      ("package_rules", .list(Shape.packageRule), "packages are not looked into"),
-      ("mcp_rules", Shape.mcpRules, "tool servers are not looked into"),
-      ("http_services", .list(Shape.httpService), "there is no proxy"),
-      ("providers", .named(.any), "there is no proxy"),
-      ("db_services", .any, "there is no database proxy"),
-      ("database_rules", .any, "there is no database proxy"),
-      ("database_connection_rules", .any, "there is no database proxy"),
-      ("policies", .any, "it belongs to other parts of the original project"),
+    let parts: [(key: String, shape: () -> Shape, why: String)] = [
+      ("registry_rules", { .list(Shape.registryRule) }, "there is no registry on Linux"),
+      ("package_rules", { .list(Shape.packageRule) }, "packages are not looked into"),
+      ("mcp_rules", { Shape.mcpRules }, "tool servers are not looked into"),
+      ("http_services", { .list(Shape.httpService) }, "there is no proxy"),
+      ("providers", { .named(.any) }, "there is no proxy"),
+      ("db_services", { .any }, "there is no database proxy"),
+      ("database_rules", { .any }, "there is no database proxy"),
+      ("database_connection_rules", { .any }, "there is no database proxy"),
+      ("policies", { .any }, "it belongs to other parts of the original project"),
     ]
     for part in parts {
       guard let node = top.take(part.key) else { continue }
-      part.shape.check(node, part.key, reports)
+      part.shape().check(node, part.key, reports)
       reports.unenforced(top.position(of: part.key), part.key, part.why)
     }
     if top.has("services") {

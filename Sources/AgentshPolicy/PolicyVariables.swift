@@ -39,9 +39,7 @@ public struct PathAlias: Sendable, Hashable {
     self.to = to
   }
 
-  init(_ from: StaticString, _ to: StaticString) {
-    self.init(from: Array("\(from)".utf8), to: Array("\(to)".utf8))
-  }
+  private init(_ from: String, _ to: String) { self.init(from: Array(from.utf8), to: Array(to.utf8)) }
 
   /// The links that a present-day Linux has: merged /usr, and /run.
   public static let usual: [PathAlias] = [

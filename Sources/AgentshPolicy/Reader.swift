@@ -45,6 +45,7 @@ struct Mapping {
     self.what = what
     self.reports = reports
     position = node.position
+    known.reserveCapacity(16)
     if case .mapping(let entries) = node.content {
       self.entries = entries
     } else if node.isNull {
@@ -157,8 +158,8 @@ struct Mapping {
   mutating func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type) -> Choice?
   where Choice.RawValue == String {
     guard let node = take(key) else { return nil }
-    let words = Choice.allCases.map(\.rawValue)
-    guard let text = node.string, let value = Choice(rawValue: text.lowercased()) else {
+    guard let text = node.string, let value = Choice(rawValue: text) ?? Choice(rawValue: text.lowercased()) else {
+      let words = Choice.allCases.map(\.rawValue)
       reports.error(
         node.position, "\(key) has to be one of \(words.joined(separator: ", "))" + Self.hint(node.string ?? "", words))
       return nil

@@ -12,7 +12,7 @@ struct FileRule: Sendable {
   let head: RuleHead
   let paths: [GlobTemplate]
   /// Empty for all.
-  let operations: Set<FileOperation>
+  let operations: [FileOperation]
 }
 
 struct CommandRule: Sendable {
@@ -34,14 +34,14 @@ struct NetworkRule: Sendable {
   let anyDomain: Bool
   let cidrs: [CIDR]
   let ports: [ClosedRange<UInt16>]
-  let operations: Set<NetworkOperation>
+  let operations: [NetworkOperation]
 }
 
 struct UnixRule: Sendable {
   let head: RuleHead
   let paths: [GlobTemplate]
   /// Empty for all.
-  let operations: Set<UnixOperation>
+  let operations: [UnixOperation]
 }
 
 struct SignalRule: Sendable {

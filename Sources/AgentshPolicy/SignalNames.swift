@@ -15,6 +15,7 @@ enum SignalNames {
   /// What a rule means by `text`: a name with or without SIG, in any case, a number from 0 to 64, or a group; nil for
   /// anything else.
   static func numbers(of text: String) -> [Int]? {
+    if text == "@all" { return Array(0...64) }
     let trimmed = text.filter { $0 != " " }
     if let group = groups[trimmed.lowercased()] { return group }
     let name = trimmed.uppercased()

@@ -44,7 +44,12 @@ public struct YAMLNode: Sendable {
   /// Whether it is an absent value: nothing, `~` or `null`, unquoted.
   public var isNull: Bool {
     guard case .scalar(let text, quoted: false) = content else { return false }
-    return ["", "~", "null", "Null", "NULL"].contains(text)
+    switch text.utf8.count {
+    case 0: return true
+    case 1: return text == "~"
+    case 4: return text == "null" || text == "Null" || text == "NULL"
+    default: return false
+    }
   }
 
   /// The text of a scalar, however it is written; nil for null and for anything else.

@@ -71,11 +71,22 @@ private struct YAMLBuilder {
     var isMapping: Bool
     var items: [YAMLNode] = []
     var entries: [YAMLNode.Entry] = []
-    var keys: Set<String> = []
+    /// The keys, once there are so many that looking through the entries would take long.
+    var keys: Set<String>?
     var pendingKey: (text: String, position: TextPosition)?
     /// A key that can't be used: its value is read and dropped.
     var dropsNext = false
     var weight = 1
+
+    /// Whether the key hasn't been there before; notes it.
+    mutating func isNew(_ key: String) -> Bool {
+      if keys != nil { return keys?.insert(key).inserted ?? false }
+      if entries.count < 24 { return !entries.contains { $0.key == key } }
+      var all = Set(entries.map(\.key))
+      let isNew = all.insert(key).inserted
+      keys = all
+      return isNew
+    }
   }
 
   let limits: YAMLLimits
@@ -182,7 +193,7 @@ private struct YAMLBuilder {
       if text == "<<" && !quoted {
         note(at: node.position, "merge keys (<<) aren't supported: write the keys out")
         stack[top].dropsNext = true
-      } else if !stack[top].keys.insert(text).inserted {
+      } else if !stack[top].isNew(text) {
         note(at: node.position, "key \"\(text)\" stands twice in this mapping")
         stack[top].dropsNext = true
       } else {
