@@ -11,6 +11,8 @@ enum CallKind: String, CaseIterable, Sendable {
   case execve, execveat
   case connect, bind, sendto, sendmsg, sendmmsg, listen
   case kill, tgkill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
+  // F_SETOWN only: whom SIGIO of a descriptor is sent to.
+  case fcntl
   case prctl
 }
 

@@ -96,6 +96,7 @@ func auditDecision(_ verdict: Verdict) -> AuditDecision {
 
 private func auditSubject(_ subject: DecisionSubject) -> AuditSubject {
   switch subject {
+  case .nothing: .none
   case .path(let path): .path(path)
   case .paths(let old, let new): .paths(old, new: new)
   case .command(_, let arguments): .command(arguments)

@@ -5,6 +5,8 @@ import Glibc
 
 /// What a decision was about, for the record.
 enum DecisionSubject: Sendable {
+  /// The call itself, whatever it was about.
+  case nothing
   case path([UInt8])
   /// A call with two names (rename, link): both are shown.
   case paths([UInt8], [UInt8])

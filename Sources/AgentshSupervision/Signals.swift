@@ -20,6 +20,10 @@ extension Worker {
     case .tgkill: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
     case .rt_tgsigqueueinfo: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
     case .pidfd_send_signal: return try signalByDescriptor(call, kind)
+    case .fcntl:
+      // F_SETOWN: whoever is named gets SIGIO whenever the descriptor is ready, so it is a signal to that process or group; 0 names nobody.
+      let owner = number(a.2)
+      return owner == 0 ? .proceed : try signal(call, kind, SIGIO, to: owner)
     default: return .failure(ENOSYS)
     }
   }

@@ -7,6 +7,7 @@ import SystemPackage
 /// One thread that receives trapped calls, decides them and answers. Belongs to its thread; nothing in it is shared.
 final class Worker {
   let supervision: Supervision
+  private let isRoot = geteuid() == 0
   /// The thread's own umask (it has left the process's shared one), so that files are created with the target's.
   private var currentUmask: mode_t = 0o077
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
@@ -48,6 +49,7 @@ final class Worker {
     guard call.architecture == supervision.kinds.architecture, call.thread > 0, let kind = supervision.kinds[call.number] else {
       return .failure(ENOSYS)
     }
+    if isRoot { try checkStillRoot(call, kind) }
     let a = call.arguments
     switch kind {
     case .open:
@@ -91,11 +93,24 @@ final class Worker {
     case .sendto: return try sendTo(call)
     case .sendmsg: return try sendMessage(call)
     case .sendmmsg: return try sendMessages(call)
-    case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal: return try sendSignal(call, kind)
+    case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl: return try sendSignal(call, kind)
     case .prctl:
       // The nonce call is over once the session runs; later ones are a target's own idea.
       return .failure(EINVAL)
     }
+  }
+
+  /// Where the caller is root, a process of the session may have become somebody else, and must not have things done for it as root.
+  /// (No other caller's processes can change their identity: no_new_privs.)
+  private func checkStillRoot(_ call: TrappedCall, _ kind: CallKind) throws(CallFailure) {
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 4096) else { throw .gone }
+    try checkStillWaiting(call)
+    // Real, effective, saved and file system uid: proc_pid_status(5).
+    let uids = statusField("Uid:", in: status)?.split(separator: "\t") ?? []
+    if uids.count == 4, uids.allSatisfy({ $0 == "0" }) { return }
+    let verdict = Verdict(
+      decision: .deny, rule: "builtin:identity", message: "this process has another identity than the session, and nothing is done for it")
+    try settle(call, kind, .syscall, .nothing, verdict)
   }
 
   /// A descriptor argument: the kernel looks at the low 32 bits only.
