@@ -12,7 +12,7 @@ private func shipped(_ name: String, _ variables: PolicyVariables = home) throws
   return try policy.bound(to: variables)
 }
 
-private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home: bytes("/home/ann"), user: bytes("ann"))
+private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), home: bytes("/home/ann"), user: bytes("ann"))
 
 @Suite struct AgentDefaultTests {
   @Test(arguments: [
@@ -58,9 +58,9 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/work/shop"), home
 
   @Test func aProjectAnywhereIsWorkedIn() throws {
     let bound = try shipped("agent-default", outside)
-    #expect(bound.file(.create, bytes("/srv/work/shop/x")).isPermitted)
-    #expect(!bound.file(.create, bytes("/srv/work/other")).isPermitted)
-    #expect(!bound.file(.read, bytes("/srv/work/shop/.env")).isPermitted)
+    #expect(bound.file(.create, bytes("/srv/shops/shop/x")).isPermitted)
+    #expect(!bound.file(.create, bytes("/srv/shops/other")).isPermitted)
+    #expect(!bound.file(.read, bytes("/srv/shops/shop/.env")).isPermitted)
   }
 
   @Test func aSessionStartedInTheRootOrTheHomeProtectsTheSameThings() throws {
