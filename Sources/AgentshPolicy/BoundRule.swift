@@ -50,7 +50,8 @@ struct Answer: Sendable {
   private static func filled(_ text: String, _ fact: (String) -> String?) -> String {
     let bytes = Array(text.utf8)
     let (open, close) = (UInt8(ascii: "{"), UInt8(ascii: "}"))
-    var result = ""
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count + 64)
     var start = 0
     var index = 0
     while index + 2 < bytes.count {
@@ -66,11 +67,12 @@ struct Answer: Sendable {
         index += 1
         continue
       }
-      result += String(decoding: bytes[start..<index], as: UTF8.self)
-      result += value
+      result += bytes[start..<index]
+      result += value.utf8
       index = end + 2
       start = index
     }
-    return result + String(decoding: bytes[start...], as: UTF8.self)
+    result += bytes[start...]
+    return String(decoding: result, as: UTF8.self)
   }
 }

@@ -24,8 +24,9 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// From its usual text: `192.0.2.1`, `2001:db8::1`, `fe80::1%3`; nil for anything else (no octal, no short forms).
-  public init?(_ text: some StringProtocol) {
-    let bytes = Array(text.utf8)
+  public init?(_ text: some StringProtocol) { self.init(text: Array(text.utf8)) }
+
+  fileprivate init?(text bytes: [UInt8]) {
     if bytes.contains(UInt8(ascii: ":")) {
       guard let address = Self.parseV6(bytes) else { return nil }
       self = address
@@ -74,9 +75,8 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
         index = end
         break
       }
-      guard !part.isEmpty, part.count <= 4, part.allSatisfy(isHexDigit), let group = UInt16(String(decoding: part, as: UTF8.self), radix: 16) else {
-        return nil
-      }
+      guard !part.isEmpty, part.count <= 4, part.allSatisfy(isHexDigit) else { return nil }
+      let group = part.reduce(0 as UInt16) { $0 << 4 | UInt16($1 < 0x3a ? $1 - 0x30 : ($1 | 0x20) - 0x57) }
       if gap { after.append(group) } else { before.append(group) }
       if end == text.endIndex { index = end; break }
       index = end + 1
@@ -100,7 +100,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
   }
 
-  private static func decimal(_ digits: ArraySlice<UInt8>) -> UInt32? {
+  fileprivate static func decimal(_ digits: ArraySlice<UInt8>) -> UInt32? {
     guard !digits.isEmpty, digits.count <= 9 else { return nil }
     var value: UInt32 = 0
     for digit in digits {
@@ -153,14 +153,20 @@ struct CIDR: Sendable, Hashable {
 
   /// Nil when it isn't `address/bits`, or a bare address, which stands for itself alone.
   init?(_ text: String) {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count <= 2, let first = parts.first, !first.contains("%"), let address = IPAddress(first) else { return nil }
-    let mapped = first.contains(":")
+    let parts = Array(text.utf8).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard parts.count <= 2, let first = parts.first, !first.contains(UInt8(ascii: "%")),
+      let address = IPAddress(text: Array(first))
+    else { return nil }
+    let mapped = first.contains(UInt8(ascii: ":"))
+    var length: Int?
+    if parts.count == 2 {
+      guard let number = IPAddress.decimal(parts[1]) else { return nil }
+      length = Int(number)
+    }
     switch address {
     case .v4(let value):
       var bits = 32
-      if parts.count == 2 {
-        guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(parts[1]) else { return nil }
+      if let number = length {
         bits = mapped ? number - 96 : number
         guard bits >= 0, bits <= 32 else { return nil }
       }
@@ -168,10 +174,8 @@ struct CIDR: Sendable, Hashable {
       base = .v4(bits == 0 ? 0 : value & ~0 << UInt32(32 - bits))
     case .v6(let high, let low, _):
       var bits = 128
-      if parts.count == 2 {
-        guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(parts[1]), number <= 128 else {
-          return nil
-        }
+      if let number = length {
+        guard number <= 128 else { return nil }
         bits = number
       }
       self.bits = bits

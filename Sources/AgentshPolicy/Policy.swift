@@ -53,11 +53,15 @@ public struct Policy: Sendable {
   private let rules: PolicyRules
 
   /// Reads a policy file. All errors are reported, not just the first; `file` is used in messages only.
-  public static func parse(_ source: [UInt8], file: String) -> PolicyParseResult {
+  ///
+  /// - Parameter isChecked: whether these very bytes have been read without an error before, as those of a session's plan
+  ///   have. Regular expressions then wait until they are first needed; one that can't be compiled then is taken for the
+  ///   worse wherever it stands.
+  public static func parse(_ source: [UInt8], file: String, isChecked: Bool = false) -> PolicyParseResult {
     let reports = Reports(file: file)
     let document = YAMLDocument(parsing: source)
     for problem in document.problems { reports.error(problem.position, problem.message) }
-    var reader = PolicyReader(reports)
+    var reader = PolicyReader(reports, compilesPatterns: !isChecked)
     if let root = document.root {
       reader.read(root)
     } else if document.problems.isEmpty {

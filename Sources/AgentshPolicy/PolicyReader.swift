@@ -13,7 +13,12 @@ struct PolicyReader {
   var version = 0
   var description: String?
 
-  init(_ reports: Reports) { self.reports = reports }
+  private let compilesPatterns: Bool
+
+  init(_ reports: Reports, compilesPatterns: Bool) {
+    self.reports = reports
+    self.compilesPatterns = compilesPatterns
+  }
 
   mutating func read(_ root: YAMLNode) {
     guard var top = Mapping(root, "the policy", reports) else { return }
@@ -53,7 +58,7 @@ struct PolicyReader {
     let text = top.string("name") ?? ""
     if text.isEmpty {
       reports.error(top.position(of: "name"), "name is missing")
-    } else if text.utf8.count > 64 || !text.utf8.allSatisfy({ isWordByte($0) || $0 == 0x2d || $0 == 0x2e }) || text.hasPrefix(".") {
+    } else if text.utf8.count > 64 || !text.utf8.allSatisfy({ isWordByte($0) || $0 == 0x2d || $0 == 0x2e }) || text.utf8.first == 0x2e {
       reports.error(
         top.position(of: "name"), "a policy's name has at most 64 letters, digits, -, _ and ., and doesn't begin with a dot")
     }
@@ -256,6 +261,10 @@ struct PolicyReader {
   private func patterns(_ entries: [(text: String, position: TextPosition)], dotMatchesNewline: Bool) -> [Pattern] {
     var result: [Pattern] = []
     for (text, position) in entries {
+      guard compilesPatterns else {
+        result.append(Pattern(checked: text, dotMatchesNewline: dotMatchesNewline))
+        continue
+      }
       do throws(PatternError) {
         result.append(try Pattern(text, dotMatchesNewline: dotMatchesNewline))
       } catch {
@@ -307,8 +316,7 @@ struct PolicyReader {
     eachRule(&top, key) { rule, place in
       let head = head(&rule, place)
       let names = rule.strings("domains").map { entry in
-        (text: entry.text.hasSuffix(".") ? String(entry.text.dropLast()).lowercasedASCII : entry.text.lowercasedASCII,
-          position: entry.position)
+        (text: entry.text.asHostName, position: entry.position)
       }
       let domains = globs(names, separator: UInt8(ascii: "."))
       var cidrs: [CIDR] = []
@@ -355,7 +363,7 @@ struct PolicyReader {
       if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
       var paths: [GlobTemplate] = []
       for entry in entries {
-        let isAbstract = entry.text.hasPrefix("@")
+        let isAbstract = entry.text.utf8.first == UInt8(ascii: "@")
         if !isAbstract && entry.text != "*" { checkPath(entry.text, entry.position) }
         paths += globs([entry], separator: isAbstract ? nil : PathCompiler.slash)
       }
@@ -703,11 +711,22 @@ struct PolicyReader {
 }
 
 extension String {
+  /// Without blanks and tabs at both ends.
   fileprivate var trimmed: String {
-    String(drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+    func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    guard isBlank(utf8.first) || isBlank(utf8.last) else { return self }
+    var bytes = Array(utf8)[...]
+    while isBlank(bytes.first) { bytes.removeFirst() }
+    while isBlank(bytes.last) { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
-  fileprivate var lowercasedASCII: String {
-    String(decoding: utf8.map { $0 >= 0x41 && $0 <= 0x5a ? $0 | 0x20 : $0 }, as: UTF8.self)
+  /// As names of hosts are compared: small letters, no dot at the end.
+  fileprivate var asHostName: String {
+    let isSmall = utf8.allSatisfy { $0 < 0x41 || $0 > 0x5a }
+    if isSmall && utf8.last != UInt8(ascii: ".") { return self }
+    var bytes = utf8.map { $0 >= 0x41 && $0 <= 0x5a ? $0 | 0x20 : $0 }
+    if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -71,6 +71,7 @@ public struct YAMLNode: Sendable {
   /// An integer: decimal without leading zeros, `0x`, `0o`, `0b`, with `_` between digits; nil for anything else and where it doesn't fit.
   public var int: Int? {
     guard case .scalar(let text, quoted: false) = content else { return nil }
+    if let value = Self.plainNumber(text) { return value }
     var digits = text[...]
     var negative = false
     if let sign = digits.first, sign == "-" || sign == "+" {
@@ -86,6 +87,17 @@ public struct YAMLNode: Sendable {
     // 017 is 15 to some readers and 17 to others.
     if radix == 10 && first == "0" && digits.count > 1 { return nil }
     return Int((negative ? "-" : "") + digits.filter { $0 != "_" }, radix: radix)
+  }
+
+  /// What most numbers look like: up to nine digits, the first of them no zero.
+  private static func plainNumber(_ text: String) -> Int? {
+    guard (1...9).contains(text.utf8.count), text.utf8.first != UInt8(ascii: "0") else { return nil }
+    var value = 0
+    for byte in text.utf8 {
+      guard byte >= 0x30, byte <= 0x39 else { return nil }
+      value = value * 10 + Int(byte - 0x30)
+    }
+    return value
   }
 
   /// What it is, for messages.

@@ -95,4 +95,20 @@ private func subject(
     #expect(bound.command(subject("/x", ["a", "secret"])).rule == "r")
     #expect(bound.command(subject("/x", ["a"])).rule == "a")
   }
+
+  @Test func aPatternThatCanNotBeCompiledLateRefusesAndNeverPermits() throws {
+    let text = bytes(
+      """
+      version: 1
+      name: t
+      command_rules:
+        - {name: may, commands: [git], args_patterns: ["("], decision: allow}
+        - {name: not, commands: [git], args_patterns: ["("], decision: deny}
+        - {name: rest, commands: ["*"], decision: allow}
+      """)
+    #expect(Policy.parse(text, file: "t").policy == nil)
+    let bound = try #require(try Policy.parse(text, file: "t", isChecked: true).policy?.bound(to: home))
+    #expect(bound.command(CommandSubject(canonicalPath: bytes("/usr/bin/git"), arguments: [bytes("push")])).rule == "not")
+    #expect(bound.command(CommandSubject(canonicalPath: bytes("/usr/bin/ls"), arguments: [])).rule == "rest")
+  }
 }

@@ -49,4 +49,16 @@ import Testing
     }
     #expect(right)
   }
+
+  @Test func aCheckedPatternIsCompiledWhenItIsFirstAsked() {
+    let pattern = Pattern(checked: "^a.*z$", dotMatchesNewline: true)
+    #expect(pattern.matches(Array("a\nz".utf8)) == true)
+    #expect(pattern.matches(Array("b".utf8)) == false)
+  }
+
+  @Test func aCheckedPatternThatIsNoneTellsNothing() {
+    let pattern = Pattern(checked: "(")
+    #expect(pattern.matches([]) == nil)
+    #expect(pattern.matches(Array("(".utf8)) == nil)
+  }
 }
