@@ -77,15 +77,19 @@ public enum LauncherMessage: WireMessage, Equatable {
   case signal(Int32)
   /// The root target was reaped with this wait status.
   case ended(waitStatus: Int32)
+  /// What the reaped processes have used, as far as the launcher knows: it comes before `ended`, and counts where no control group tells.
+  case used(cpuMicroseconds: Int, memoryKiB: Int)
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
-    try fields.expectOnly(["signal", "ended"])
+    try fields.expectOnly(["signal", "ended", "used"])
     guard object.members.count == 1 else { throw .unknownMessage }
     if let signal = try fields.optionalInteger("signal", in: 1...64) {
       self = .signal(Int32(truncatingIfNeeded: signal))
     } else if let status = try fields.optionalInt32("ended") {
       self = .ended(waitStatus: status)
+    } else if let used = try fields.optionalReader("used") {
+      self = .used(cpuMicroseconds: try used.count("cpu_us"), memoryKiB: try used.count("memory_kb"))
     } else {
       throw .unknownMessage
     }
@@ -95,6 +99,7 @@ public enum LauncherMessage: WireMessage, Equatable {
     switch self {
     case .signal(let signal): ["signal": .integer(Int64(signal))]
     case .ended(let status): ["ended": .integer(Int64(status))]
+    case .used(let cpu, let memory): ["used": .object(["cpu_us": .integer(Int64(cpu)), "memory_kb": .integer(Int64(memory))])]
     }
   }
 }

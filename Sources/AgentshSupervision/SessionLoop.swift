@@ -75,7 +75,9 @@ final class SessionLoop {
   private var hasFailed = false
   private var statusDeadline = Deadline.never
   private var nextKill = Deadline.never
-  /// CPU time and memory, from before the cgroup is gone.
+  /// What the launcher says that was used.
+  private var claimed: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
+  /// CPU time and memory, from before the cgroup is gone; by the launcher's word where the cgroup doesn't tell.
   private(set) var used: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
 
   /// Takes over the inherited descriptors.
@@ -331,6 +333,8 @@ final class SessionLoop {
       ending = TargetEnding(waitStatus: status)
       hasStatus = true
       killAll(because: nil)
+    case .used(let cpu, let memory):
+      claimed = (cpu, memory)
     }
   }
 
@@ -410,7 +414,7 @@ final class SessionLoop {
   private func finish() {
     pool?.close()
     if !isAbandoned { fail("processes of the session could not be killed") }
-    used = (processes.cpuMicroseconds(), processes.memoryKiB())
+    used = (processes.cpuMicroseconds() ?? claimed.cpuMicroseconds, processes.memoryKiB() ?? claimed.memoryKiB)
     if !hasStarted { _ = record.write(startRecord()) }
     let summary = summary()
     if !record.write(endRecord(summary)) { SupervisorMain.complain("session \(plan.sessionID): the end could not be recorded") }

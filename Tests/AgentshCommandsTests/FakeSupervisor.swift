@@ -70,6 +70,7 @@ enum FakeSupervisor {
     while let frame = try launcher.receiveFrame(limit: MessageFramer.sessionLimit) {
       switch try LauncherMessage.decode(frame.bytes) {
       case .signal(let number): try target.sendSignal(number)
+      case .used: break
       case .ended(let status):
         let summary = SessionSummary(refused: 0, audited: 0, allowed: 0, durationMilliseconds: 1, ending: TargetEnding(waitStatus: status))
         try launcher.sendAll(SupervisorMessage.summary(summary).frame)

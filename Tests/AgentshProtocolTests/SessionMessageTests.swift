@@ -17,7 +17,7 @@ import Testing
     for reply in [HandshakeReply.accepted, .acceptedWithNonce(0), .acceptedWithNonce(.max), .acceptedWithNonce(0x0123_4567_89AB_CDEF), .refused(reason: "x")] {
       try roundTrip(reply)
     }
-    for message in [LauncherMessage.signal(1), .signal(64), .ended(waitStatus: 0), .ended(waitStatus: 0xFF00), .ended(waitStatus: 139)] { try roundTrip(message) }
+    for message in [LauncherMessage.signal(1), .signal(64), .ended(waitStatus: 0), .ended(waitStatus: 0xFF00), .ended(waitStatus: 139), .used(cpuMicroseconds: 0, memoryKiB: 4096)] { try roundTrip(message) }
     for order in [ServerOrder.attested, .notAttested(reason: "r"), .stop(reason: "")] { try roundTrip(order) }
     for socket in SessionSocket.allCases {
       for reason in PeerRejectionReason.allCases {

@@ -105,6 +105,7 @@ import Testing
     #expect(lines.first?.contains("\"not_enforced\":") == true)
     #expect(lines.last?.contains("\"op\":\"session.end\"") == true)
     #expect(lines.last?.contains("\"status\":5") == true)
+    #expect(lines.last?.contains("\"cpu_us\":") == true && lines.last?.contains("\"memory_kb\":") == true)
     let verified = try run([server.program("agentsh"), "audit", "verify", "\(server.recordsDirectory)/\(session).jsonl"])
     #expect(verified.status == 0, "\(verified.errors)")
   }

@@ -110,6 +110,8 @@ struct SessionRun: ~Copyable {
   private mutating func tellEnd() {
     guard let ending, !isEndTold else { return }
     isEndTold = true
+    let use = ResourceUse.ofReapedChildren()
+    send(.used(cpuMicroseconds: use.cpuMicroseconds, memoryKiB: use.memoryKiB))
     send(.ended(waitStatus: ending.waitStatus))
   }
 
