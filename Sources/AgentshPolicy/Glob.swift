@@ -186,11 +186,12 @@ final class GlobAutomaton: Sendable {
     var stars = [UInt64](repeating: 0, count: words)
     func set(_ bit: Int, in row: inout [UInt64], at offset: Int = 0) { row[offset + bit / 64] |= 1 << UInt64(bit % 64) }
     for (index, token) in tokens.enumerated() where token == .star || token == .deepStar { set(index, in: &stars) }
-    var known: [[UInt64]: UInt8] = [:]
     var kinds: [UInt8] = []
+    kinds.reserveCapacity(256)
     var moves: [UInt64] = []
+    var row = [UInt64](repeating: 0, count: 2 * words)
     for byte in UInt8.min...UInt8.max {
-      var row = [UInt64](repeating: 0, count: 2 * words)
+      for index in row.indices { row[index] = 0 }
       for (index, token) in tokens.enumerated() {
         switch token {
         case .byte(let wanted): if byte == wanted { set(index, in: &row) }
@@ -203,15 +204,11 @@ final class GlobAutomaton: Sendable {
         case .variable: break
         }
       }
-      if let kind = known[row] {
-        kinds.append(kind)
-      } else {
-        // At most 256 kinds, since there are 256 bytes.
-        let kind = UInt8(truncatingIfNeeded: known.count)
-        known[row] = kind
-        kinds.append(kind)
-        moves += row
-      }
+      // Kinds are few, and at most 256, since there are 256 bytes.
+      var start = 0
+      while start < moves.count && !row.indices.allSatisfy({ moves[start + $0] == row[$0] }) { start += row.count }
+      if start == moves.count { moves += row }
+      kinds.append(UInt8(truncatingIfNeeded: start / row.count))
     }
     self.kinds = kinds
     self.moves = moves
