@@ -103,9 +103,9 @@ enum SupervisorStart {
     guard setuid(0) == -1, seteuid(0) == -1, geteuid() == plan.callerUID else { throw .identity("uid 0 could be taken up again") }
   }
 
-  /// The policy with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
+  /// The policy, which whoever made the plan has checked, with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
   static func policy(_ plan: SessionPlan) throws(StartError) -> (policy: Policy, bound: BoundPolicy) {
-    let parsed = Policy.parse(plan.policySource, file: plan.policyFile)
+    let parsed = Policy.parse(plan.policySource, file: plan.policyFile, isChecked: true)
     guard let policy = parsed.policy else { throw .policy(parsed.diagnostics.first?.description ?? plan.policyFile) }
     let variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
