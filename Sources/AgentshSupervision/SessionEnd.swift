@@ -43,11 +43,22 @@ struct SessionProcesses: ~Copyable {
 
   /// A signal to every process of the session.
   borrowing func signal(_ number: Int32, rootTarget: Int32?) {
-    for process in members(rootTarget: rootTarget) {
-      // The number could have become another's since it was read: the pidfd pins it, and it must still be a member then.
-      guard let pidfd = try? Pidfd.open(process), members(rootTarget: rootTarget).contains(process) else { continue }
-      try? pidfd.sendSignal(number)
+    // A number could become another's after it was read: a pidfd pins it, and it must still be a member's then.
+    final class Pinned {
+      let process: Int32
+      let pidfd: Pidfd
+      init(_ process: Int32, _ pidfd: consuming Pidfd) {
+        self.process = process
+        self.pidfd = pidfd
+      }
     }
+    var pinned: [Pinned] = []
+    for process in members(rootTarget: rootTarget) {
+      guard let pidfd = try? Pidfd.open(process) else { continue }
+      pinned.append(Pinned(process, pidfd))
+    }
+    let still = members(rootTarget: rootTarget)
+    for member in pinned where still.contains(member.process) { try? member.pidfd.sendSignal(number) }
   }
 
   /// Numbers of the session's processes as they are now.
@@ -75,6 +86,13 @@ struct SessionProcesses: ~Copyable {
       }
     }
     return members
+  }
+
+  /// Whether something still runs in the cgroup; false without one. A process gives up its filter before it has ended, so that an abandoned
+  /// listener alone is too early a sign.
+  borrowing func isPopulated() -> Bool {
+    guard let directory = directoryDescriptor, let text = try? readSmallFile(at: directory, Array("cgroup.events".utf8)) else { return false }
+    return number("populated", in: text) == 1
   }
 
   // MARK: What they used

@@ -36,6 +36,8 @@ final class SessionLoop {
   /// How long killing is tried, and how often.
   private static let killMilliseconds: Int64 = 10_000
   private static let killAgainMilliseconds: Int64 = 50
+  /// How often a cgroup is looked at whose processes have all been killed and are ending.
+  private static let lookMilliseconds: Int64 = 1
   /// How long the launcher may take to say how its child ended.
   private static let statusMilliseconds: Int64 = 2000
 
@@ -75,6 +77,7 @@ final class SessionLoop {
   private var hasFailed = false
   private var statusDeadline = Deadline.never
   private var nextKill = Deadline.never
+  private var nextLook = Deadline.never
   /// What the launcher says that was used.
   private var claimed: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
   /// CPU time and memory, from before the cgroup is gone; by the launcher's word where the cgroup doesn't tell.
@@ -157,7 +160,9 @@ final class SessionLoop {
     case .handshaking, .attesting, .awaitingNonce: next = min(next, handshakeDeadline)
     case .running: next = min(next, timeout)
     case .terminating(let until): next = min(next, until)
-    case .killing(let giveUp): next = min(next, min(giveUp, min(nextKill, isAbandoned ? statusDeadline : .never)))
+    case .killing(let giveUp):
+      let waited = isAbandoned ? (nextLook == .never ? statusDeadline : nextLook) : .never
+      next = min(next, min(giveUp, min(nextKill, waited)))
     }
     return next
   }
@@ -171,7 +176,7 @@ final class SessionLoop {
     case .terminating(let until):
       if until.hasPassed { killAll(because: nil) }
     case .killing:
-      if nextKill.hasPassed, !isAbandoned { kill() }
+      if nextKill.hasPassed { kill() }
     }
   }
 
@@ -408,6 +413,11 @@ final class SessionLoop {
     guard case .killing(let giveUp) = phase else { return false }
     if giveUp.hasPassed { return true }
     guard isAbandoned else { return false }
+    if processes.isPopulated() {
+      nextLook = .after(milliseconds: Self.lookMilliseconds)
+      return false
+    }
+    nextLook = .never
     return hasStatus || signalSocket == nil || statusDeadline.hasPassed
   }
 

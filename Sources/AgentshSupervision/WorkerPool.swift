@@ -15,7 +15,7 @@ final class WorkerPool: Sendable {
   }
 
   /// Most threads at the same time; a session with as many stuck calls gets ENOMEM for more.
-  static let mostThreads = 192
+  static let mostThreads = 512
   /// How long the place may be empty before the watch fills it.
   private static let longestGap: UInt64 = 1_000_000
   /// Between two looks at calls that wait for long.

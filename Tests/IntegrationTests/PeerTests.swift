@@ -166,6 +166,26 @@ import Testing
     try eventually("the session's directory is gone") { server.sessions.isEmpty }
   }
 
+  @Test func aSessionGoesOnWithoutItsServer() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    server.mayHaveEnded = true
+    try write("secret\n", to: "\(server.project(server.firstUser))/.env", owner: server.firstUser)
+    let process = try server.start(["sh", "-c", "echo ready; read line; cat .env; echo $line > file; cat file; exit 3"])
+    try process.waitFor("ready")
+    kill(server.process.pid, SIGKILL)
+    try eventually("agentshd is dead") { childHasEnded(server.process.pid) }
+    process.write("done\n")
+    let outcome = try process.finish()
+    #expect(outcome.output == "ready\ndone\n")
+    #expect(outcome.errors.contains("Permission denied"))
+    #expect(outcome.status == 3)
+    let lines = try server.record(#require(server.records.first))
+    #expect(lines.contains { $0.contains("\"rule\":\"no-env-files\"") })
+    #expect(lines.last?.contains("session.end") == true)
+    #expect(processes(of: server.firstUser).isEmpty)
+  }
+
   @Test func killingTheLauncherEndsTheSession() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

@@ -7,6 +7,8 @@ import Testing
 final class TestServer {
   let directory: String
   let process: RunningProcess
+  /// The test ends agentshd itself.
+  var mayHaveEnded = false
   let firstUser: UInt32
   let secondUser: UInt32
 
@@ -63,7 +65,7 @@ final class TestServer {
   }
 
   deinit {
-    if childHasEnded(process.pid) { Issue.record("agentshd ended by itself: \((try? content("\(directory)/stderr")) ?? "")") }
+    if !mayHaveEnded, childHasEnded(process.pid) { Issue.record("agentshd ended by itself: \((try? content("\(directory)/stderr")) ?? "")") }
     kill(process.pid, SIGTERM)
     _ = try? process.finish(milliseconds: 10_000)
     _ = try? run(["rm", "-rf", directory])

@@ -127,6 +127,14 @@ import Testing
     try eventually("the session's directory is gone") { server.sessions.isEmpty }
   }
 
+  @Test func twoHundredProcessesAreGoneWhenTheLauncherIs() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.wrap(["/usr/bin/perl", "-e", "for (1..200) { if (!fork) { $x = 'x' x 1_000_000; sleep 3600 } } print qq(all\n)"])
+    #expect(outcome.output == "all\n")
+    #expect(processes(of: server.firstUser).isEmpty)
+  }
+
   @Test func aTimeoutEndsTheSession() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
@@ -148,6 +156,20 @@ import Testing
     #expect(statusField("State", of: outside.pid)?.hasPrefix("S") == true)
     let lines = try server.record(#require(server.records.first))
     #expect(lines.contains { $0.contains("\"op\":\"signal.send\"") && $0.contains("\"decision\":\"deny\"") })
+  }
+
+  /// More stuck calls at once than a usual pool has threads, and one process that goes on.
+  @Test func manyStuckCallsDelayNoOther() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    makeFIFO("\(server.project(server.firstUser))/fifo", owner: server.firstUser)
+    let script = #"""
+      use Time::HiRes "time"; my @children;
+      for (1..150) { my $child = fork(); if (!$child) { open(my $f, "<", "fifo"); exit 0 } push @children, $child }
+      my $began = time; for (1..100) { open(my $f, ">", "file$_") or die "open: $!"; close $f; unlink "file$_" }
+      printf "%s\n", time - $began < 2 ? "fast" : "slow"; kill 9, @children;
+      """#
+    #expect(try server.wrap(["/usr/bin/perl", "-e", script]).output == "fast\n")
   }
 
   @Test func theEnvironmentNamesTheSession() throws {
