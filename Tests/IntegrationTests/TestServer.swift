@@ -68,6 +68,10 @@ final class TestServer {
     if !mayHaveEnded, childHasEnded(process.pid) { Issue.record("agentshd ended by itself: \((try? content("\(directory)/stderr")) ?? "")") }
     kill(process.pid, SIGTERM)
     _ = try? process.finish(milliseconds: 10_000)
+    // What a server that was killed leaves behind, where control groups usually are.
+    if mayHaveEnded {
+      for session in records { for place in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] { removeDirectory("\(place)/agentsh/\(session)") } }
+    }
     _ = try? run(["rm", "-rf", directory])
   }
 
