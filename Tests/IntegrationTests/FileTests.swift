@@ -59,4 +59,36 @@ import Testing
     for line in lost { #expect(line.contains(": lost") && !line.contains("no read")) }
     #expect(try content("\(directory)/sub/.env") == "SECRET=1\n")
   }
+
+  /// The supervisor opens files for targets, and to itself it is an open book: that way must be closed whatever the policy says.
+  @Test func theSupervisorsOwnEntriesInProcAreClosed() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let script = """
+      echo ready; read p
+      cd /proc/$p; for name in mem environ maps stat fd/7 root/etc/hostname cwd/x task/$p/mem; do cat $name >/dev/null 2>&1 && echo "open: $name"; done
+      cat /proc/$p/stat >/dev/null 2>&1 && echo "open: absolute"; echo done
+      """
+    let process = try server.start(["sh", "-c", script])
+    try process.waitFor("ready")
+    process.write("\(try server.supervisor())\n")
+    let outcome = try process.finish()
+    #expect(outcome.output == "ready\ndone\n")
+  }
+
+  @Test func aDirectoryThatHoldsSomethingProtectedStaysWhereItIs() throws {
+    guard isPrivileged("a server") else { return }
+    let policy = TestServer.policy.replacing(
+      "  - name: watched", with: "  - name: inner\n    paths: [\"${PROJECT_ROOT}/keep/inner/**\"]\n    operations: [write, create, delete]\n    decision: deny\n  - name: watched")
+    let server = try TestServer(policies: ["test": policy, "open": TestServer.policy])
+    let project = server.project(server.firstUser)
+    for name in ["keep", "keep/inner", "free"] { makeDirectory("\(project)/\(name)", owner: server.firstUser) }
+    // Under a policy without the rule it can be moved.
+    func openly(_ command: [String]) throws -> Int32? { try run(server.client(["wrap", "--policy", "open", "--"] + command)).status }
+    #expect(try openly(["mv", "\(project)/keep", "\(project)/moved"]) == 0)
+    #expect(try openly(["mv", "\(project)/moved", "\(project)/keep"]) == 0)
+    #expect(try server.wrap(["mv", "keep", "moved"]).status == 1)
+    #expect(try server.wrap(["mv", "free", "moved"]).status == 0)
+    #expect(exists("\(project)/keep/inner"))
+  }
 }
