@@ -13,10 +13,12 @@ let hardenedC: [CSetting] = [
   .define("_GNU_SOURCE"),
   .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong", "-fno-strict-overflow"]),
 ]
-/// No lazy binding, no writable relocations, no RUNPATH (the rest of that is on the command line, see the Makefile).
+/// No lazy binding, no writable relocations, nothing exported, relocations packed (a megabyte less to read at each start); no RUNPATH, by the
+/// flags of the Makefile. The linker is LLVM's, which comes with Swift and knows packed relocations.
 let hardenedLink: [LinkerSetting] = [
   .unsafeFlags([
-    "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--exclude-libs", "-Xlinker", "ALL", "-Xlinker", "--gc-sections",
+    "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "--no-export-dynamic",
+    "-Xlinker", "--exclude-libs", "-Xlinker", "ALL", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
   ])
 ]
 

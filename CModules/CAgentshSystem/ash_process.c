@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -95,3 +96,6 @@ int ash_prctl(int option, unsigned long a, unsigned long b, unsigned long c, uns
 int ash_unshare_fs(void) { return unshare(CLONE_FS); }
 
 int ash_name_thread(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
+
+void ash_share_memory_arenas(void) { mallopt(M_ARENA_MAX, 2); }
+void ash_trim_memory(void) { malloc_trim(0); }

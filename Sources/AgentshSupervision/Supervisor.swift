@@ -1,6 +1,7 @@
 import AgentshPolicy
 import AgentshProtocol
 import AgentshSystem
+import CAgentshSystem
 import Glibc
 import SystemPackage
 
@@ -24,7 +25,10 @@ public enum SupervisorMain {
     let plan = try SupervisorStart.readPlan(OwnedDescriptor(owning: Inherited.plan))
     try SupervisorStart.checkIdentity(plan)
     SupervisorStart.limitResources(descriptors: 4096)
+    ash_share_memory_arenas()
     let (policy, bound) = try SupervisorStart.policy(plan)
+    // What reading the policy needed is not needed any more, and there is one such process for each session.
+    ash_trim_memory()
     // Before any other thread exists, and before anybody is spoken to.
     do { try SupervisorFilter.install(plan.supervisorFilter) } catch { throw .filter("\(error)") }
     do throws(SyscallError) {

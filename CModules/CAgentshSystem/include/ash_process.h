@@ -38,3 +38,6 @@ int ash_prctl(int option, unsigned long a, unsigned long b, unsigned long c, uns
 int ash_unshare_fs(void);
 // Names the calling thread (PR_SET_NAME, at most 15 bytes).
 int ash_name_thread(const char *name);
+// Gives memory that is free back to the system, and lets all threads share few arenas (malloc_trim(3), mallopt(3) M_ARENA_MAX).
+void ash_share_memory_arenas(void);
+void ash_trim_memory(void);
