@@ -3,6 +3,7 @@ import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// AT_EXECVE_CHECK of 6.14: asks whether it could be executed, and executes nothing.
@@ -51,6 +52,7 @@ extension Worker {
     let chosen = strictest(decided)
     try settle(call, kind, .exec, .command(path: chosen.path, arguments: [chosen.path] + chosen.arguments.dropFirst()), chosen.verdict)
 
+    supervision.executions.add(1, ordering: .releasing)
     // Nothing is executed; nothing has to be verified either.
     if flags & checksOnly != 0 || supervision.policy.needs.commands == nil { return .proceed }
     return try proceedVerified(call, kind, image)

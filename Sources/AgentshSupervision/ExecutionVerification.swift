@@ -3,6 +3,7 @@ import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// ptrace(2): PTRACE_O_TRACEEXEC, PTRACE_O_EXITKILL.
@@ -29,6 +30,7 @@ extension Worker {
     while true {
       switch waitForTracee() {
       case .executed(let process):
+        supervision.executions.add(1, ordering: .releasing)
         if process == supervision.rootTarget { supervision.relations.noteRootExecution() }
         if let difference = difference(process, image) {
           kill(process)

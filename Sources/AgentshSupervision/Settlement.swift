@@ -32,10 +32,10 @@ extension Worker {
     supervision.counters.count(auditDecision(verdict))
     let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
     if mustRecord {
+      let caller = describe(call)
       let entry = SessionRecord.Entry(
-        process: (try? processID(call)) ?? call.thread, executable: try? readLink(at: AT_FDCWD, procPath(call.thread, "exe")),
-        operation: operation, call: kind.rawValue, subject: subject, verdict: verdict, errno: verdict.isPermitted ? nil : refusal,
-        microseconds: microsecondsSinceReceived())
+        process: caller.process, executable: caller.executable, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict,
+        errno: verdict.isPermitted ? nil : refusal, microseconds: microsecondsSinceReceived())
       // A record that can't be written refuses what it was about: a full disk must not become a way to act unseen.
       guard supervision.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
     }

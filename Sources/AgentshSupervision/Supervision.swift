@@ -14,6 +14,8 @@ final class Supervision: Sendable {
   /// Calls that may wait for long, so that death and signals of their target can interrupt them.
   let waits = WaitTable()
   let kinds: CallKinds
+  /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
+  let executions = Atomic<Int>(0)
   /// The root directory that the session's processes have, opened from the root target.
   let root: OwnedDescriptor
   /// Whether that root is the supervisor's own, so that absolute paths mean the same here and there.

@@ -2,6 +2,7 @@ import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// One thread that receives trapped calls, decides them and answers. Belongs to its thread; nothing in it is shared.
@@ -10,6 +11,8 @@ final class Worker {
   private let isRoot = geteuid() == 0
   /// The thread's own umask (it has left the process's shared one), so that files are created with the target's.
   private var currentUmask: mode_t = 0o077
+  /// The last caller that was described for a record.
+  private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
   private(set) var received: UInt64 = 0
 
@@ -163,7 +166,8 @@ final class Worker {
 
   /// Sets this thread's umask to the target's, for a call that creates something.
   func takeUmask(of call: TrappedCall) throws(CallFailure) {
-    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 4096),
+    // One read: the file is made whole at the first, and the field is its second line.
+    guard let file = try? openAt(AT_FDCWD, procPath(call.thread, "status"), flags: O_RDONLY), let status = try? readOnce(file, limit: 512),
       let mask = statusField("Umask:", in: status).flatMap({ mode_t($0, radix: 8) })
     else { throw .errno(EPERM) }
     if mask != currentUmask {
@@ -172,7 +176,27 @@ final class Worker {
     }
   }
 
+  /// Process and program of a caller, for the record. What was found is used again for a tenth of a second: a number can't come round to another
+  /// process in that time, and a change of program is seen.
+  func describe(_ call: TrappedCall) -> CallerDescription {
+    let executions = supervision.executions.load(ordering: .acquiring)
+    // Where no rule asks about programs they change unseen.
+    if supervision.policy.needs.commands != nil, let last = lastCaller, last.thread == call.thread, last.executions == executions, received &- last.since < 100_000_000 {
+      return last.description
+    }
+    let description = CallerDescription(
+      process: (try? processID(call)) ?? call.thread, executable: try? readLink(at: AT_FDCWD, procPath(call.thread, "exe")))
+    lastCaller = (description, call.thread, executions, received)
+    return description
+  }
+
   func microsecondsSinceReceived() -> UInt64 { (monotonicNanoseconds() &- received) / 1000 }
+}
+
+/// Who made a call.
+struct CallerDescription {
+  let process: Int32
+  let executable: [UInt8]?
 }
 
 /// `/proc/<id>/<name>`.

@@ -115,23 +115,28 @@ public func readSmallFile(at directory: CInt, _ path: [UInt8], limit: Int = 6553
   return try readAll(file, limit: limit)
 }
 
+/// What one read(2) gives, at most `limit` bytes; empty at the end.
+public func readOnce(_ file: borrowing OwnedDescriptor, limit: Int) throws(SyscallError) -> [UInt8] {
+  let raw = file.rawValue
+  var failure: SyscallError?
+  let content = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+    do throws(SyscallError) {
+      // SAFETY: the kernel writes at most the buffer's capacity.
+      count = try syscall("read") { unsafe read(raw, buffer.baseAddress, limit) }
+    } catch {
+      count = 0
+      failure = error
+    }
+  }
+  if let failure { throw failure }
+  return content
+}
+
 /// Reads from a descriptor's position to its end, at most `limit` bytes.
 public func readAll(_ file: borrowing OwnedDescriptor, limit: Int) throws(SyscallError) -> [UInt8] {
   var content: [UInt8] = []
-  let raw = file.rawValue
   while content.count < limit {
-    let room = min(16384, limit - content.count)
-    var failure: SyscallError?
-    let part = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-      do throws(SyscallError) {
-        // SAFETY: the kernel writes at most the buffer's capacity.
-        count = try syscall("read") { unsafe read(raw, buffer.baseAddress, room) }
-      } catch {
-        count = 0
-        failure = error
-      }
-    }
-    if let failure { throw failure }
+    let part = try readOnce(file, limit: min(16384, limit - content.count))
     if part.isEmpty { break }
     content += part
   }
