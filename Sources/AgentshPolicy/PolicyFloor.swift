@@ -1,0 +1,66 @@
+/// What can be done to files below a directory, by the names and values of landlock(7): LANDLOCK_ACCESS_FS_*.
+public struct FloorRights: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  public static let execute = FloorRights(rawValue: 1 << 0)
+  public static let writeFile = FloorRights(rawValue: 1 << 1)
+  public static let readFile = FloorRights(rawValue: 1 << 2)
+  public static let readDir = FloorRights(rawValue: 1 << 3)
+  public static let removeDir = FloorRights(rawValue: 1 << 4)
+  public static let removeFile = FloorRights(rawValue: 1 << 5)
+  public static let makeChar = FloorRights(rawValue: 1 << 6)
+  public static let makeDir = FloorRights(rawValue: 1 << 7)
+  public static let makeReg = FloorRights(rawValue: 1 << 8)
+  public static let makeSock = FloorRights(rawValue: 1 << 9)
+  public static let makeFifo = FloorRights(rawValue: 1 << 10)
+  public static let makeBlock = FloorRights(rawValue: 1 << 11)
+  public static let makeSym = FloorRights(rawValue: 1 << 12)
+  /// ABI 2.
+  public static let refer = FloorRights(rawValue: 1 << 13)
+  /// ABI 3.
+  public static let truncate = FloorRights(rawValue: 1 << 14)
+  /// ABI 5.
+  public static let ioctlDev = FloorRights(rawValue: 1 << 15)
+
+  public static let all = FloorRights(rawValue: (1 << 16) - 1)
+}
+
+/// The static part of a policy, which Landlock holds under everything that the supervisor decides: nothing outside it can happen, whatever is
+/// answered. It is always a superset of what the policy permits.
+public struct PolicyFloor: Sendable, Equatable {
+  public struct Grant: Sendable, Hashable {
+    /// Absolute, and neither it nor a directory above it can be moved or removed by what the policy permits.
+    public let path: [UInt8]
+    /// Rights on it and on all below it.
+    public var rights: FloorRights
+
+    public init(path: [UInt8], rights: FloorRights) {
+      self.path = path
+      self.rights = rights
+    }
+  }
+
+  public var grants: [Grant]
+  /// Ports that a TCP socket may be connected to; nil: not held by the floor.
+  public var tcpConnectPorts: [UInt16]?
+  /// Ports that a TCP socket may be bound to; nil: not held by the floor.
+  public var tcpBindPorts: [UInt16]?
+  /// No signal leaves the session.
+  public var scopesSignals: Bool
+  /// No abstract Unix socket that was made outside the session can be connected to.
+  public var scopesAbstractSockets: Bool
+
+  public init(
+    grants: [Grant], tcpConnectPorts: [UInt16]? = nil, tcpBindPorts: [UInt16]? = nil, scopesSignals: Bool = false, scopesAbstractSockets: Bool = false
+  ) {
+    self.grants = grants
+    self.tcpConnectPorts = tcpConnectPorts
+    self.tcpBindPorts = tcpBindPorts
+    self.scopesSignals = scopesSignals
+    self.scopesAbstractSockets = scopesAbstractSockets
+  }
+
+  /// A floor that holds nothing.
+  public static let everything = PolicyFloor(grants: [Grant(path: [UInt8(ascii: "/")], rights: .all)])
+}
