@@ -3,9 +3,10 @@ import AgentshText
 /// The command rules of a session.
 ///
 /// A refusing rule matches by any name that leads to the program, a permitting one only by names that the target can't
-/// make up.
+/// make up. A permitted subtree (`/usr/**`) is about where programs lie, so there no link counts at all, not even root's: what
+/// Landlock holds is the subtree.
 struct BoundCommandRules: Sendable {
-  private struct Rule: Sendable {
+  struct Rule: Sendable {
     let answer: Answer
     let matchesAll: Bool
     /// Globs over the last part of a name.
@@ -15,14 +16,17 @@ struct BoundCommandRules: Sendable {
     let arguments: [Pattern]
     let minDepth: Int
     let maxDepth: Int?
+
+    /// Whether it says the same whatever the arguments are and whoever starts the program.
+    var isUnconditional: Bool { arguments.isEmpty && minDepth == 0 && maxDepth == nil }
   }
 
-  private let rules: [Rule]
+  let rules: [Rule]
   /// Rules by plain names of programs, in file order.
   private let byBase: [[UInt8]: [Int]]
   /// Rules that names alone don't find.
   private let others: [Int]
-  private let unmatched: Answer
+  let unmatched: Answer
 
   init(_ source: [CommandRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
     var rules: [Rule] = []
@@ -75,7 +79,7 @@ struct BoundCommandRules: Sendable {
       let rule = rules[number]
       let permits = rule.answer.isPermitted
       guard Self.depthMatches(rule, subject.depth, permits: permits) else { continue }
-      guard rule.matchesAll || (permits ? trusted : all).contains(where: { Self.nameMatches(rule, $0) }) else { continue }
+      guard rule.matchesAll || Self.matches(rule, subject, permits ? trusted : all, permits: permits) else { continue }
       if !rule.arguments.isEmpty {
         let text = joined ?? Array(subject.arguments.joined(separator: [UInt8(ascii: " ")]))
         joined = text
@@ -99,9 +103,11 @@ struct BoundCommandRules: Sendable {
     return Array(name[(slash + 1)...])
   }
 
-  private static func nameMatches(_ rule: Rule, _ name: [UInt8]) -> Bool {
-    let last = base(name)
-    return rule.bases.contains { $0.matches(last) } || rule.paths.contains { $0.matches(name) }
+  private static func matches(_ rule: Rule, _ subject: CommandSubject, _ names: [[UInt8]], permits: Bool) -> Bool {
+    names.contains { name in
+      let last = base(name)
+      return rule.bases.contains { $0.matches(last) } || rule.paths.contains { $0.matches(permits && $0.isSubtree ? subject.canonicalPath : name) }
+    }
   }
 
   private static func depthMatches(_ rule: Rule, _ depth: Int?, permits: Bool) -> Bool {
@@ -112,7 +118,7 @@ struct BoundCommandRules: Sendable {
   var firstConcern: String? {
     for rule in rules {
       if rule.answer.decision != .allow { return rule.answer.rule }
-      if rule.matchesAll && rule.arguments.isEmpty && rule.minDepth == 0 && rule.maxDepth == nil { return nil }
+      if rule.matchesAll && rule.isUnconditional { return nil }
     }
     return unmatched.decision == .allow ? nil : unmatched.rule
   }

@@ -1,10 +1,10 @@
 /// The file rules of a session.
 struct BoundFileRules: Sendable {
   private let index: FileIndex
-  private let answers: [Answer]
-  private let rules: [(globs: [Glob], mask: OperationMask)]
-  private let reading: Answer
-  private let writing: Answer
+  let answers: [Answer]
+  let rules: [(globs: [Glob], mask: OperationMask)]
+  let reading: Answer
+  let writing: Answer
   private let foreign: Answer
 
   init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {

@@ -127,6 +127,30 @@ struct BoundNetworkRules: Sendable {
     return targets
   }
 
+  /// The ports that an operation could be permitted for, whatever the address is; nil where they are too many to be listed.
+  ///
+  /// Rules that go by name count as if names were known: they permit nothing today, and nothing else when they do.
+  func ports(_ operation: NetworkOperation) -> [UInt16]? {
+    var ports: Set<UInt16> = []
+    for rule in rules where rule.operations.contains(operation) {
+      if rule.answer.decision.permits {
+        if rule.ports.isEmpty { return nil }
+        for range in rule.ports {
+          guard ports.count + range.count <= Self.mostPorts else { return nil }
+          ports.formUnion(range)
+        }
+      } else if rule.ports.isEmpty, rule.cidrs.isEmpty, !rule.isByName {
+        return ports.sorted()
+      }
+    }
+    // What no rule says about listening is permitted on most ports of this machine.
+    if operation == .bind || operation == .listen || unmatched.isPermitted { return nil }
+    return ports.sorted()
+  }
+
+  /// More are not held by the floor: each is a rule of its own in the kernel.
+  private static let mostPorts = 2048
+
   func firstConcern() -> String? {
     if let redirect = redirects.first { return redirect.answer.rule }
     for rule in rules {

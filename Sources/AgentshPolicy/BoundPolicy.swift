@@ -1,15 +1,21 @@
 /// A policy that answers questions: immutable, without locks, usable from any number of threads at once.
 public struct BoundPolicy: Sendable {
   let files: BoundFileRules
-  private let commands: BoundCommandRules
-  private let networks: BoundNetworkRules
-  private let sockets: BoundUnixRules
-  private let signals: BoundSignalRules
+  let commands: BoundCommandRules
+  let networks: BoundNetworkRules
+  let sockets: BoundUnixRules
+  let signals: BoundSignalRules
+  /// Directories that a policy names by variables: known to be directories.
+  let directories: [[UInt8]]
+  /// Whether calls are let through by which a session changes what its paths lead to.
+  let changesMounts: Bool
 
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
 
-  init(_ rules: PolicyRules, audit: AuditSettings, variables: PolicyVariables) throws(PolicyError) {
+  init(_ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables) throws(PolicyError) {
+    directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
+    changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
     let compiler = try PathCompiler(variables)
     files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)
     commands = try BoundCommandRules(rules.commands, defaults: rules.defaults, compiler: compiler)

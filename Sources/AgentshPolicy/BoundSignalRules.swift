@@ -30,6 +30,22 @@ struct BoundSignalRules: Sendable {
     }
   }
 
+  /// Whether a rule could permit a signal to a process that is not the session's.
+  var permitsOutside: Bool {
+    for (rule, answer) in zip(rules, answers) {
+      let reachesOutside: Bool
+      switch rule.target {
+      case .kind(let kind):
+        // A relation of these kinds is always one inside the session too (`SignalRelation`).
+        reachesOutside = kind.isDisjoint(with: [.itself, .child, .descendant, .sibling, .session])
+        if !answer.isPermitted, kind == .external, rule.signals == .all { return false }
+      case .process, .pids: reachesOutside = true
+      }
+      if answer.isPermitted && reachesOutside { return true }
+    }
+    return outside.isPermitted
+  }
+
   var firstConcern: String? {
     for (rule, answer) in zip(rules, answers) where answer.decision != .allow {
       return rule.head.name

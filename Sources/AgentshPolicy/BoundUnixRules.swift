@@ -51,6 +51,19 @@ struct BoundUnixRules: Sendable {
     return unmatched.verdict(facts)
   }
 
+  /// Whether a rule could permit reaching someone by an abstract name.
+  var permitsAbstractNames: Bool {
+    let reaching: Set<UnixOperation> = [.connect, .sendto]
+    for rule in rules where rule.operations.isEmpty || !reaching.isDisjoint(with: rule.operations) {
+      if rule.answer.isPermitted {
+        if rule.matchesAll || rule.globs.contains(where: { $0.couldBegin(with: UInt8(ascii: "@")) }) { return true }
+      } else if rule.matchesAll, rule.operations.isEmpty || reaching.isSubset(of: rule.operations) {
+        return false
+      }
+    }
+    return unmatched.isPermitted
+  }
+
   var firstConcern: String? {
     for rule in rules {
       if rule.answer.decision != .allow { return rule.answer.rule }

@@ -286,6 +286,33 @@ extension Glob {
     return !step(states, UInt8(ascii: "/"), tokens).isEmpty
   }
 
+  /// The directory below which everything lies that it matches: up to the last slash before the first wildcard. The root where there is none;
+  /// nil for what matches no absolute path.
+  var anchor: [UInt8]? {
+    if prefixCount == 0 { return codes.isEmpty || codes[0] == GlobCode.star ? nil : [PathCompiler.slash] }
+    guard codes[0] == GlobCode.slash else { return nil }
+    var end = prefixCount - 1
+    while end > 0 && codes[end] != GlobCode.slash { end -= 1 }
+    return end == 0 ? [PathCompiler.slash] : codes[..<end].map { UInt8(truncatingIfNeeded: $0) }
+  }
+
+  /// Whether it is `DIRECTORY/**`: all that lies below its anchor, and nothing else.
+  var isSubtree: Bool {
+    prefixCount > 0 && prefixCount + 1 == codes.count && codes[prefixCount] == GlobCode.deepStar && codes[prefixCount - 1] == GlobCode.slash
+      && codes[0] == GlobCode.slash
+  }
+
+  /// Whether something that it matches begins with `byte`.
+  func couldBegin(with byte: UInt8) -> Bool {
+    guard let first = codes.first else { return false }
+    switch GlobCode.token(first, sets) {
+    case .byte(let wanted): return wanted == byte
+    case .star: return byte != separator
+    case .deepStar, .variable: return true
+    case .one(let members, let wide): return wide || members.contains(byte)
+    }
+  }
+
   /// Whether nothing, or the root alone, stands before the first star.
   private var beginsAnywhere: Bool {
     prefixCount < codes.count && (prefixCount == 0 || prefixCount == 1 && codes[0] == GlobCode.slash)

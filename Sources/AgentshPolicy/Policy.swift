@@ -78,6 +78,6 @@ public struct Policy: Sendable {
 
   /// Gives the variables their values, and compiles the rules.
   public func bound(to variables: PolicyVariables) throws(PolicyError) -> BoundPolicy {
-    try BoundPolicy(rules, audit: audit, variables: variables)
+    try BoundPolicy(rules, audit: audit, allowedCalls: allowedRestrictedCalls, variables: variables)
   }
 }

@@ -24,6 +24,11 @@ public struct FloorRights: OptionSet, Sendable, Hashable {
   public static let ioctlDev = FloorRights(rawValue: 1 << 15)
 
   public static let all = FloorRights(rawValue: (1 << 16) - 1)
+
+  /// Rights that can be given on something that is no directory.
+  public static let ofFiles: FloorRights = [.execute, .writeFile, .readFile, .truncate, .ioctlDev]
+  /// Making a name for something other than a directory.
+  static let makesFiles: FloorRights = [.makeChar, .makeReg, .makeSock, .makeFifo, .makeBlock, .makeSym]
 }
 
 /// The static part of a policy, which Landlock holds under everything that the supervisor decides: nothing outside it can happen, whatever is
@@ -41,20 +46,37 @@ public struct PolicyFloor: Sendable, Equatable {
     }
   }
 
+  /// None lies below another that has all its rights; in the order of their paths.
   public var grants: [Grant]
+  /// Where a system's loaders lie (PT_INTERP), which every program needs although no rule speaks of them: `execute`, where there is such a directory.
+  /// Empty where programs may lie anywhere.
+  public var loaderDirectories: [[UInt8]]
   /// Ports that a TCP socket may be connected to; nil: not held by the floor.
   public var tcpConnectPorts: [UInt16]?
   /// Ports that a TCP socket may be bound to; nil: not held by the floor.
   public var tcpBindPorts: [UInt16]?
-  /// No signal leaves the session.
+  /// No signal leaves the session. For targets: a supervisor signals them from outside.
   public var scopesSignals: Bool
-  /// No abstract Unix socket that was made outside the session can be connected to.
+  /// No abstract Unix socket that was made outside the session can be connected to. For targets: those that they make are outside for a supervisor.
   public var scopesAbstractSockets: Bool
+  /// Rights that the policy decides by nothing but trees, so that the grants can be all there is to ask. Whether they are shows when they are placed.
+  var claims: [Claim] = []
+  /// Rights of which the grants say exactly what the policy says, so that nobody else has to be asked. Known only when the floor has been placed
+  /// (`placed`), and true only where it is installed with these rights.
+  public internal(set) var exactRights: FloorRights = []
+
+  /// That a policy permits what needs a right below these directories, each of which stays where it is, and nowhere else.
+  struct Claim: Sendable, Equatable {
+    let right: FloorRights
+    let trees: [[UInt8]]
+  }
 
   public init(
-    grants: [Grant], tcpConnectPorts: [UInt16]? = nil, tcpBindPorts: [UInt16]? = nil, scopesSignals: Bool = false, scopesAbstractSockets: Bool = false
+    grants: [Grant], loaderDirectories: [[UInt8]] = [], tcpConnectPorts: [UInt16]? = nil, tcpBindPorts: [UInt16]? = nil,
+    scopesSignals: Bool = false, scopesAbstractSockets: Bool = false
   ) {
     self.grants = grants
+    self.loaderDirectories = loaderDirectories
     self.tcpConnectPorts = tcpConnectPorts
     self.tcpBindPorts = tcpBindPorts
     self.scopesSignals = scopesSignals

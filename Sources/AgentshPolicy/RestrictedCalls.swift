@@ -20,5 +20,12 @@ public enum RestrictedCalls {
   /// Never let through, whatever a policy says: nothing that is done through them could be decided.
   public static let never: Set<String> = ["io_uring", "io_uring_setup", "io_uring_enter", "io_uring_register", "foreign_abi"]
 
+  /// Those by which a session mounts, enters another mount namespace, or opens what has no path. The kernel refuses the first to whoever stands under
+  /// a Landlock ruleset for files, whatever that grants, and the rules of one mean nothing after the others.
+  static let changingMounts: Set<String> = [
+    "mount", "umount2", "fsopen", "fsconfig", "fsmount", "fspick", "move_mount", "open_tree", "open_tree_attr", "mount_setattr", "pivot_root",
+    "namespaces", "setns", "open_by_handle", "open_by_handle_at",
+  ]
+
   static let all = groups.union(calls)
 }

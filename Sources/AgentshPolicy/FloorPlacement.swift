@@ -1,0 +1,55 @@
+/// What stands at a path when a floor is installed.
+public enum FloorPlace: Sendable, Hashable {
+  case directory
+  /// Anything but a directory and a link.
+  case file
+  /// A symbolic link, or one on the way: no canonical path leads there.
+  case link
+  /// Nothing, or nothing that can be reached.
+  case missing
+}
+
+extension PolicyFloor {
+  /// The same floor, with grants on nothing but what is there.
+  ///
+  /// A ruleset names objects. What isn't there yet can come, so its rights are given on the nearest directory above it that is there; a right that the
+  /// policy decides by trees alone isn't given then, so that the floor goes on saying exactly what the policy says. (The session itself can't make such
+  /// a tree. One that someone else makes while the session runs stays closed to it.)
+  ///
+  /// - Parameter place: asked once about each path.
+  public func placed(_ place: ([UInt8]) -> FloorPlace) -> PolicyFloor {
+    var known: [[UInt8]: FloorPlace] = [[PathCompiler.slash]: .directory]
+    func find(_ path: [UInt8]) -> FloorPlace {
+      if let answer = known[path] { return answer }
+      let answer = place(path)
+      known[path] = answer
+      return answer
+    }
+    var result = self
+    result.loaderDirectories = []
+    var held = claims
+    while true {
+      let exact = held.reduce(FloorRights()) { $0.union($1.right) }
+      var placed: [Grant] = []
+      for grant in grants {
+        switch find(grant.path) {
+        case .directory: placed.append(grant)
+        case .link: continue
+        case .file: placed.append(Grant(path: grant.path, rights: grant.rights.intersection(.ofFiles).subtracting(exact)))
+        case .missing:
+          let above = FloorCompiler.ancestors(of: grant.path).last { find($0) == .directory } ?? [PathCompiler.slash]
+          placed.append(Grant(path: above, rights: grant.rights.subtracting(exact)))
+        }
+      }
+      for path in loaderDirectories where find(path) == .directory { placed.append(Grant(path: path, rights: .execute)) }
+      result.grants = Self.merged(Self.closedUnderMoves(placed))
+      let broken = held.filter { claim in
+        let trees = Self.merged(claim.trees.filter { find($0) == .directory }.map { Grant(path: $0, rights: claim.right) })
+        return trees.map(\.path) != result.grants.filter { $0.rights.contains(claim.right) }.map(\.path)
+      }
+      result.exactRights = exact
+      if broken.isEmpty { return result }
+      held.removeAll { broken.contains($0) }
+    }
+  }
+}
