@@ -18,6 +18,9 @@ JOBS ?= $(shell nproc)
 # Statically linked Swift runtime, no RUNPATH; BIND_NOW is in Package.swift. scripts/check-elf reads it back from the programs.
 SWIFT_BUILD = swift build -j $(JOBS)
 RELEASE_FLAGS = -c release --static-swift-stdlib --disable-local-rpath -Xswiftc -no-toolchain-stdlib-rpath -Xlinker -s
+# Archives of the C++ runtime, found before its shared libraries: see Package.swift.
+STATIC_RUNTIME = $(CURDIR)/.build/static-runtime
+RELEASE_FLAGS += -Xlinker -L$(STATIC_RUNTIME)
 BIN = .build/release
 
 export PREFIX SYSCONFDIR RUNSTATEDIR LOCALSTATEDIR DESTDIR UNITDIR TMPFILESDIR JOBS
@@ -28,6 +31,9 @@ all: build
 ## build: the three programs, optimised, in .build/release
 build:
 	@scripts/install-dependencies build
+	@mkdir -p $(STATIC_RUNTIME)
+	@ln -sf "$$(g++ -print-file-name=libstdc++.a)" $(STATIC_RUNTIME)/libstdc++.a
+	@ln -sf "$$(gcc -print-file-name=libgcc_eh.a)" $(STATIC_RUNTIME)/libgcc_s.a
 	@$(SWIFT_BUILD) $(RELEASE_FLAGS)
 
 ## test: everything, with the tests that need root when root; the last line counts them

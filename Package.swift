@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 /// Every Swift target is built the same way: Swift 6 mode, memory safety spelled out, no warning tolerated.
@@ -21,6 +22,13 @@ let hardenedLink: [LinkerSetting] = [
     "-Xlinker", "--exclude-libs", "-Xlinker", "ALL", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
   ])
 ]
+
+/// RE2 as an archive where the system has one: loading it and libstdc++ takes a millisecond and a half of each start, and there are two in each session.
+/// (`-Xlinker -L` of a folder with archives of libstdc++ and libgcc, by the Makefile, does the same for those.)
+let regularExpressions: String = {
+  let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
+  return folders.contains { FileManager.default.fileExists(atPath: "\($0)/libre2.a") } ? ":libre2.a" : "re2"
+}()
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -47,7 +55,7 @@ let package = Package(
     .target(name: "CAgentshEarly", path: "CModules/CAgentshEarly", cSettings: hardenedC),
     .target(
       name: "CAgentshRegex", path: "CModules/CAgentshRegex", cxxSettings: [.unsafeFlags(["-std=c++17", "-Wall", "-Wextra", "-Werror"])],
-      linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
+      linkerSettings: [.linkedLibrary(regularExpressions), .linkedLibrary("stdc++")]),
     .systemLibrary(name: "CLibSeccomp", path: "CModules/CLibSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CLibYAML", path: "CModules/CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLibCap", path: "CModules/CLibCap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),

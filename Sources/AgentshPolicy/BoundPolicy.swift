@@ -1,5 +1,5 @@
 /// A policy that answers questions: immutable, without locks, usable from any number of threads at once.
-public struct BoundPolicy: Sendable {
+public final class BoundPolicy: Sendable {
   let files: BoundFileRules
   let commands: BoundCommandRules
   let networks: BoundNetworkRules

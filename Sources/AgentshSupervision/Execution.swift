@@ -152,7 +152,7 @@ extension Worker {
   /// The format of a pinned file. One that may be executed and not read is taken for a program: a script of that kind can't be run by its interpreter,
   /// and whatever else the kernel makes of it shows at the verification.
   func executableFormat(of file: borrowing OwnedDescriptor) -> ExecutableFormat {
-    guard let readable = try? openAt(AT_FDCWD, descriptorPath(file.rawValue), flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
+    guard let readable = try? reopen(file, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
       return .elf(loader: nil)
     }
     let raw = readable.rawValue

@@ -63,7 +63,6 @@ extension Worker {
     if request.isTemporary {
       guard request.flags & O_DIRECTORY != 0, request.flags & O_ACCMODE != O_RDONLY, !request.creates else { throw .errno(EINVAL) }
     }
-    try checkStillWaiting(call)
     let mayNotFollow = request.flags & O_NOFOLLOW != 0 || (request.creates && request.flags & O_EXCL != 0)
     let options = ResolutionOptions(
       followsLast: !mayNotFollow, mustBeDirectory: request.flags & O_DIRECTORY != 0 && !request.creates, resolve: request.resolve)
@@ -114,16 +113,15 @@ extension Worker {
     // supervisor's.
     let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY
     if let terminal = try terminalOfTarget(call, located) { return try openTerminal(call, terminal, flags, request) }
-    let name = descriptorPath(located.descriptor.rawValue)
     let opened: OwnedDescriptor
     switch located.status.type {
     case S_IFREG, S_IFDIR:
-      do throws(SyscallError) { opened = try openAt(AT_FDCWD, name, flags: flags) } catch {
+      do throws(SyscallError) { opened = try reopen(located.descriptor, flags: flags) } catch {
         opened = try openOwnAgain(call, located, flags, error)
       }
     default:
       // FIFOs wait for their other end, devices for whatever they like.
-      opened = try openWaiting(call, name, flags)
+      opened = try openWaiting(call, descriptorPath(located.descriptor.rawValue), flags)
     }
     return try inject(call, opened, request)
   }

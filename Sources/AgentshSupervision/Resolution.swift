@@ -46,7 +46,8 @@ extension Worker {
     return path
   }
 
-  /// Opens the directory that a relative path starts from, as the target sees it.
+  /// Opens the directory that a relative path starts from, as the target sees it. Found by the thread's number: `settle` asks whether it was still the
+  /// caller's.
   func openBase(_ call: TrappedCall, at directory: CInt) throws(CallFailure) -> OwnedDescriptor {
     let source = directory == AT_FDCWD ? procPath(call.thread, "cwd") : procPath(call.thread, "fd", directory)
     if directory != AT_FDCWD, directory < 0 { throw .errno(EBADF) }
@@ -57,7 +58,6 @@ extension Worker {
       // The target's descriptor table is the only thing that can make such a link be missing.
       throw error.errno == .noSuchFileOrDirectory ? .errno(directory == AT_FDCWD ? ENOENT : EBADF) : .errno(error.errno.rawValue)
     }
-    try checkStillWaiting(call)
     return base
   }
 
@@ -130,8 +130,14 @@ extension Worker {
     return try walk(call, from: start, path: path, options)
   }
 
-  /// For a path that doesn't exist: whether the part that does might lead through /proc/self. Cheap for the usual case of a missing last component.
+  /// For a path that doesn't exist: whether the part that does might lead through /proc/self. Cheap for the usual cases.
   private func mayPassThroughProcSelf(base: CInt, path: [UInt8]) throws(CallFailure) -> Bool {
+    // /proc/self is a link: what is missing without having come to any link at all is missing for everybody.
+    do throws(SyscallError) {
+      _ = try openAt2(base, path, flags: O_PATH | O_NOFOLLOW, resolve: UInt64(RESOLVE_NO_SYMLINKS))
+    } catch {
+      if error.errno == .noSuchFileOrDirectory { return false }
+    }
     let (folder, name) = splitLast(path)
     do throws(SyscallError) {
       let parent: OwnedDescriptor
@@ -386,11 +392,6 @@ private let procMagic: Int64 = 0x9fa0
 private let procPrefix: [UInt8] = Array("/proc/".utf8)
 private let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)
 let ownProcess: Int32 = getpid()
-
-/// The kernel's own path for an open descriptor (proc_pid_fd(5)).
-func kernelPath(of descriptor: borrowing OwnedDescriptor) throws(SyscallError) -> [UInt8] {
-  try readLink(at: AT_FDCWD, descriptorPath(descriptor.rawValue))
-}
 
 /// N of `/proc/N` or `/proc/N/…`.
 func procNumber(_ path: [UInt8]) -> Int32? {

@@ -33,6 +33,9 @@ extension Worker {
     let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
     if mustRecord {
       let caller = describe(call)
+      // All that was read by the caller's number so far (its memory, its directories, who it is) was the caller's, if the call still waits now.
+      // Nothing is recorded or done without this; a permitted read that isn't recorded needs it not: its descriptor goes to that call or to nobody.
+      try checkStillWaiting(call)
       let entry = SessionRecord.Entry(
         process: caller.process, executable: caller.executable, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict,
         errno: verdict.isPermitted ? nil : refusal, microseconds: microsecondsSinceReceived())

@@ -16,6 +16,20 @@ final class Worker {
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
   private(set) var received: UInt64 = 0
 
+  /// Whether the last look found another call waiting.
+  var sawOthers = false
+  private var unlooked = 0
+
+  /// Whether to look for calls that wait behind the one just received: at every call while there are such, else at each fourth. The look costs a
+  /// system call, and a short answer delays nobody for long.
+  func looksForOthers() -> Bool {
+    unlooked += 1
+    guard sawOthers || unlooked >= 4 else { return false }
+    unlooked = 0
+    sawOthers = false
+    return true
+  }
+
   /// Has another thread receive meanwhile; called before something that takes long. Set by the pool.
   var expectDelay: () -> Void = {}
 

@@ -94,7 +94,10 @@ final class WorkerPool: Sendable {
       return .receive
     }
     // Another call is waiting already: it need not wait for this one.
-    if supervision.listener.hasPendingCall() { expectDelay() }
+    if worker.looksForOthers(), supervision.listener.hasPendingCall() {
+      worker.sawOthers = true
+      expectDelay()
+    }
     worker.handle(call)
     return reception.finishAnswering()
   }
