@@ -104,10 +104,16 @@ struct BoundCommandRules: Sendable {
   }
 
   private static func matches(_ rule: Rule, _ subject: CommandSubject, _ names: [[UInt8]], permits: Bool) -> Bool {
-    names.contains { name in
+    for name in names {
       let last = base(name)
-      return rule.bases.contains { $0.matches(last) } || rule.paths.contains { $0.matches(permits && $0.isSubtree ? subject.canonicalPath : name) }
+      for glob in rule.bases where glob.matches(last) { return true }
+      for glob in rule.paths {
+        // Nested closures that choose here make the optimiser of Swift 6.3 fail.
+        let path = permits && glob.isSubtree ? subject.canonicalPath : name
+        if glob.matches(path) { return true }
+      }
     }
+    return false
   }
 
   private static func depthMatches(_ rule: Rule, _ depth: Int?, permits: Bool) -> Bool {
