@@ -9,16 +9,25 @@ struct BoundFileRules: Sendable {
 
   init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
     var compiled: [(globs: [Glob], mask: OperationMask)] = []
+    var answers: [Answer] = []
     compiled.reserveCapacity(rules.count)
     for rule in rules {
       let permits = rule.head.decision.permits
+      let mask = OperationMask(rule: rule.operations, permits: permits)
       var globs: [Glob] = []
       for path in rule.paths { globs += try compiler.globs(path, rule: rule.head.name, refuses: !permits) }
-      compiled.append((globs, OperationMask(rule: rule.operations, permits: permits)))
+      compiled.append((globs, mask))
+      answers.append(Answer(rule.head))
+      // Whoever may read all that lies below a directory may list the directory: its names are what the rule permits.
+      guard permits, mask.contains(OperationMask(.list)) else { continue }
+      let tops = globs.compactMap { $0.isSubtree ? $0.anchor : nil }.filter { $0.count > 1 }
+      if tops.isEmpty { continue }
+      compiled.append((tops.map { Glob($0.map { UInt16($0) }, sets: [], separator: PathCompiler.slash) }, OperationMask(.list)))
+      answers.append(Answer(rule.head))
     }
     self.rules = compiled
+    self.answers = answers
     index = FileIndex(compiled)
-    answers = rules.map { Answer($0.head) }
     reading = .unmatched(defaults.fileRead, "file_read", "no rule of the policy allows reading {{.Path}}")
     writing = .unmatched(
       defaults.fileWrite, "file_write", "no rule of the policy allows changing {{.Path}}; work in the project or in /tmp")

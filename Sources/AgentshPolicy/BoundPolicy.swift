@@ -9,12 +9,15 @@ public final class BoundPolicy: Sendable {
   let directories: [[UInt8]]
   /// Whether calls are let through by which a session changes what its paths lead to.
   let changesMounts: Bool
+  /// Whether permitted reads are written down.
+  let recordsReads: Bool
 
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
 
   init(_ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables) throws(PolicyError) {
     directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
+    recordsReads = audit.logAllowed
     changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
     let compiler = try PathCompiler(variables)
     files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)

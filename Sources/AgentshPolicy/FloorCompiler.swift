@@ -5,15 +5,19 @@ extension BoundPolicy {
   /// Rules of Landlock hang on objects, so each grant stands on a directory that the session may neither remove nor rename nor have replaced:
   /// `${HOME}/.cache{,/**}` on `${HOME}`, where the cache itself may be made anew. Computed at every call.
   public var floor: PolicyFloor {
-    let needsRoot = changesMounts
+    var floor = PolicyFloor.everything
+    floor.tcpConnectPorts = networks.ports(.connect)
+    floor.tcpBindPorts = networks.ports(.bind)
+    floor.scopesSignals = !signals.permitsOutside
+    floor.scopesAbstractSockets = !sockets.permitsAbstractNames
+    if changesMounts { return floor }
     var compiler = FloorCompiler(files: files, directories: directories)
-    if !needsRoot {
-      compiler.addFiles()
-      compiler.addPrograms(commands)
-    }
-    return PolicyFloor(
-      grants: needsRoot ? PolicyFloor.everything.grants : compiler.grants, loaderDirectories: compiler.loaders, tcpConnectPorts: networks.ports(.connect),
-      tcpBindPorts: networks.ports(.bind), scopesSignals: !signals.permitsOutside, scopesAbstractSockets: !sockets.permitsAbstractNames)
+    compiler.addFiles()
+    compiler.addPrograms(commands)
+    floor.grants = compiler.grants
+    floor.loaderDirectories = compiler.loaders
+    floor.claims = compiler.claims(commands, recordsReads: recordsReads)
+    return floor
   }
 }
 
@@ -30,13 +34,13 @@ extension PolicyFloor {
 
 /// Makes grants of rules about files and programs.
 struct FloorCompiler {
-  private let files: BoundFileRules
+  let files: BoundFileRules
   private let directories: Set<[UInt8]>
   private var rights: [[UInt8]: FloorRights] = [:]
   private var removable: [[UInt8]: Bool] = [:]
   private(set) var loaders: [[UInt8]] = []
 
-  private static let root = [PathCompiler.slash]
+  static let root = [PathCompiler.slash]
   /// What the supervisor takes for the system's own, too.
   static let loaderDirectories: [[UInt8]] = [
     "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/libx32", "/lib", "/lib64", "/lib32", "/libx32", "/nix/store", "/gnu/store",
@@ -125,7 +129,7 @@ struct FloorCompiler {
   }
 
   /// The nearest directory, itself or above, that stays where it is whatever the session does.
-  private mutating func anchor(_ path: [UInt8]) -> [UInt8] {
+  mutating func anchor(_ path: [UInt8]) -> [UInt8] {
     var last = Self.root
     for directory in Self.ancestors(of: path).dropFirst() {
       if isRemovable(directory) { break }

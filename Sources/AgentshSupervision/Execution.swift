@@ -55,6 +55,8 @@ extension Worker {
     supervision.executions.add(1, ordering: .releasing)
     // Nothing is executed; nothing has to be verified either.
     if flags & checksOnly != 0 || supervision.policy.needs.commands == nil { return .proceed }
+    // Whatever the path and the arguments are by now: only what lies in a permitted tree can be executed, and nothing else was asked.
+    if !supervision.verifiesExecutions { return .proceed }
     return try proceedVerified(call, kind, image)
   }
 

@@ -11,9 +11,11 @@ extension FilterSpecification {
   /// - Parameters:
   ///   - needs: what the bound policy wants decided.
   ///   - allowedCalls: the policy's `syscalls: {allow: […]}`.
-  public init(needs: SupervisionNeeds, allowedCalls: Set<String>) {
+  ///   - exactRights: those of a floor that will be installed before the filter (`PolicyFloor.exactRights`); none where no floor is. What
+  ///     Landlock decides as the policy does isn't trapped.
+  public init(needs: SupervisionNeeds, allowedCalls: Set<String>, exactRights: FloorRights = []) {
     var traps: TrapClasses = []
-    if needs.readOpens != nil { traps.insert(.readOpens) }
+    if needs.readOpens != nil, !exactRights.isSuperset(of: .reading) { traps.insert(.readOpens) }
     if needs.writeOpens != nil { traps.insert(.writeOpens) }
     // Times and extended attributes (.metadata) are not among the mediated calls: the kernel's permission checks alone hold for them.
     if needs.changes != nil { traps.insert(.fileChanges) }
@@ -26,14 +28,21 @@ extension FilterSpecification {
   }
 
   /// The specification for a policy whose variables have their values.
-  public init(policy: Policy, bound: BoundPolicy) {
-    self.init(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls)
+  public init(policy: Policy, bound: BoundPolicy, exactRights: FloorRights = []) {
+    self.init(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls, exactRights: exactRights)
   }
+}
+
+extension FloorRights {
+  /// What opening for reading takes, of files and directories.
+  static let reading: FloorRights = [.readFile, .readDir]
 }
 
 extension TrapClasses {
   /// For each class that is trapped: its name, and the rule (or default) that asks for it first.
-  public static func reasons(of needs: SupervisionNeeds) -> [(name: String, rule: String)] {
+  public static func reasons(of needs: SupervisionNeeds, exactRights: FloorRights = []) -> [(name: String, rule: String)] {
+    var needs = needs
+    if exactRights.isSuperset(of: .reading) { needs.readOpens = nil }
     let asked: [(TrapClasses, String?)] = [
       (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes), (.exec, needs.commands),
       (.network, needs.network), (.unixSockets, needs.unixSockets), (.listening, needs.network ?? needs.unixSockets),

@@ -22,6 +22,8 @@ final class Supervision: Sendable {
   let sharesRoot: Bool
   /// Whether a process of the session may have a root or a mount namespace of its own (the policy permits chroot or namespaces).
   let rootsMayDiffer: Bool
+  /// Whether a program is looked at once it has been executed; not where Landlock lets nothing be executed but what the policy permits.
+  let verifiesExecutions: Bool
   /// The process that was started by the launcher, and what its first trapped call must carry.
   let rootTarget: Int32
   /// Ends the session with a reason; safe to call from any thread, more than once.
@@ -29,7 +31,7 @@ final class Supervision: Sendable {
 
   init(
     listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
-    kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, rootTarget: Int32,
+    kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true, rootTarget: Int32,
     endSession: @escaping @Sendable (String) -> Void
   ) {
     self.listener = listener
@@ -41,6 +43,7 @@ final class Supervision: Sendable {
     self.root = root
     self.sharesRoot = sharesRoot
     self.rootsMayDiffer = rootsMayDiffer
+    self.verifiesExecutions = verifiesExecutions
     self.rootTarget = rootTarget
     self.endSession = endSession
   }

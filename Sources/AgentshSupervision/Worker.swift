@@ -194,8 +194,8 @@ final class Worker {
   /// process in that time, and a change of program is seen.
   func describe(_ call: TrappedCall) -> CallerDescription {
     let executions = supervision.executions.load(ordering: .acquiring)
-    // Where no rule asks about programs they change unseen.
-    if supervision.policy.needs.commands != nil, let last = lastCaller, last.thread == call.thread, last.executions == executions, received &- last.since < 100_000_000 {
+    // Where no rule asks about programs, or Landlock alone holds them, they change unseen.
+    if supervision.policy.needs.commands != nil, supervision.verifiesExecutions, let last = lastCaller, last.thread == call.thread, last.executions == executions, received &- last.since < 100_000_000 {
       return last.description
     }
     let description = CallerDescription(

@@ -1,0 +1,100 @@
+import Testing
+
+@testable import AgentshPolicy
+
+/// A machine of today, with a home, a project and whatever else is said.
+private func placed(_ text: String, missing: Set<String> = []) throws -> PolicyFloor {
+  let links: Set<String> = ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"]
+  return try policy(text).floor.placed { path in
+    let text = String(decoding: path, as: UTF8.self)
+    if links.contains(text) { return .link }
+    return missing.contains(text) || text.hasPrefix("/nix") || text.hasPrefix("/gnu") ? .missing : .directory
+  }
+}
+
+private let reading: FloorRights = [.readFile, .readDir]
+private let closed = "defaults: {file_read: deny}\n"
+
+private func reads(_ rules: String, missing: Set<String> = []) throws -> Bool {
+  try placed(closed + "file_rules:\n" + rules, missing: missing).exactRights.isSuperset(of: reading)
+}
+
+@Suite struct FloorClaimTests {
+  @Test(arguments: [
+    "- {name: r, paths: ['${PROJECT_ROOT}/**', '/usr/**', '/etc/**'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['${PROJECT_ROOT}{,/**}', '/usr{,/**}'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['${PROJECT_ROOT}/**'], decision: allow}\n- {name: end, paths: ['**'], decision: deny, message: no}",
+    // What is refused elsewhere, or later, takes nothing away.
+    "- {name: d, paths: ['/srv/**', '/home/bob/x'], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}\n- {name: d, paths: ['/usr/share/**', '**/x'], decision: deny}",
+    // Changing is another matter.
+    "- {name: w, paths: ['**/.env'], operations: [write, create], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}\n- {name: s, paths: ['/usr/*/x', /usr/y], operations: [read], decision: allow}",
+    "- {name: d, paths: ['**'], operations: [read], decision: deny}", "- {name: r, paths: ['/usr/**'], operations: [list], decision: allow}",
+  ])
+  func readingByTreesIsExact(_ rules: String) throws { #expect(try reads(rules)) }
+
+  @Test(arguments: [
+    "- {name: e, paths: ['**/.env'], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: e, paths: ['/usr/share/x'], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: e, paths: ['/us*/share/x'], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: e, paths: [/usr], operations: [list], decision: deny}\n- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['/usr/*/x'], operations: [read], decision: allow}", "- {name: r, paths: ['/etc/hosts'], operations: [read], decision: allow}",
+    "- {name: r, paths: ['/usr/**'], operations: [read], decision: audit}", "- {name: r, paths: ['**/x'], operations: [read], decision: allow}",
+    // The session could move the tree away, or make it.
+    "- {name: r, paths: ['/srv/a{,/**}'], decision: allow}", "- {name: r, paths: ['/srv/a/**'], operations: [read], decision: allow}\n- {name: m, paths: [/srv/a], operations: [mkdir], decision: allow}",
+    "- {name: r, paths: ['/srv/a/b/**'], operations: [read], decision: allow}\n- {name: m, paths: [/srv/a], operations: [rename], decision: allow}",
+    // What is created can be read, so the grant is wider than the rules.
+    "- {name: r, paths: ['/usr/**'], operations: [read], decision: allow}\n- {name: c, paths: ['/tmp/**'], operations: [create], decision: allow}",
+    "- {name: r, paths: ['/proc/self/**'], operations: [read], decision: allow}",
+  ])
+  func readingByAnythingElseIsNot(_ rules: String) throws { #expect(try !reads(rules)) }
+
+  @Test func recordedReadsAreLookedAt() throws {
+    let rules = "file_rules: [{name: r, paths: ['/usr/**'], operations: [read], decision: allow}]\n"
+    #expect(try placed(closed + rules).exactRights.isSuperset(of: reading))
+    #expect(try placed(closed + rules + "audit: {log_allowed: true}").exactRights.isDisjoint(with: reading))
+  }
+
+  @Test func aTreeThatIsMissingIsNotGrantedAtAll() throws {
+    let rules = "- {name: r, paths: ['/usr/**', '/opt/tools/**'], operations: [read], decision: allow}\n- {name: w, paths: ['/opt/new/**'], operations: [write], decision: allow}"
+    let floor = try placed(closed + "file_rules:\n" + rules, missing: ["/opt/tools", "/opt/new"])
+    #expect(floor.exactRights.isSuperset(of: reading))
+    #expect(floor.grants.map(\.path) == [bytes("/opt"), bytes("/usr")])
+    #expect(floor.grants.first?.rights.isDisjoint(with: reading) == true)
+  }
+
+  @Test func listingADirectoryIsReadingWhatLiesBelow() throws {
+    let bound = try policy(closed + "file_rules: [{name: r, paths: ['/srv/a/**'], operations: [read], decision: allow}, {name: w, paths: ['/srv/b/**'], operations: [write], decision: allow}]")
+    #expect(bound.file(.list, bytes("/srv/a")).rule == "r")
+    #expect(!bound.file(.read, bytes("/srv/a")).isPermitted && !bound.file(.list, bytes("/srv")).isPermitted && !bound.file(.list, bytes("/srv/b")).isPermitted)
+    // A refusal of what lies below says nothing about the directory itself.
+    #expect(try policy("file_rules: [{name: r, paths: ['/srv/a/**'], decision: deny}]").file(.list, bytes("/srv/a")).isPermitted)
+    // The first rule that matches decides this, too.
+    let ordered = try policy("file_rules: [{name: d, paths: [/srv/a], operations: [list], decision: deny}, {name: r, paths: ['/srv/a/**'], decision: allow}]")
+    #expect(ordered.file(.list, bytes("/srv/a")).rule == "d")
+  }
+
+  @Test(arguments: [
+    ("[{commands: ['/usr/**', '${PROJECT_ROOT}/**'], decision: allow}]", true), ("[{commands: ['/usr/**'], decision: audit}, {commands: ['*'], decision: deny}, {commands: [x], decision: allow}]", true),
+    // Loaders lie elsewhere than what is permitted.
+    ("[{commands: ['/usr/bin/**'], decision: allow}]", false),
+    ("[{commands: ['/usr/**'], args_patterns: [x], decision: allow}]", false), ("[{commands: ['/usr/**'], context: [direct], decision: allow}]", false),
+    ("[{commands: ['*'], decision: allow}]", false), ("[{commands: [git], decision: allow}, {commands: ['/usr/**'], decision: allow}]", false),
+    ("[{commands: [sudo], decision: deny}, {commands: ['/usr/**'], decision: allow}]", false), ("[{commands: ['/usr/bin/*'], decision: allow}]", false),
+    ("[{commands: ['/usr/**'], decision: allow}, {commands: [sudo], decision: deny}]", true), ("[]", true),
+  ] as [(String, Bool)])
+  func programsByTreesAreExact(_ rules: String, _ expected: Bool) throws {
+    #expect(try placed("command_rules: \(rules)").exactRights.contains(.execute) == expected)
+  }
+
+  @Test func aTreeOfProgramsThatTheSessionCanReplaceIsNotExact() throws {
+    let rules = "command_rules: [{commands: ['/usr/**', '/srv/bin/**'], decision: allow}]\n"
+    #expect(try placed(rules).exactRights.contains(.execute))
+    #expect(try !placed(rules + "file_rules: [{name: r, paths: [/srv/bin], operations: [rename], decision: allow}]").exactRights.contains(.execute))
+  }
+
+  @Test func whoeverMayMountClaimsNothing() throws {
+    #expect(try placed(closed + "syscalls: {allow: [mount]}").exactRights.isEmpty)
+  }
+}

@@ -1,0 +1,69 @@
+import AgentshFilter
+import AgentshPolicy
+import FoundationEssentials
+import Testing
+
+@testable import AgentshSupervision
+
+private let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+private let variables = PolicyVariables(projectRoot: Array("/home/ann/shop".utf8), home: Array("/home/ann".utf8), user: Array("ann".utf8))
+
+private struct Plan {
+  let policy: Policy
+  let bound: BoundPolicy
+
+  init(_ text: String) throws {
+    policy = try #require(Policy.parse(Array(text.utf8), file: "test.yaml").policy)
+    bound = try policy.bound(to: variables)
+  }
+
+  init(shipped name: String, _ change: (String) -> String = { $0 }) throws {
+    try self.init(change(String(decoding: try Data(contentsOf: checkout.appendingPathComponent("policies/\(name).yaml")), as: UTF8.self)))
+  }
+
+  /// Where every directory is there, and Landlock with it or not.
+  func specification(hasFloor: Bool) -> FilterSpecification {
+    let floor = bound.floor.placed { String(decoding: $0, as: UTF8.self).hasPrefix("/lib") ? .link : .directory }
+    return FilterSpecification(policy: policy, bound: bound, exactRights: hasFloor ? floor.exactRights : [])
+  }
+
+  func trapsReading(hasFloor: Bool) -> Bool { specification(hasFloor: hasFloor).traps.contains(.readOpens) }
+}
+
+@Suite struct FilterPlanTests {
+  @Test func aPolicyThatPermitsEveryReadTrapsNone() throws {
+    #expect(try !Plan(shipped: "agent-strict").trapsReading(hasFloor: false))
+    let unrecorded = try Plan(shipped: "agent-observe") { text in
+      text.replacing("decision: audit", with: "decision: allow", maxReplacements: 1).replacing("log_allowed: true", with: "log_allowed: false")
+    }
+    #expect(!unrecorded.trapsReading(hasFloor: false))
+    #expect(unrecorded.specification(hasFloor: false).traps.isSuperset(of: [.writeOpens, .fileChanges, .exec, .network, .unixSockets, .signals]))
+  }
+
+  @Test func aPolicyThatRecordsOrCarvesOutReadsTrapsAll() throws {
+    #expect(try Plan(shipped: "agent-observe").trapsReading(hasFloor: true))
+    #expect(try Plan(shipped: "agent-default").trapsReading(hasFloor: true))
+  }
+
+  @Test func aPolicyOfTreesTrapsReadsOnlyWithoutAFloor() throws {
+    let plan = try Plan(
+      """
+      version: 1
+      name: trees
+      defaults: {file_read: deny}
+      file_rules:
+        - {name: project, paths: ["${PROJECT_ROOT}/**"], decision: allow}
+        - {name: system, paths: ["/usr/**", "/lib/**", "/lib64/**", "/etc/**", "/proc/**", "/dev/**"], operations: [read], decision: allow}
+      """)
+    #expect(plan.trapsReading(hasFloor: false))
+    #expect(!plan.trapsReading(hasFloor: true))
+    #expect(plan.specification(hasFloor: true).traps.isSuperset(of: [.writeOpens, .fileChanges, .exec]))
+  }
+
+  @Test func whatLandlockDecidesHasNoReason() throws {
+    let needs = SupervisionNeeds(readOpens: "r", commands: "c")
+    #expect(TrapClasses.reasons(of: needs).map(\.rule) == ["r", "c"])
+    #expect(TrapClasses.reasons(of: needs, exactRights: [.readFile, .readDir]).map(\.rule) == ["c"])
+    #expect(TrapClasses.reasons(of: needs, exactRights: [.readFile, .execute]).map(\.rule) == ["r", "c"])
+  }
+}
