@@ -48,7 +48,14 @@ extension Worker {
       if verdict.decision == .absorb, error == .errno(EPERM) { return .value(0) }
       throw error
     }
-    return .proceed
+    return signal == 0 ? existence(of: process) : .proceed
+  }
+
+  /// What signal 0 answers. The supervisor asks for itself: a target whose signals Landlock keeps inside the session couldn't ask about others.
+  private func existence(of target: Int32) -> Answer {
+    // The sender's own group, and all that it may signal: there is someone, or it wouldn't have come so far.
+    if target == 0 || target == -1 { return .value(0) }
+    return Glibc.kill(target, 0) == 0 ? .value(0) : .failure(errno)
   }
 
   /// kill(2): one process, a group, or all.
