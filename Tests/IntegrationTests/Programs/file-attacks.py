@@ -4,8 +4,10 @@
 Unsupervised each of them must win (that proves the attack); under a policy that denies `**/.env` none may.
 """
 import ctypes
+import mmap
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -182,6 +184,114 @@ def create_with_slashes():
     return made(".env")
 
 
+def read_with_dots_and_slashes():
+    return content("./sub/.//./" + "././" * 500 + ".env")
+
+
+def read_below_a_root_of_its_own():
+    """RESOLVE_IN_ROOT: absolute links start at the descriptor."""
+    os.symlink("/sub/.env", "absolute")
+    how = ctypes.create_string_buffer((0).to_bytes(16, "little") + (0x10).to_bytes(8, "little"), 24)
+    fd = libc.syscall(437, os.open(".", os.O_PATH), b"absolute", how, 24)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "openat2")
+    return os.read(fd, 100).decode()
+
+
+def read_by_link_into_proc():
+    os.symlink("/proc/self/cwd/sub/.env", "magic")
+    return content("magic")
+
+
+def read_by_path_descriptor_of_folder():
+    folder = os.open("sub", os.O_PATH)
+    os.symlink(f"/proc/self/fd/{folder}/.env", "magic")
+    return content("magic")
+
+
+def read_by_child_of_another_folder():
+    """Where a relative name starts from is the caller's, not its parent's."""
+    r, w = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.chdir("sub")
+            os.write(w, content(".env").encode())
+        except OSError as error:
+            os.write(w, error.strerror.encode())
+        finally:
+            os._exit(0)
+    os.close(w)
+    os.wait()
+    return os.read(r, 100).decode()
+
+
+def read_mapped():
+    with open("sub/.env", "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory:
+        return memory[:].decode()
+
+
+def copy_by_range():
+    source, target = os.open("sub/.env", os.O_RDONLY), os.open("copy", os.O_RDWR | os.O_CREAT)
+    os.copy_file_range(source, target, 100)
+    return content("copy")
+
+
+def read_received():
+    """A descriptor that a process of the session sends."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    if os.fork() == 0:
+        try:
+            fd = os.open("sub/.env", os.O_RDONLY)
+            socket.send_fds(other, [b"x"], [fd])
+        except OSError as error:
+            other.send(error.strerror.encode())
+        finally:
+            os._exit(0)
+    os.wait()
+    data, fds, _, _ = socket.recv_fds(one, 100, 1)
+    return os.read(fds[0], 100).decode() if fds else data.decode()
+
+
+def create_by_binding():
+    socket.socket(socket.AF_UNIX).bind(".env")
+    return made(".env")
+
+
+def create_by_binding_elsewhere():
+    os.symlink(".", "here")
+    socket.socket(socket.AF_UNIX).bind("here/.env")
+    return made(".env")
+
+
+def create_with_slash():
+    os.mkdir(".env/")
+    return made(".env")
+
+
+def create_by_renaming_a_folder():
+    os.mkdir("folder")
+    os.rename("folder", ".env/")
+    return made(".env")
+
+
+def create_below_a_root_of_its_own():
+    how = ctypes.create_string_buffer((os.O_CREAT | os.O_WRONLY).to_bytes(8, "little") + (0o600).to_bytes(8, "little") + (0x10).to_bytes(8, "little"), 24)
+    if libc.syscall(437, os.open(".", os.O_PATH), b"/../.env", how, 24) < 0:
+        raise OSError(ctypes.get_errno(), "openat2")
+    return made(".env")
+
+
+def create_by_exchange():
+    os.mkdir("d")
+    for name in ("plain", "d/other"):
+        open(name, "w").close()
+    os.rename("d/other", "other")
+    if libc.renameat2(-100, b"plain", -100, b"other", 2) != 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+    os.rename("other", ".env")
+    return made(".env")
+
+
 def create_from_temporary():
     fd = os.open(".", os.O_RDWR | os.O_TMPFILE, 0o600)
     if libc.linkat(-100, f"/proc/self/fd/{fd}".encode(), -100, b".env", 0x400) != 0:
@@ -264,7 +374,10 @@ for attack in (
     read_link, read_through_directory_link, read_dot_dot, read_hard_link, read_renamed, read_exchanged, read_below_root, read_below_cwd,
     read_by_path_descriptor, read_by_dev_fd, read_by_thread_self, read_relative_to_descriptor, read_by_openat2, read_by_legacy_open, truncate,
     change_mode, change_mode_by_path_descriptor, create, create_by_mknod, create_by_mkdir, create_by_rename, create_by_link, create_by_symlink,
-    create_through_dangling_link, create_with_slashes, create_from_temporary, delete, race, race_memory,
+    create_through_dangling_link, create_with_slashes, create_from_temporary, delete, read_with_dots_and_slashes, read_below_a_root_of_its_own,
+    read_by_link_into_proc, read_by_path_descriptor_of_folder, read_by_child_of_another_folder, read_mapped, copy_by_range, read_received,
+    create_by_binding, create_by_binding_elsewhere, create_with_slash, create_by_renaming_a_folder, create_below_a_root_of_its_own,
+    create_by_exchange, race, race_memory,
 ):
     fresh()
     try:
