@@ -66,7 +66,7 @@ let package = Package(
     .target(name: "AgentshText", dependencies: ["CAgentshRegex", "CLibYAML"], swiftSettings: strict),
     .target(name: "AgentshPolicy", dependencies: ["AgentshText"], swiftSettings: strict),
     .target(name: "AgentshProtocol", dependencies: [], swiftSettings: strict),
-    .target(name: "AgentshAudit", dependencies: [crypto], swiftSettings: strict),
+    .target(name: "AgentshAudit", dependencies: ["AgentshProtocol", crypto], swiftSettings: strict),
     .target(
       name: "AgentshSupervision",
       dependencies: ["AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "CAgentshSystem"],
@@ -93,15 +93,19 @@ let package = Package(
 
     // What tests need of the kernel that Swift can't import.
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: hardenedC),
+    // What tests of several modules share.
+    .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "AgentshSystemTests", dependencies: ["AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
     .testTarget(name: "AgentshFilterTests", dependencies: ["AgentshFilter", "AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
     .testTarget(name: "AgentshTextTests", dependencies: ["AgentshText"], swiftSettings: strict),
-    .testTarget(name: "AgentshPolicyTests", dependencies: ["AgentshPolicy"], swiftSettings: strict),
-    .testTarget(name: "AgentshProtocolTests", dependencies: ["AgentshProtocol"], swiftSettings: strict),
-    .testTarget(name: "AgentshAuditTests", dependencies: ["AgentshAudit"], swiftSettings: strict),
+    .testTarget(name: "AgentshPolicyTests", dependencies: ["AgentshPolicy", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "AgentshProtocolTests", dependencies: ["AgentshProtocol", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "AgentshAuditTests", dependencies: ["AgentshAudit", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "AgentshSupervisionTests",
-      dependencies: ["AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol", "CTestSupport"],
+      dependencies: [
+        "AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol", "CTestSupport", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "AgentshServerTests",
@@ -109,7 +113,7 @@ let package = Package(
     .testTarget(name: "AgentshCommandsTests", dependencies: ["AgentshCommands", "AgentshSystem"], swiftSettings: strict),
     // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
     .testTarget(
-      name: "IntegrationTests", dependencies: ["AgentshSystem", "CTestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
+      name: "IntegrationTests", dependencies: ["AgentshSystem", "CTestSupport", "TestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
       exclude: ["Programs"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17

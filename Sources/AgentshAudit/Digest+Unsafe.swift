@@ -1,3 +1,4 @@
+import AgentshProtocol
 import Crypto
 
 /// SHA-256 (FIPS 180-4) over bytes that are already in memory, as hexadecimal digits.

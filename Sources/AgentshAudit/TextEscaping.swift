@@ -1,3 +1,5 @@
+import AgentshProtocol
+
 /// JSON text from bytes that a target chose: the result is ASCII where it could do harm, and never more than one line.
 enum TextEscaping {
   /// Writes the bytes in quotes.
@@ -19,7 +21,7 @@ enum TextEscaping {
       if byte < 0x80 {
         appendASCII(byte, to: &line)
         index += 1
-      } else if let (scalar, length) = decodeScalar(bytes, at: index) {
+      } else if let (scalar, length) = UTF8Scalar.decode(bytes, at: index) {
         if isHarmless(scalar) {
           line.append(contentsOf: bytes[index..<(index + length)])
         } else {
@@ -86,59 +88,11 @@ enum TextEscaping {
     default: true
     }
   }
-
-  /// The scalar that starts at `index`, and its length; nil where the bytes there are no well-formed UTF-8 (Unicode table 3-7).
-  private static func decodeScalar(_ bytes: [UInt8], at index: Int) -> (scalar: UInt32, length: Int)? {
-    let first = bytes[index]
-    let length: Int
-    var scalar: UInt32
-    let lowest: UInt32
-    switch first {
-    case 0xC2...0xDF: (length, scalar, lowest) = (2, UInt32(first & 0x1F), 0x80)
-    case 0xE0...0xEF: (length, scalar, lowest) = (3, UInt32(first & 0x0F), 0x800)
-    case 0xF0...0xF4: (length, scalar, lowest) = (4, UInt32(first & 0x07), 0x10000)
-    default: return nil
-    }
-    guard length <= bytes.count - index else { return nil }
-    for offset in 1..<length {
-      let byte = bytes[index + offset]
-      guard byte & 0xC0 == 0x80 else { return nil }
-      scalar = scalar << 6 | UInt32(byte & 0x3F)
-    }
-    guard scalar >= lowest, Unicode.Scalar(scalar) != nil else { return nil }
-    return (scalar, length)
-  }
-}
-
-/// The lower-case hexadecimal digit of a value below 16.
-@inline(__always)
-func hexDigit(_ value: UInt8) -> UInt8 {
-  let nibble = value & 0xF
-  return nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + (nibble - 10)
 }
 
 /// Writes bytes in quotes as base 64 with padding (RFC 4648 section 4).
 func appendBase64(_ bytes: [UInt8], to line: inout [UInt8]) {
-  func digit(_ value: UInt8) -> UInt8 {
-    switch value & 0x3F {
-    case 0..<26: UInt8(ascii: "A") + (value & 0x3F)
-    case 26..<52: UInt8(ascii: "a") + ((value & 0x3F) - 26)
-    case 52..<62: UInt8(ascii: "0") + ((value & 0x3F) - 52)
-    case 62: UInt8(ascii: "+")
-    default: UInt8(ascii: "/")
-    }
-  }
   line.append(UInt8(ascii: "\""))
-  var index = 0
-  while index < bytes.count {
-    let first = bytes[index]
-    let second = index + 1 < bytes.count ? bytes[index + 1] : 0
-    let third = index + 2 < bytes.count ? bytes[index + 2] : 0
-    line.append(digit(first >> 2))
-    line.append(digit(first << 4 | second >> 4))
-    line.append(index + 1 < bytes.count ? digit(second << 2 | third >> 6) : UInt8(ascii: "="))
-    line.append(index + 2 < bytes.count ? digit(third) : UInt8(ascii: "="))
-    index += 3
-  }
+  line.append(contentsOf: Base64.encode(bytes).utf8)
   line.append(UInt8(ascii: "\""))
 }

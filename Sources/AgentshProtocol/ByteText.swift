@@ -1,6 +1,6 @@
-/// The lower-case hexadecimal digit of a value below 16.
-@inline(__always)
-func hexDigit(_ value: UInt8) -> UInt8 {
+/// The lower-case hexadecimal digit of a value below 16; of anything else that of its low four bits.
+@inlinable
+public func hexDigit(_ value: UInt8) -> UInt8 {
   let nibble = value & 0xF
   return nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + (nibble - 10)
 }

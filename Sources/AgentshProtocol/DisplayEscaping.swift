@@ -18,7 +18,7 @@ public func displayEscaped(_ bytes: [UInt8]) -> String {
       }
       continue
     }
-    guard let (scalar, length) = decodeScalar(bytes, at: index) else {
+    guard let (scalar, length) = UTF8Scalar.decode(bytes, at: index) else {
       appendByteEscape(byte, to: &output)
       index += 1
       continue
@@ -49,28 +49,6 @@ public func displayEscaped(command arguments: [[UInt8]]) -> String {
 
 private func appendByteEscape(_ byte: UInt8, to output: inout [UInt8]) {
   output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "x"), hexDigit(byte >> 4), hexDigit(byte)])
-}
-
-/// The scalar that starts at `index`, and its length; nil where the bytes there are no well-formed UTF-8 (Unicode table 3-7).
-private func decodeScalar(_ bytes: [UInt8], at index: Int) -> (scalar: UInt32, length: Int)? {
-  let first = bytes[index]
-  let length: Int
-  var scalar: UInt32
-  let lowest: UInt32
-  switch first {
-  case 0xC2...0xDF: (length, scalar, lowest) = (2, UInt32(first & 0x1F), 0x80)
-  case 0xE0...0xEF: (length, scalar, lowest) = (3, UInt32(first & 0x0F), 0x800)
-  case 0xF0...0xF4: (length, scalar, lowest) = (4, UInt32(first & 0x07), 0x10000)
-  default: return nil
-  }
-  guard length <= bytes.count - index else { return nil }
-  for offset in 1..<length {
-    let byte = bytes[index + offset]
-    guard byte & 0xC0 == 0x80 else { return nil }
-    scalar = scalar << 6 | UInt32(byte & 0x3F)
-  }
-  guard scalar >= lowest, Unicode.Scalar(scalar) != nil else { return nil }
-  return (scalar, length)
 }
 
 /// Whether a scalar above ASCII shows as itself: not a control, separator, format or unassigned-for-text character.

@@ -1,5 +1,6 @@
 import AgentshPolicy
 import FoundationEssentials
+import TestSupport
 import Testing
 
 /// Whatever the text is, reading it ends, and ends in a policy or in errors that have a place.
@@ -29,7 +30,7 @@ private func survives(_ text: [UInt8]) -> Bool {
 
   @Test(arguments: 0..<8)
   func damagedPoliciesAreReadToAnEnd(_ seed: UInt64) throws {
-    var random = SeededGenerator(seed)
+    var random = SeededGenerator(seed: seed)
     let sources = try (Self.corpus + Self.shipped.filter { $0.lastPathComponent != "agent-default.yaml" }).map { try contents($0) }
     let pieces = ["*", "{", "}", "[", "]", "&a", "*a", "\\", "\"", "\n", "  ", ": ", "- ", "${", "\0", "\u{ff}", "!!str ", "<<: ", "0x", "**/", "..", "@", "|", "\t"]
     for _ in 0..<30 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import AgentshPolicy
@@ -59,7 +60,7 @@ private func naive(_ tokens: ArraySlice<GlobToken>, _ text: ArraySlice<UInt8>) -
   }
 
   @Test func aGlobMeansWhatItPlainlySays() throws {
-    var random = SeededGenerator(1)
+    var random = SeededGenerator(seed: 1)
     var matched = 0
     for round in 0..<6000 {
       let deep = round % 2 == 0 ? "**" : "*"

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import AgentshPolicy
@@ -23,7 +24,7 @@ import Testing
 
   @Test(arguments: 0..<24)
   func theIndexFindsWhatTryingEveryRuleFinds(_ seed: UInt64) throws {
-    var random = SeededGenerator(seed)
+    var random = SeededGenerator(seed: seed)
     let bound = try randomPolicy(&random, rules: Int.random(in: 1...40, using: &random))
     let names = ["a", "b", ".env", "src", "x1", "y.c", "ab", ""]
     for _ in 0..<150 {

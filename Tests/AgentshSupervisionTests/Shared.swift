@@ -1,0 +1,2 @@
+// What several test modules share is at hand in every file of this one.
+@_exported public import TestSupport
