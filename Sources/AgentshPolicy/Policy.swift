@@ -32,6 +32,11 @@ public struct ResourceLimits: Sendable, Equatable {
   public var idleTimeout: Int?
 
   public init() {}
+
+  /// How long a session may last, in milliseconds: the shorter of what the policy grants and what was asked for; nil without an end.
+  public func sessionMilliseconds(asked: Int?) -> Int? {
+    [asked, sessionTimeout].compactMap { $0 }.filter { $0 > 0 }.min()
+  }
 }
 
 /// A policy file, read and checked; its variables have no values yet.

@@ -551,9 +551,9 @@ struct PolicyReader {
     mapping.finish()
     for key in [
       "max_memory_mb", "memory_swap_max_mb", "cpu_quota_percent", "disk_read_bps_max", "disk_write_bps_max",
-      "net_bandwidth_mbps", "pids_max", "command_timeout", "session_timeout", "idle_timeout",
+      "net_bandwidth_mbps", "pids_max", "command_timeout", "idle_timeout",
     ] where mapping.has(key) {
-      reports.unenforced(mapping.position(of: key), "resource_limits.\(key)", "this version sets no limits")
+      reports.unenforced(mapping.position(of: key), "resource_limits.\(key)", "this version limits a session's time only")
     }
   }
 

@@ -20,11 +20,11 @@ enum PolicyFile {
     }
   }
 
-  /// A policy that loads, or its errors.
+  /// A policy that loads, or its errors; what is merely to be warned of is `policy check`'s to say.
   static func load(_ path: [UInt8]) throws(CommandFailure) -> (policy: Policy, source: [UInt8], warnings: [Diagnostic]) {
     let source = try read(path)
     let result = Policy.parse(source, file: displayEscaped(path))
-    guard let policy = result.policy else { throw CommandFailure(.no, lines: result.diagnostics.map(\.description)) }
+    guard let policy = result.policy else { throw CommandFailure(.no, lines: result.errors.map(\.description)) }
     return (policy, source, result.warnings)
   }
 }

@@ -27,7 +27,8 @@ struct PolicyVariablesOptions: ParsableArguments {
     } catch {
       throw CommandFailure(.failed, "the user database can't be asked: \(error)")
     }
-    if let user, account == nil { throw CommandFailure(.no, "there is no user \(displayEscaped(user))") }
+    // A uid needs no account: such a user has no home.
+    if let user, account == nil, UInt32(user) == nil { throw CommandFailure(.no, "there is no user \(displayEscaped(user))") }
     do throws(SyscallError) {
       if let project { root = try CanonicalPath.resolve(project.bytes, following: true) } else { root = try workingDirectory() }
     } catch {
@@ -36,7 +37,7 @@ struct PolicyVariablesOptions: ParsableArguments {
     let home = account?.home ?? Array("/nonexistent".utf8)
     return PolicyVariables(
       projectRoot: root, gitRoot: Self.repository(around: root), home: (try? CanonicalPath.resolve(home, following: true)) ?? home,
-      user: account?.name ?? Array(String(context.identity.uid).utf8))
+      user: account?.name ?? Array((user ?? String(context.identity.uid)).utf8))
   }
 
   /// The nearest directory upwards with a `.git`, as the supervisor looks for it.

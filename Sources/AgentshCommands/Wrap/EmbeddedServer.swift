@@ -59,9 +59,9 @@ final class EmbeddedServer {
       callerPID: getpid(), command: request.command, cwd: request.cwd, policyName: policy.name, policySource: policy.source,
       policyFile: policy.file, policySHA256: AuditDigest.sha256(policy.source), variables: variables,
       filterSHA256: AuditDigest.sha256(filter.instructions), nonce: nonce, handshakeTimeoutMilliseconds: Self.handshakeMilliseconds,
-      timeoutMilliseconds: request.timeoutMilliseconds, name: request.name, sudoUID: request.sudoUID, features: ["embedded"],
-      notEnforced: policy.policy.notEnforced, isEmbedded: true, serverChecksFilter: false, canKillCgroup: false,
-      sessionDirectory: directory.path, recordPath: recordPath)
+      timeoutMilliseconds: policy.policy.resourceLimits.sessionMilliseconds(asked: request.timeoutMilliseconds), name: request.name,
+      sudoUID: request.sudoUID, features: ["embedded"], notEnforced: policy.policy.notEnforced, isEmbedded: true, serverChecksFilter: false,
+      canKillCgroup: false, sessionDirectory: directory.path, recordPath: recordPath)
     let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
     let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
     let own = try Pidfd.open(getpid())
