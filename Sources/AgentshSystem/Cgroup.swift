@@ -16,18 +16,30 @@ public struct CgroupHierarchy: Sendable, Equatable {
   public let path: [UInt8]
 
   /// Where processes of this server's sessions live, or nil where no hierarchy can be written. The directory exists afterwards.
-  public static func find() throws(SyscallError) -> CgroupHierarchy? {
+  public static func find() throws(SyscallError) -> CgroupHierarchy? { try mounted().first { $0.canMakeGroups() } }
+
+  /// Those that are mounted, the best first, whether or not this process may make groups in them.
+  static func mounted() throws(SyscallError) -> [CgroupHierarchy] {
     let mounts = CgroupMount.parse(try readSmallFile(at: AT_FDCWD, Array("/proc/self/mountinfo".utf8), limit: 4 << 20))
     let membership = try readSmallFile(at: AT_FDCWD, Array("/proc/self/cgroup".utf8))
+    var found: [CgroupHierarchy] = []
     for version in [Version.v2, .v1(controller: "freezer"), .v1(controller: "pids")] {
       guard let own = Self.membership(of: version, in: membership) else { continue }
       for mount in mounts where mount.version(is: version) {
         let directory = mount.directory(of: own) + Array("/agentsh".utf8)
-        guard makeDirectory(directory) else { continue }
-        return CgroupHierarchy(version: version, directory: directory, path: (own == [slash] ? [] : own) + Array("/agentsh".utf8))
+        found.append(CgroupHierarchy(version: version, directory: directory, path: (own == [slash] ? [] : own) + Array("/agentsh".utf8)))
       }
     }
-    return nil
+    return found
+  }
+
+  /// Found out by making one: the directory may be there already, on what is mounted read-only by now.
+  private func canMakeGroups() -> Bool {
+    guard makeDirectory(directory) else { return false }
+    let trial = directory + Array("/trial-\(getpid())".utf8)
+    guard (try? makeNewDirectory(trial)) != nil else { return false }
+    removeDirectory(trial)
+    return true
   }
 
   /// The name of the session's group that a process lives in, given its /proc/PID/cgroup; nil when it lives in none of ours.
@@ -47,6 +59,11 @@ public struct CgroupHierarchy: Sendable, Equatable {
       removeDirectory(place)
       throw error
     }
+  }
+
+  /// The group of a session that somebody else made. Throws ENOENT when there is none.
+  public func open(_ session: [UInt8]) throws(SyscallError) -> Cgroup {
+    try Cgroup(opening: directory + [slash] + session, version: version)
   }
 
   /// The `cgroup.procs` file of this process's own group, for `CgroupMove`.

@@ -105,18 +105,13 @@ public struct HostFeatures: Sendable, Equatable {
   }
 
   private static func environmentFeatures() -> [Feature] {
-    let version2 = exists("/sys/fs/cgroup/cgroup.controllers")
-    let version1 = !version2 && exists("/sys/fs/cgroup")
     let scope = (try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/kernel/yama/ptrace_scope".utf8), limit: 16)).flatMap { text in
       Int32(String(decoding: text.filter { $0 != 10 }, as: UTF8.self))
     }
     let capabilities = (try? ThreadCapabilities.current())?.effective ?? 0
     let mayTrace = capabilities & ThreadCapabilities.sysPtrace != 0
     return [
-      Feature(
-        name: "cgroup", available: version2 || version1,
-        detail: version2 ? "version 2 (cgroup.kill)" : version1 ? "version 1" : "none mounted at /sys/fs/cgroup",
-        neededFor: "ending all processes of a session at once (without it they are found one by one)", required: false),
+      cgroupFeature(),
       Feature(
         name: "ptrace", available: mayTrace || (scope ?? 0) < 2,
         detail: scope.map { "Yama scope \($0)\(mayTrace ? ", CAP_SYS_PTRACE held" : "")" } ?? "no Yama",
@@ -127,8 +122,19 @@ public struct HostFeatures: Sendable, Equatable {
     ]
   }
 
-  private static func exists(_ path: String) -> Bool {
-    (try? openAt2(AT_FDCWD, Array(path.utf8), flags: O_PATH)) != nil
+  /// As root: the hierarchy that a server would use, by making a group in it. Others can't, and are told what is mounted.
+  private static func cgroupFeature() -> Feature {
+    let mounted = (try? CgroupHierarchy.mounted()) ?? []
+    let found = geteuid() == 0 ? (try? CgroupHierarchy.find()) ?? nil : mounted.first
+    let detail: String
+    switch found?.version {
+    case .v2: detail = "version 2 (cgroup.kill)"
+    case .v1(let controller): detail = "version 1 (\(controller))"
+    case nil: detail = mounted.isEmpty ? "none mounted" : "mounted, and no group can be made there"
+    }
+    return Feature(
+      name: "cgroup", available: found != nil, detail: detail,
+      neededFor: "ending all processes of a session at once (without it they are found one by one)", required: false)
   }
 }
 
