@@ -37,12 +37,12 @@ public enum AgentshMain {
       Messages.say(failure.lines)
       return failure.status.rawValue
     } catch {
-      return explain(error, isWrap: line.isWrap)
+      return explain(error, isWrap: line.isWrap, hasCommand: line.command != nil)
     }
   }
 
   /// What the parser has to say: help and the like to standard output, errors to standard error.
-  private static func explain(_ error: any Error, isWrap: Bool) -> Int32 {
+  private static func explain(_ error: any Error, isWrap: Bool, hasCommand: Bool) -> Int32 {
     let text = RootCommand.fullMessage(for: error)
     if RootCommand.exitCode(for: error) == .success {
       guard !text.isEmpty else { return ExitStatus.success.rawValue }
@@ -52,6 +52,11 @@ public enum AgentshMain {
     // The parser's own word for what every line of ours is about.
     let lines = text.split(separator: "\n").map { line in
       Messages.printable(String(line.utf8.starts(with: "Error: ".utf8) ? line.dropFirst("Error: ".utf8.count) : line))
+    }
+    if isWrap, !hasCommand, text.contains("Unexpected argument") {
+      // The one mistake that everybody makes once.
+      Messages.say(["the command comes after `--`", "for example: agentsh wrap -- make test"])
+      return ExitStatus.failed.rawValue
     }
     Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
     // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.

@@ -109,10 +109,11 @@ struct CallerIdentity: Sendable {
   /// The user's name, or the number as text.
   var userName: [UInt8] { account?.name ?? Array("\(uid)".utf8) }
 
-  /// The home directory, made canonical as far as that goes without looking at the file system; `/` where there is none.
+  /// The home directory, made canonical as far as that goes without looking at the file system. Who has none is given one that isn't there: with
+  /// `/` a rule about `${HOME}/**` would be about everything.
   var home: [UInt8] {
     let slash = UInt8(ascii: "/")
-    guard let home = account?.home, home.first == slash, !home.contains(0) else { return [slash] }
+    guard let home = account?.home, home.first == slash, !home.contains(0) else { return Array("/nonexistent".utf8) }
     let names = home.split(separator: slash).filter { !$0.elementsEqual(".".utf8) }
     if names.contains(where: { $0.elementsEqual("..".utf8) }) { return [slash] }
     return [slash] + Array(names.joined(separator: [slash]))
@@ -152,7 +153,7 @@ extension Ruleset {
     }
     if let match { return try policy(of: match, wanted: wanted, caller).get() }
     throw .notPermitted(
-      reason: "no assignment in agentshd.yaml gives \(displayEscaped(caller.userName)) (uid \(caller.uid)) a policy; an administrator can add one")
+      reason: "no assignment in agentshd.yaml names you (\(displayEscaped(caller.userName)), uid \(caller.uid)) or a group of yours; an administrator can add one")
   }
 
   private func assignment(for caller: CallerIdentity) throws(SyscallError) -> PolicyAssignment? {

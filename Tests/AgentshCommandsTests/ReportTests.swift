@@ -47,9 +47,16 @@ struct ReportTests {
   }
 
   @Test func oneLineSaysHowManyWereRefusedAndHowToSeeThem() {
-    #expect(SessionReport.line(summary(refused: 0), session: "id") == nil)
-    #expect(SessionReport.line(summary(refused: 1), session: "id") == "1 operation was refused; see: agentsh events id --decision deny")
-    #expect(SessionReport.line(summary(refused: 3), session: "id") == "3 operations were refused; see: agentsh events id --decision deny")
+    #expect(SessionReport.lines(summary(refused: 0), session: "id") == [])
+    #expect(SessionReport.lines(summary(refused: 1), session: "id") == ["1 operation was refused; see: agentsh events id --decision deny"])
+    #expect(SessionReport.lines(summary(refused: 3), session: "id") == ["3 operations were refused; see: agentsh events id --decision deny"])
+  }
+
+  @Test func whatCouldNotBeRecordedIsToldWithoutTheRecord() {
+    var full = summary(refused: 0)
+    full.unrecorded = 2
+    let lines = SessionReport.lines(full, session: "id")
+    #expect(lines.count == 1 && lines[0].hasPrefix("2 operations were refused because the session's record can't be written"))
   }
 
   @Test func aSummaryNamesItsSessionEvenWhenTheSupervisorGaveNone() {
@@ -74,6 +81,17 @@ struct ReportTests {
     #expect(EventText.matches(line, decision: "deny", operation: "file.write"))
     #expect(!EventText.matches(line, decision: "allow", operation: nil))
     #expect(!EventText.matches(line, decision: nil, operation: "exec"))
+    #expect(EventText.matches(line, decision: nil, operation: "file.*"))
+    #expect(!EventText.matches(line, decision: nil, operation: "net.*"))
+  }
+
+  @Test func aSessionsEndShowsItsTotals() {
+    let line = #"{"op":"session.end","status":143,"ended_by":"SIGTERM","reason":"timeout","decisions":{"allow":5,"deny":2},"refused":2}"#
+    #expect(EventText.line(bytes(line)) == "session.end ended by SIGTERM, timeout, 5 allow, 2 deny")
+  }
+
+  @Test func bothNamesOfARenameAreShown() {
+    #expect(EventText.line(bytes(#"{"op":"file.rename","path":"/a","new_path":"/b"}"#)).hasSuffix("/a -> /b"))
   }
 
   @Test func bytesThatTheTextCouldNotHoldAreShownWhole() {
@@ -87,12 +105,24 @@ struct ReportTests {
   }
 
   @Test(arguments: [
-    ControlError.notPermitted(reason: "R"), .limitReached(reason: "R"), .unknownSession(reason: "R"), .hostCannotEnforce(reason: "R"),
+    ControlError.limitReached(reason: "R"), .unknownSession(reason: "R"), .hostCannotEnforce(reason: "R"),
   ])
   func anErrorGivesTheReasonAndTheNextStep(_ error: ControlError) {
     let failure = ServerProblems.explain(error)
     #expect(failure.lines.count == 2)
     #expect(failure.lines.first?.contains("R") == true)
+  }
+
+  /// What to do instead depends on what was not permitted, so the server's reason says it, and nothing general is added.
+  @Test func whatIsNotPermittedIsToldInTheServersWordsAlone() {
+    #expect(ServerProblems.explain(.notPermitted(reason: "R; do S")).lines == ["not permitted: R; do S"])
+  }
+
+  @Test func aSocketThatCantBeReachedIsToldApartFromOneThatIsNotThere() {
+    func first(_ errno: Errno) -> String { ServerProblems.noServer(at: bytes("/x"), SyscallError("connect", errno)).lines.first ?? "" }
+    #expect(first(.noSuchFileOrDirectory).contains("there is no such socket"))
+    #expect(first(.permissionDenied).contains("you may not"))
+    #expect(first(.noMemory).contains("Cannot allocate memory"))
   }
 
   @Test func aReasonFromOutsideCantActOnTheTerminal() {
@@ -105,6 +135,6 @@ struct ReportTests {
   @Test func aServerThatIsNotThereIsNamedWithTheReason() {
     #expect(throws: CommandFailure.self) { _ = try ControlClient.connect(to: bytes("/nonexistent/control.sock")) }
     let failure = ServerProblems.noServer(at: bytes("/x"), SyscallError("connect", .connectionRefused))
-    #expect(failure.lines.first == "no server answers at /x (connection refused). Is agentshd running?")
+    #expect(failure.lines.first == "no server answers at /x: nobody listens there; agentshd has ended, or this is no socket of it")
   }
 }

@@ -116,26 +116,43 @@ enum EventText {
     if let operation = text(object, "op") { parts.append(pad(operation, 11)) }
     if let pid = number(object, "pid") { parts.append("[\(pid)]") }
     if let subject = subject(object) { parts.append(subject) }
+    if case .object(let decisions)? = object["decisions"] { parts.append(totals(object, decisions)) }
     if let rule = text(object, "rule") { parts.append("(\(rule))") }
     if let errno = number(object, "errno"), let value = Int32(exactly: errno), value != 0 { parts.append("\(Errno(rawValue: value)):") }
     if let message = text(object, "message") { parts.append(message) }
     return parts.joined(separator: " ")
   }
 
+  /// What the last line of a record says of the whole session.
+  private static func totals(_ object: JSONObject, _ decisions: JSONObject) -> String {
+    var words: [String] = []
+    if let signal = text(object, "ended_by") { words.append("ended by \(signal)") } else if let status = number(object, "status") { words.append("status \(status)") }
+    if let reason = text(object, "reason") { words.append(reason) }
+    for member in decisions.members {
+      if case .integer(let count) = member.value { words.append("\(count) \(displayEscaped(member.name))") }
+    }
+    return words.joined(separator: ", ")
+  }
+
   /// Whether a line is about this decision and this operation, where they are asked for.
   static func matches(_ line: [UInt8], decision: String?, operation: String?) -> Bool {
     guard decision != nil || operation != nil else { return true }
     guard let object = try? JSONObject.parse(line) else { return false }
-    if let decision, case .string(let found)? = object["decision"], found == decision {} else if decision != nil { return false }
-    if let operation, case .string(let found)? = object["op"], found == operation {} else if operation != nil { return false }
-    return true
+    return matches(object["decision"], decision) && matches(object["op"], operation)
+  }
+
+  /// A word, or with `*` at its end all that begin so, as the server takes it.
+  private static func matches(_ value: JSONValue?, _ wanted: String?) -> Bool {
+    guard let wanted else { return true }
+    guard case .string(let found)? = value else { return false }
+    return wanted.hasSuffix("*") ? found.utf8.starts(with: wanted.utf8.dropLast()) : found.utf8.elementsEqual(wanted.utf8)
   }
 
   private static func subject(_ object: JSONObject) -> String? {
     for name in ["path", "address", "signal"] {
       guard let value = shown(object, name) else { continue }
       // What was done to two names.
-      for other in ["to", "target", "destination"] {
+      for other in ["new_path", "target"] {
         if let second = shown(object, other) { return "\(value) -> \(second)" }
       }
       return value

@@ -36,7 +36,7 @@ struct ShowCommand: AgentshCommand {
 
 /// What a user may write for a session.
 enum SessionName {
-  /// A whole id as it is; for anything else the one session whose id begins so or whose name it is.
+  /// A whole id as it is; for anything else the one session whose id begins so or whose name it is, as far as the server lists it.
   static func resolve(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
     if text.utf8.count == 36 { return text }
     let sessions = try client.ask(.listSessions(all: true), ControlReplies.sessions)
@@ -46,6 +46,7 @@ enum SessionName {
       throw CommandFailure(
         .no, lines: ["\(displayEscaped(text)) may be any of \(found.count) sessions:"] + found.map { "  \($0.session)" })
     }
-    throw CommandFailure(.no, "there is no session \(displayEscaped(text)) that you may see", "see the sessions with `agentsh ps --all`")
+    // The server may find it on record, or says that there is none.
+    return text
   }
 }

@@ -2,12 +2,17 @@ internal import AgentshProtocol
 
 /// What a session's totals say to the user.
 enum SessionReport {
-  /// One line where something was refused, nil where nothing was.
-  static func line(_ summary: SessionSummary, session: String) -> String? {
-    guard summary.refused > 0 else { return nil }
-    let what = summary.refused == 1 ? "1 operation was refused" : "\(summary.refused) operations were refused"
-    return "\(what); see: agentsh events \(session) --decision deny"
+  /// One line where something was refused, another where the record could not be written; none where nothing was.
+  static func lines(_ summary: SessionSummary, session: String) -> [String] {
+    var lines: [String] = []
+    if summary.refused > 0 { lines.append("\(operations(summary.refused)) refused; see: agentsh events \(session) --decision deny") }
+    if summary.unrecorded > 0, summary.hasRun {
+      lines.append("\(operations(summary.unrecorded)) refused because the session's record can't be written (its disk may be full); tell an administrator")
+    }
+    return lines
   }
+
+  private static func operations(_ count: Int) -> String { count == 1 ? "1 operation was" : "\(count) operations were" }
 
   /// What `--summary-json` writes.
   static func json(_ outcome: SessionOutcome, session: String) -> JSONObject {

@@ -43,6 +43,8 @@ struct WrapSession {
     }
     report(outcome, session: reply.session, to: summaryFile, isSilent: options.quiet)
     session.embedded?.close()
+    // Killed before it was let go: the reason has been told.
+    if outcome.summary?.hasRun == false { return .failed }
     endLike(outcome.ending)
   }
 
@@ -96,7 +98,7 @@ struct WrapSession {
   }
 
   private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
-    if let summary = outcome.summary, !isSilent, let line = SessionReport.line(summary, session: session) { Messages.say(line) }
+    if let summary = outcome.summary, !isSilent { Messages.say(SessionReport.lines(summary, session: session)) }
     if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
     if let file {
       let text = SessionReport.json(outcome, session: session).encoded() + [UInt8(ascii: "\n")]
