@@ -57,6 +57,8 @@ public enum SupervisorReport: WireMessage, Equatable {
   case rejected(PeerRejection)
   /// The root target's handshake is complete.
   case started(pid: Int32)
+  /// How many operations were refused up to now: the answer to the request with this number.
+  case counted(request: Int, refused: Int)
   /// The session has ended and its record is closed.
   case ended(SessionSummary)
 
@@ -72,6 +74,9 @@ public enum SupervisorReport: WireMessage, Equatable {
       self = .rejected(try PeerRejection(object: rejected))
     } else if let started = try fields.optionalReader("started") {
       self = .started(pid: try started.processID("pid"))
+    } else if let counted = try fields.optionalReader("counted") {
+      try counted.expectOnly(["request", "refused"])
+      self = .counted(request: try counted.count("request"), refused: try counted.count("refused"))
     } else if let ended = try fields.optionalReader("ended") {
       self = .ended(try SessionSummary(ended))
     } else {
@@ -85,6 +90,8 @@ public enum SupervisorReport: WireMessage, Equatable {
     case .attest(let pid): ["attest": .object(["pid": .integer(Int64(pid))])]
     case .rejected(let rejection): ["rejected": .object(rejection.object)]
     case .started(let pid): ["started": .object(["pid": .integer(Int64(pid))])]
+    case .counted(let request, let refused):
+      ["counted": .object(["request": .integer(Int64(request)), "refused": .integer(Int64(refused))])]
     case .ended(let summary): ["ended": .object(summary.object)]
     }
   }
@@ -97,11 +104,16 @@ public enum ServerOrder: WireMessage, Equatable {
   case notAttested(reason: String)
   /// End the session.
   case stop(reason: String)
+  /// Say how many operations were refused, with this number.
+  case count(request: Int)
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
-    try fields.expectOnly(["attested", "reason", "stop"])
-    if let reason = try fields.optionalString("stop") {
+    try fields.expectOnly(["attested", "reason", "stop", "count"])
+    if let request = try fields.optionalCount("count") {
+      guard object.members.count == 1 else { throw .unknownMessage }
+      self = .count(request: request)
+    } else if let reason = try fields.optionalString("stop") {
       guard object.members.count == 1 else { throw .unknownMessage }
       self = .stop(reason: reason)
     } else if let attested = try fields.optionalBool("attested") {
@@ -116,6 +128,7 @@ public enum ServerOrder: WireMessage, Equatable {
     case .attested: ["attested": .bool(true)]
     case .notAttested(let reason): ["attested": .bool(false), "reason": .string(reason)]
     case .stop(let reason): ["stop": .string(reason)]
+    case .count(let request): ["count": .integer(Int64(request))]
     }
   }
 }

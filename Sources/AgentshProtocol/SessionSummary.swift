@@ -43,10 +43,15 @@ public struct SessionSummary: WireMessage, Equatable {
   public var cpuMicroseconds: Int?
   /// Highest memory use, in KiB.
   public var memoryKiB: Int?
+  /// Operations that were refused because the record could not be written.
+  public var unrecorded: Int
+  /// Whether the command was let go at all.
+  public var hasRun: Bool
 
   public init(
     session: String? = nil, refused: Int, audited: Int, allowed: Int, decisions: [(decision: String, count: Int)] = [],
-    durationMilliseconds: Int, ending: TargetEnding, reason: String? = nil, cpuMicroseconds: Int? = nil, memoryKiB: Int? = nil
+    durationMilliseconds: Int, ending: TargetEnding, reason: String? = nil, cpuMicroseconds: Int? = nil, memoryKiB: Int? = nil,
+    unrecorded: Int = 0, hasRun: Bool = true
   ) {
     self.session = session
     self.refused = refused
@@ -58,6 +63,8 @@ public struct SessionSummary: WireMessage, Equatable {
     self.reason = reason
     self.cpuMicroseconds = cpuMicroseconds
     self.memoryKiB = memoryKiB
+    self.unrecorded = unrecorded
+    self.hasRun = hasRun
   }
 
   public init(object: JSONObject) throws(ProtocolError) {
@@ -88,6 +95,8 @@ public struct SessionSummary: WireMessage, Equatable {
     reason = try fields.optionalString("reason")
     cpuMicroseconds = try fields.optionalCount("cpu_us")
     memoryKiB = try fields.optionalCount("memory_kb")
+    unrecorded = try fields.optionalCount("unrecorded") ?? 0
+    hasRun = try fields.optionalBool("has_run") ?? true
   }
 
   public var object: JSONObject {
@@ -103,6 +112,8 @@ public struct SessionSummary: WireMessage, Equatable {
     object.add("duration_ms", .integer(Int64(durationMilliseconds)))
     object.add("cpu_us", cpuMicroseconds.map { .integer(Int64($0)) })
     object.add("memory_kb", memoryKiB.map { .integer(Int64($0)) })
+    if unrecorded > 0 { object.add("unrecorded", .integer(Int64(unrecorded))) }
+    if !hasRun { object.add("has_run", .bool(false)) }
     return object
   }
 

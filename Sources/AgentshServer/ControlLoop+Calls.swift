@@ -33,20 +33,26 @@ extension ControlLoop {
       answer(id, Self.result { () throws(ControlError) in try ControlResponse.description(of: interface) })
     case .wrap(let request): wrap(request, caller, on: connection)
     case .listSessions(let all):
-      work(for: connection) { () throws(ControlError) in
+      list(for: connection, isList: true) { () throws(ControlError) in
         let authority = try authority.resolve()
-        return .sessions(context.sessions.all.filter { authority.maySee($0) && (all || $0.isActive) }.map(\.info))
+        context.settleUnwatched()
+        return context.sessions.all.filter { authority.maySee($0) && (all || $0.isActive) }
       }
     case .getSession(let session):
-      work(for: connection) { () throws(ControlError) in .session(try context.sessions.find(session, for: try authority.resolve()).info) }
+      list(for: connection, isList: false) { () throws(ControlError) in [try context.find(session, for: try authority.resolve())] }
     case .stopSession(let text):
       workers.submit(for: connection.uid) {
         do throws(ControlError) {
           let authority = try authority.resolve()
           guard authority.inside == nil else {
-            throw .notPermitted(reason: "from inside session \(authority.inside ?? "") no session can be stopped")
+            throw .notPermitted(reason: "from inside session \(authority.inside ?? "") no session can be stopped; do it from a shell outside")
           }
-          let session = try context.sessions.find(text, for: authority)
+          let session = try context.find(text, for: authority)
+          if session.current.phase == .unwatched {
+            try context.killUnwatched(session)
+            mailbox.post(.answered(connection: id, .success(.done)))
+            return
+          }
           mailbox.post(.stopWanted(connection: id, session: session.facts.id, reason: "stopped by uid \(authority.uid)"))
         } catch {
           mailbox.post(.answered(connection: id, .failure(error)))
@@ -63,12 +69,6 @@ extension ControlLoop {
 
   private static func result<Value>(_ body: () throws(ControlError) -> Value) -> Result<Value, ControlError> {
     do throws(ControlError) { return .success(try body()) } catch { return .failure(error) }
-  }
-
-  /// Has a worker answer.
-  private func work(for connection: ControlConnection, _ body: @escaping @Sendable () throws(ControlError) -> ControlResponse) {
-    let (id, mailbox) = (connection.id, mailbox)
-    workers.submit(for: connection.uid) { mailbox.post(.answered(connection: id, Self.result(body))) }
   }
 
   func answer(_ id: UInt64, _ result: Result<ControlResponse, ControlError>) {
@@ -97,8 +97,10 @@ extension ControlLoop {
     workers.submit(for: caller.peer.uid) {
       do throws(ControlError) {
         if isOneway { throw .invalidParameter(reason: "Wrap gives a reply that has to be read") }
-        if isStopping { throw .notPermitted(reason: "the server is stopping") }
-        if let inside = caller.inside { throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there") }
+        if isStopping { throw .notPermitted(reason: "the server is stopping; try again when it is back") }
+        if let inside = caller.inside {
+          throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there. Run the command as it is: it is under that session's policy")
+        }
         let opened = try SessionOpening(context: context, caller: caller, request: request).open()
         mailbox.post(.opened(connection: id, opened))
       } catch {
@@ -113,16 +115,12 @@ extension ControlLoop {
   private static func openStream(_ request: EventsRequest, _ authority: Authority, _ context: ServerContext) throws(ControlError) -> RecordStream {
     let sessions: [Session]
     if let text = request.session {
-      sessions = [try context.sessions.find(text, for: authority)]
+      sessions = [try context.find(text, for: authority)]
     } else {
+      context.settleUnwatched()
       sessions = context.sessions.all.filter { authority.maySee($0) }
     }
-    do throws(SyscallError) {
-      return try RecordStream(
-        request, sessions: sessions.map { ($0.facts.id, $0.facts.record) }, in: context.records.descriptor)
-    } catch {
-      throw .unknownSession(reason: "the record can't be opened: \(error)")
-    }
+    return RecordStream(request, sessions: sessions, in: context.records)
   }
 
   func beginStream(_ id: UInt64, _ result: Result<RecordStream, ControlError>) {
@@ -139,7 +137,7 @@ extension ControlLoop {
       do throws(SyscallError) {
         // Watched before it is read, so that nothing falls between.
         if stream.request.follow {
-          for path in stream.paths { try watch.add(path, connection: id) }
+          for path in stream.followed { try watch.add(path, connection: id) }
         }
       } catch {
         endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)"))
@@ -155,8 +153,11 @@ extension ControlLoop {
     guard let connection = connections[id], let stream = connection.stream, !connection.isReadingPart, !connection.hasOutput else { return }
     connection.isReadingPart = true
     connection.isFollowing = false
-    let mailbox = mailbox
-    workers.submit(for: connection.uid) { mailbox.post(.streamed(connection: id, stream, stream.readPart())) }
+    let (context, mailbox) = (context, mailbox)
+    workers.submit(for: connection.uid) {
+      if stream.request.follow { context.settleUnwatched() }
+      mailbox.post(.streamed(connection: id, stream, stream.readPart()))
+    }
   }
 
   func sendPart(_ id: UInt64, _ stream: RecordStream, _ part: RecordPart) {

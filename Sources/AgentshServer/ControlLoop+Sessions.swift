@@ -80,6 +80,7 @@ extension ControlLoop {
         $0.pid = pid
         if $0.phase == .starting { $0.phase = .running }
       }
+    case .counted(let request, let refused): noteCount(refused, of: session, request: request)
     case .ended(let summary):
       session.summary = summary
       session.session.update {
@@ -255,13 +256,25 @@ extension ControlLoop {
     context.log.note(closingRecord(session))
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil
+    stopWaiting(for: session.number)
     if session.isReady {
       session.session.update { $0.phase = .ended }
+      if session.summary == nil { countFromRecord(session.session) }
     } else {
       context.sessions.cancel(session.session)
     }
     for connection in session.stopConnections { answer(connection, .success(.done)) }
     wakeFollowers(of: session.id)
+  }
+
+  /// A supervisor that was killed has told no totals: its record tells.
+  private func countFromRecord(_ session: Session) {
+    let context = context
+    workers.submit(for: session.facts.uid) {
+      guard let file = try? PastRecords.open(session.facts.id, in: context) else { return }
+      let refused = PastRecords.refusals(in: file)
+      session.update { $0.refused = refused }
+    }
   }
 
   private func closingRecord(_ session: WatchedSession) -> AuditRecord {

@@ -24,6 +24,7 @@ final class ControlLoop {
 
   var sessions: [UInt64: WatchedSession] = [:]
   var sessionNumbers: [String: UInt64] = [:]
+  var listings: [UInt64: Listing] = [:]
 
   /// The next moment at which some deadline may have passed.
   var sweepAt = Deadline.never
@@ -111,6 +112,9 @@ final class ControlLoop {
     for connection in connections.values {
       if connection.deadline.hasPassed { timeOut(connection) } else { watchFor(connection.deadline) }
     }
+    for (number, listing) in listings {
+      if listing.deadline.hasPassed { finishListing(number) } else { watchFor(listing.deadline) }
+    }
     for session in sessions.values {
       if let deadline = session.deadline, deadline.hasPassed { deadlinePassed(session) }
       if let deadline = session.deadline { watchFor(deadline) }
@@ -195,6 +199,7 @@ final class ControlLoop {
     switch message {
     case .answered(let connection, let result): answer(connection, result)
     case .opened(let connection, let opened): watch(opened, for: connection)
+    case .countsWanted(let connection, let sessions, let isList): beginListing(sessions, isList: isList, for: connection)
     case .stopWanted(let connection, let session, let reason): stop(session: session, reason, for: connection)
     case .streamOpened(let connection, let result): beginStream(connection, result)
     case .streamed(let connection, let stream, let part): sendPart(connection, stream, part)

@@ -6,6 +6,8 @@ enum LoopMessage: Sendable {
   case answered(connection: UInt64, Result<ControlResponse, ControlError>)
   /// A session is set up and its supervisor started; the caller is answered once that is ready.
   case opened(connection: UInt64, OpenedSession)
+  /// These sessions are to be told of; those that run are asked first how many operations they have refused.
+  case countsWanted(connection: UInt64, [Session], isList: Bool)
   case stopWanted(connection: UInt64, session: String, reason: String)
   /// The next part of a record, ready to be sent, or why there is none.
   case streamOpened(connection: UInt64, Result<RecordStream, ControlError>)

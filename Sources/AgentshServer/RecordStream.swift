@@ -15,51 +15,59 @@ struct RecordPart: Sendable {
   var failure: String?
 }
 
-/// Lines of one or more records, read bit by bit as fast as the reader takes them.
+/// Lines of one or more records, read bit by bit as fast as the reader takes them. One that has ended is open only while it is read, so that no number
+/// of them holds more than one descriptor.
 final class RecordStream: Sendable {
   private struct Source {
-    let file: SharedDescriptor
+    let session: String
+    /// It may grow while it is followed.
+    let staysOpen: Bool
+    var file: SharedDescriptor?
     var offset: Int64 = 0
+    var isRead = false
   }
 
-  private let sources: Mutex<[Source]>
-  private let next = Mutex(0)
+  private struct Reading {
+    var sources: [Source]
+    var next = 0
+  }
+
+  private let reading: Mutex<Reading>
+  private let directory: SharedDescriptor
   let request: EventsRequest
-  /// Whose records these are, for the watch on them.
+  /// Whose records these are.
   let sessions: [String]
-  let paths: [[UInt8]]
+  /// Paths of those that may grow, to be watched.
+  let followed: [[UInt8]]
 
   /// What is read at a time.
   static let partBytes = 128 << 10
   /// A record has no longer lines.
   static let longestLine = 4 << 20
 
-  init(_ request: EventsRequest, sessions: [(id: String, path: [UInt8])], in directory: borrowing OwnedDescriptor) throws(SyscallError) {
-    var opened: [Source] = []
-    for session in sessions {
-      let file = try openAt(directory.rawValue, Array("\(session.id).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW)
-      opened.append(Source(file: SharedDescriptor(file)))
-    }
-    sources = Mutex(opened)
+  /// - Parameter directory: where the records lie.
+  init(_ request: EventsRequest, sessions: [Session], in directory: SharedDescriptor) {
     self.request = request
-    self.sessions = sessions.map(\.id)
-    paths = sessions.map(\.path)
+    self.directory = directory
+    self.sessions = sessions.map(\.facts.id)
+    followed = request.follow ? sessions.filter(\.isActive).map(\.facts.record) : []
+    reading = Mutex(Reading(sources: sessions.map { Source(session: $0.facts.id, staysOpen: request.follow && $0.isActive) }))
   }
 
   /// Reads on. Called by one thread at a time.
   func readPart() -> RecordPart {
     var part = RecordPart()
-    let count = sources.withLock { $0.count }
+    var current = reading.withLock { $0 }
+    defer { reading.withLock { $0 = current } }
     while part.frames.isEmpty {
-      let index = next.withLock { $0 }
-      guard index < count else {
-        // The next time, all of them are looked at again.
-        next.withLock { $0 = 0 }
+      guard current.next < current.sources.count else {
+        // The next time, those that may have grown are looked at again.
+        current.next = 0
         part.isAtEnd = true
         return part
       }
       do throws(SyscallError) {
-        if try !read(index, &part) { next.withLock { $0 += 1 } }
+        if try !read(&current.sources[current.next], &part) { current.next += 1 }
       } catch {
         part.failure = "the record can't be read: \(error)"
         return part
@@ -69,14 +77,21 @@ final class RecordStream: Sendable {
   }
 
   /// Whether there was anything.
-  private func read(_ index: Int, _ part: inout RecordPart) throws(SyscallError) -> Bool {
-    let source = sources.withLock { $0[index] }
+  private func read(_ source: inout Source, _ part: inout RecordPart) throws(SyscallError) -> Bool {
+    if source.isRead { return false }
+    guard let file = try open(&source) else { return false }
     var limit = Self.partBytes
     while true {
-      let bytes = try AgentshServer.readPart(source.file.rawValue, from: source.offset, limit: limit)
+      let bytes = try AgentshServer.readPart(file.rawValue, from: source.offset, limit: limit)
       guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else {
         // A line that is not there yet, or one longer than what was read.
-        if bytes.count < limit { return false }
+        if bytes.count < limit {
+          if !source.staysOpen {
+            source.file = nil
+            source.isRead = true
+          }
+          return false
+        }
         guard limit < Self.longestLine else { throw SyscallError("read", .messageTooLong, "a line has no end") }
         limit = Self.longestLine
         continue
@@ -84,8 +99,22 @@ final class RecordStream: Sendable {
       for line in bytes[...end].split(separator: UInt8(ascii: "\n")) where wants(line) {
         part.frames += ControlResponse.event(line: String(decoding: line, as: UTF8.self), continues: true).reply.frame
       }
-      sources.withLock { $0[index].offset += Int64(end + 1) }
+      source.offset += Int64(end + 1)
       return true
+    }
+  }
+
+  private func open(_ source: inout Source) throws(SyscallError) -> SharedDescriptor? {
+    if let file = source.file { return file }
+    do throws(SyscallError) {
+      let file = SharedDescriptor(try openAt(directory.rawValue, Array("\(source.session).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW))
+      source.file = file
+      return file
+    } catch {
+      // Of many, one that was moved away meanwhile is not there; that of one session is what was asked for.
+      guard error.errno == .noSuchFileOrDirectory, sessions.count > 1 else { throw error }
+      source.isRead = true
+      return nil
     }
   }
 

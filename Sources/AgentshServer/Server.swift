@@ -49,7 +49,7 @@ public enum Server {
       let context = try prepare(ruleset, supervisor: supervisor, logger)
       let listener = try listen(notifier, ruleset.configuration)
       // Only now is it sure that no other server has this place.
-      context.removeLeftovers()
+      context.adoptRecords(running: context.removeLeftovers())
       let loop = try ControlLoop(
         context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)

@@ -19,7 +19,7 @@ final class Session: Sendable {
     let started: String
     let record: [UInt8]
     /// In the order of opening.
-    let order: UInt64
+    var order: UInt64
   }
 
   enum Phase: Sendable, Equatable {
@@ -28,6 +28,8 @@ final class Session: Sendable {
     case running
     /// Its supervisor is gone or going; the control group may not be empty yet.
     case ending
+    /// Runs on under a supervisor that a server before this one started: nobody here is told how it goes.
+    case unwatched
     case ended
   }
 
@@ -38,9 +40,12 @@ final class Session: Sendable {
   }
 
   let facts: Facts
-  private let progress = Mutex(Progress())
+  private let progress: Mutex<Progress>
 
-  init(_ facts: Facts) { self.facts = facts }
+  init(_ facts: Facts, _ progress: Progress = Progress()) {
+    self.facts = facts
+    self.progress = Mutex(progress)
+  }
 
   var current: Progress { progress.withLock { $0 } }
 
@@ -53,7 +58,7 @@ final class Session: Sendable {
     let state: SessionState =
       switch now.phase {
       case .starting: .starting
-      case .running, .ending: .running
+      case .running, .ending, .unwatched: .running
       case .ended: .ended
       }
     return SessionInfo(
@@ -67,6 +72,7 @@ final class SessionTable: Sendable {
   private struct State {
     var sessions: [String: Session] = [:]
     var nextOrder: UInt64 = 0
+    var unwatched: [Session] = []
   }
 
   private let state = Mutex(State())
@@ -100,11 +106,12 @@ final class SessionTable: Sendable {
   private static func limitReached(_ name: String, _ limit: Int, _ holders: [Session]) -> ControlError {
     let list = holders.map { session in
       let command = displayEscaped(session.facts.command.joined(separator: " "))
-      let label = session.facts.name.map { "\($0) " } ?? ""
-      return "\(label)\(session.facts.id) (\(command.prefix(60)))"
+      let label = session.facts.name.map { "\(displayEscaped($0)), " } ?? ""
+      // As much of the id as tells sessions apart, and as `stop` takes.
+      return "\(session.facts.id.prefix(8)) (\(label)\(command.prefix(40)))"
     }
-    return .limitReached(
-      reason: "\(limit) sessions is what \(name) allows you, and these hold it: \(list.joined(separator: ", ")); `agentsh stop ID` ends one")
+    let count = limit == 1 ? "one session" : "\(limit) sessions"
+    return .limitReached(reason: "\(name) allows you \(count) at a time, and you have \(list.joined(separator: "; "))")
   }
 
   /// Forgets the oldest ended sessions of a user beyond `keeping`, and of all users beyond the bound.
@@ -117,6 +124,27 @@ final class SessionTable: Sendable {
     let ended = state.sessions.values.filter { !$0.isActive }
     forget(ended.filter { $0.facts.uid == uid }, beyond: keeping)
     forget(state.sessions.values.filter { !$0.isActive }, beyond: mostEnded)
+  }
+
+  /// Takes up sessions that were opened before this server was there, the oldest first.
+  func adopt(_ sessions: [Session]) {
+    state.withLock { state in
+      for session in sessions where state.sessions[session.facts.id] == nil {
+        var facts = session.facts
+        facts.order = state.nextOrder
+        state.nextOrder += 1
+        state.sessions[facts.id] = Session(facts, session.current)
+      }
+      state.unwatched = state.sessions.values.filter { $0.current.phase == .unwatched }
+    }
+  }
+
+  /// Those that run on under supervisors of a server before this one.
+  var unwatched: [Session] {
+    state.withLock { state in
+      state.unwatched.removeAll { $0.current.phase != .unwatched }
+      return state.unwatched
+    }
   }
 
   /// Forgets a session that never came about.
@@ -148,13 +176,14 @@ struct Authority: Sendable {
 
 extension SessionTable {
   /// The session that `text` means to this caller: an id, a unique beginning of one, or a name.
-  func find(_ text: String, for authority: Authority) throws(ControlError) -> Session {
+  /// - Parameter past: the sessions on record, beyond those in the table, whose ids begin so; asked where the table has no better answer.
+  func find(_ text: String, for authority: Authority, past: (String) throws(ControlError) -> [Session] = { _ in [] }) throws(ControlError) -> Session {
     let visible = all.filter { authority.maySee($0) }
     if let exact = visible.first(where: { $0.facts.id == text }) { return exact }
     let named = visible.filter { $0.facts.name.map { $0.utf8.elementsEqual(text.utf8) } ?? false }
     // Of several with one name, the one that is still there, else the last.
     if let found = named.last(where: \.isActive) ?? named.last { return found }
-    let beginning = visible.filter { $0.facts.id.utf8.starts(with: text.utf8) }
+    let beginning = visible.filter { $0.facts.id.utf8.starts(with: text.utf8) } + (try past(text)).filter { authority.maySee($0) }
     if beginning.count > 1 {
       throw .unknownSession(reason: "\(beginning.count) sessions begin with \(displayEscaped(text)); write more of the id")
     }

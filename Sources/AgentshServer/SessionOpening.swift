@@ -98,6 +98,7 @@ struct SessionOpening {
     let program = try filter(policy, variables)
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
+    context.settleUnwatched()
     let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
@@ -245,14 +246,13 @@ extension SessionOpening {
     _ variables: SessionPlan.Variables, _ program: FilterProgram, _ directory: [UInt8], _ token: SessionToken, hasKillFile: Bool
   ) throws(SyscallError) -> SessionPlan {
     let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // The shorter of what the caller and what the policy say.
-    let timeouts = [request.timeoutMilliseconds, policy.policy.resourceLimits.sessionTimeout].compactMap { $0 }.filter { $0 > 0 }
     var plan = SessionPlan(
       sessionID: session.facts.id, token: token, callerUID: owner.uid, callerGID: owner.gid, groups: owner.groups,
       callerPID: try ProcessIdentity.processID(of: peer.pidfd), command: request.command, cwd: variables.projectRoot,
       policyName: policy.name, policySource: policy.source, policyFile: policy.file, policySHA256: policy.sha256, variables: variables,
       filterSHA256: AuditDigest.sha256(program.instructions), nonce: nonce,
-      handshakeTimeoutMilliseconds: configuration.handshakeTimeoutMilliseconds, timeoutMilliseconds: timeouts.min(), name: request.name,
+      handshakeTimeoutMilliseconds: configuration.handshakeTimeoutMilliseconds,
+      timeoutMilliseconds: policy.policy.resourceLimits.sessionMilliseconds(asked: request.timeoutMilliseconds), name: request.name,
       sudoUID: request.sudoUID, features: context.host.names, notEnforced: policy.policy.notEnforced, isEmbedded: false,
       serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
       recordPath: session.facts.record)
@@ -300,10 +300,15 @@ extension SessionOpening {
 }
 
 extension ServerContext {
-  /// Kills what is left in a session's control group and removes it, if it is empty at once.
-  func removeCgroup(_ name: [UInt8]) {
-    guard let directory = host.cgroups?.directory else { return }
-    try? removeName(at: AT_FDCWD, TrustedPath.joined(directory, name), isDirectory: true)
+  /// Removes a session's control group; false while something lives in it: rmdir(2) asks and removes in one step.
+  @discardableResult func removeCgroup(_ name: [UInt8]) -> Bool {
+    guard let directory = host.cgroups?.directory else { return true }
+    do throws(SyscallError) {
+      try removeName(at: AT_FDCWD, TrustedPath.joined(directory, name), isDirectory: true)
+    } catch {
+      return error.errno == .noSuchFileOrDirectory
+    }
+    return true
   }
 }
 

@@ -75,6 +75,8 @@ final class SessionLoop {
   private var isAbandoned = false
   private var hasStarted = false
   private var hasFailed = false
+  /// The command was let go.
+  private(set) var hasRun = false
   private var statusDeadline = Deadline.never
   private var nextKill = Deadline.never
   private var nextLook = Deadline.never
@@ -227,6 +229,7 @@ final class SessionLoop {
       case .attested: if phase == .attesting { attested() }
       case .notAttested(let why): if phase == .attesting { killAll(because: "the target's filter was not attested: \(why)") }
       case .stop(let why): terminate(because: why)
+      case .count(let request): _ = channel.tellIfRoom(.counted(request: request, refused: counters.refused))
       }
     }
     guard !channel.isOpen else { return }
@@ -291,7 +294,7 @@ final class SessionLoop {
       && call.arguments.0 == UInt64(FilterSpecification.nonceOption) && call.arguments.1 == plan.nonce & 0xFFFF_FFFF
       && call.arguments.2 == plan.nonce >> 32
     guard isNonce, supervision.listener.isWaiting(call.id) else { return killAll(because: "the first call of the session did not carry its nonce") }
-    guard record.write(startRecord()) else { return fail("the record can't be written") }
+    guard record.write(startRecord()) else { return fail("the record can't be written: the disk may be full") }
     hasStarted = true
     channel.tell(.started(pid: call.thread), milliseconds: 200)
     let box = mailbox
@@ -309,6 +312,7 @@ final class SessionLoop {
     }
     phase = .running
     if let milliseconds = plan.timeoutMilliseconds { timeout = .after(milliseconds: Int64(milliseconds)) }
+    hasRun = true
     supervision.listener.answer(call.id, value: 0)
   }
 

@@ -23,6 +23,13 @@ final class SessionRecord: Sendable {
   /// Whether the policy wants permitted reads on record too (`audit: {log_allowed: true}`).
   let recordsAllowedReads: Bool
   private let log: AuditLog<SyscallError>
+  private let unwritten = Mutex(Unwritten())
+
+  /// What could not be written, and so did not happen.
+  private struct Unwritten {
+    var count = 0
+    var isFailing = false
+  }
 
   /// - Parameter descriptor: the record file, open for appending and empty; the record owns it.
   init(descriptor: consuming OwnedDescriptor, session: String, uid: UInt32, recordsAllowedReads: Bool) {
@@ -46,10 +53,34 @@ final class SessionRecord: Sendable {
   func write(_ record: AuditRecord) -> Bool {
     do throws(SyscallError) {
       try log.write(record)
-      return true
     } catch {
+      noteFailure(error)
       return false
     }
+    noteSuccess()
+    return true
+  }
+
+  /// How many records could not be written.
+  var unwrittenCount: Int { unwritten.withLock { $0.count } }
+
+  /// The administrator is told once, and again when it is over: on stderr, which is the server's log.
+  private func noteFailure(_ error: SyscallError) {
+    let isFirst = unwritten.withLock { state in
+      state.count += 1
+      defer { state.isFailing = true }
+      return !state.isFailing
+    }
+    if isFirst { SupervisorMain.complain("session \(session): the record can't be written, so what has to be on record is refused: \(error)") }
+  }
+
+  private func noteSuccess() {
+    let count: Int? = unwritten.withLock { state in
+      guard state.isFailing else { return nil }
+      state.isFailing = false
+      return state.count
+    }
+    if let count { SupervisorMain.complain("session \(session): the record can be written again; \(count) entries are missing and what they were about was refused") }
   }
 
   /// How many records there are of each decision.

@@ -7,7 +7,7 @@ extension SessionLoop {
   func startRecord() -> AuditRecord {
     var caller: [AuditField] = [
       AuditField("uid", .integer(Int64(plan.callerUID))), AuditField("gid", .integer(Int64(plan.callerGID))),
-      AuditField("pid", .integer(Int64(plan.callerPID))),
+      AuditField("pid", .integer(Int64(plan.callerPID))), AuditField("user", .bytes(plan.variables.user)),
     ]
     if let claimed = plan.sudoUID { caller.append(AuditField("sudo_uid", .integer(Int64(claimed)))) }
     var fields: [AuditField] = [
@@ -27,7 +27,7 @@ extension SessionLoop {
     return SessionSummary(
       session: plan.sessionID, refused: counters.refused, audited: counters[.audit], allowed: counters[.allow], decisions: decisions,
       durationMilliseconds: Int(clamping: (monotonicNanoseconds() &- began) / 1_000_000), ending: ending, reason: reason,
-      cpuMicroseconds: used.cpuMicroseconds, memoryKiB: used.memoryKiB)
+      cpuMicroseconds: used.cpuMicroseconds, memoryKiB: used.memoryKiB, unrecorded: record.unwrittenCount, hasRun: hasRun)
   }
 
   /// The record's last line.
@@ -38,6 +38,7 @@ extension SessionLoop {
     if let reason = summary.reason { fields.append(AuditField("reason", .text(reason))) }
     fields.append(AuditField("decisions", .fields(summary.decisions.map { AuditField($0.decision, .integer(Int64($0.count))) })))
     fields.append(AuditField("refused", .integer(Int64(summary.refused))))
+    if summary.unrecorded > 0 { fields.append(AuditField("unrecorded", .integer(Int64(summary.unrecorded)))) }
     if let cpu = summary.cpuMicroseconds { fields.append(AuditField("cpu_us", .integer(Int64(cpu)))) }
     if let memory = summary.memoryKiB { fields.append(AuditField("memory_kb", .integer(Int64(memory)))) }
     return AuditRecord(

@@ -65,6 +65,8 @@ public struct FileStatus: Sendable, Equatable {
   /// The device that a device node stands for.
   public let specialDevice: UInt64
   public let size: Int64
+  /// When the content was last changed: seconds since 1970.
+  public let modified: Int64
 
   public var type: UInt32 { mode & S_IFMT }
   public var isDirectory: Bool { type == S_IFDIR }
@@ -81,6 +83,7 @@ public struct FileStatus: Sendable, Equatable {
     group = status.st_gid
     specialDevice = UInt64(status.st_rdev)
     size = Int64(status.st_size)
+    modified = Int64(status.st_mtim.tv_sec)
   }
 }
 

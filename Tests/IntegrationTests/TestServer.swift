@@ -6,7 +6,8 @@ import Testing
 /// else's, so that all processes of a number are this test's.
 final class TestServer {
   let directory: String
-  let process: RunningProcess
+  private(set) var process: RunningProcess
+  private let command: [String]
   /// The test ends agentshd itself.
   var mayHaveEnded = false
   let firstUser: UInt32
@@ -52,10 +53,22 @@ final class TestServer {
     let command = ["\(directory)/bin/agentshd", "--config", "\(directory)/etc/agentshd.yaml"]
     let without = withoutCapabilities.map { "-\($0)" }.joined(separator: ",")
     // Its messages go to a file: nobody reads a pipe while the test is busy.
-    let redirected = ["sh", "-c", "exec \"$@\" 2>\(directory)/stderr", "sh"]
-    process = try RunningProcess(
-      redirected + (without.isEmpty ? [] : ["setpriv", "--bounding-set", without, "--inh-caps", without]) + command)
-    // Ready when it takes connections.
+    let redirected = ["sh", "-c", "exec \"$@\" 2>>\(directory)/stderr", "sh"]
+    self.command = redirected + (without.isEmpty ? [] : ["setpriv", "--bounding-set", without, "--inh-caps", without]) + command
+    process = try RunningProcess(self.command)
+    try awaitReady()
+  }
+
+  /// Ends agentshd, with SIGKILL or by asking, and starts it again.
+  func restart(_ signal: Int32 = SIGTERM) throws {
+    kill(process.pid, signal)
+    _ = try process.finish(milliseconds: 15_000)
+    process = try RunningProcess(command)
+    try awaitReady()
+  }
+
+  /// Ready when it takes connections.
+  private func awaitReady() throws {
     let deadline = Deadline.after(milliseconds: 10_000)
     let path = Array("\(directory)/run/control.sock".utf8)
     while (try? UnixSocket.connect(to: path)) == nil {

@@ -1,0 +1,172 @@
+import AgentshSystem
+import Glibc
+import Testing
+
+/// What `ps`, `show` and `events` tell: of sessions that run, of those that have ended, and of those of a server before this one.
+@Suite(.serialized) struct RecordTests {
+  private func waiting(_ server: TestServer, _ script: String = "", as uid: UInt32? = nil, name: String = "job") throws -> RunningProcess {
+    let process = try server.start(["--quiet", "--name", name, "--", "sh", "-c", "\(script)\necho ready; read line"], as: uid)
+    try process.waitFor("ready")
+    return process
+  }
+
+  private func ask(_ server: TestServer, _ arguments: [String], as uid: UInt32? = nil) throws -> Outcome { try run(server.client(arguments, as: uid)) }
+
+  private func secret(_ server: TestServer, of uid: UInt32) throws { try write("secret\n", to: "\(server.project(uid))/.env", owner: uid) }
+
+  @Test func aRunningSessionTellsHowManyOperationsItHasRefused() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    try secret(server, of: server.firstUser)
+    let process = try waiting(server, "cat .env; cat .env")
+    #expect(try ask(server, ["ps", "--json"]).output.contains("\"refused\":2,"))
+    #expect(try ask(server, ["show", "job"]).output.contains("refused:   2\n"))
+    process.write("x\n")
+    #expect(try process.finish().status == 0)
+    #expect(try ask(server, ["ps", "--all", "--json"]).output.contains("\"refused\":2,"))
+  }
+
+  @Test func aSupervisorThatDoesNotAnswerHoldsUpNoList() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    try secret(server, of: server.firstUser)
+    let process = try waiting(server, "cat .env")
+    let supervisor = try server.supervisor()
+    #expect(try ask(server, ["ps", "--json"]).output.contains("\"refused\":1,"))
+    kill(supervisor, SIGSTOP)
+    // What it said last, and no session ends for being asked often.
+    for _ in 0..<5 { #expect(try ask(server, ["ps", "--json"]).output.contains("\"refused\":1,")) }
+    kill(supervisor, SIGCONT)
+    process.write("x\n")
+    #expect(try process.finish().status == 0)
+  }
+
+  @Test func whatASupervisorThatWasKilledHadRefusedIsCountedFromItsRecord() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    try secret(server, of: server.firstUser)
+    let process = try waiting(server, "cat .env; cat .env; cat .env")
+    kill(try server.supervisor(), SIGKILL)
+    _ = try process.finish()
+    try eventually("the session has ended") { try ask(server, ["show", "job"]).output.contains("ended") }
+    try eventually("its record is counted") { try ask(server, ["show", "job", "--json"]).output.contains("\"refused\":3,") }
+  }
+
+  @Test func recordsAreTheirOwnersAfterARestartToo() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    try secret(server, of: server.firstUser)
+    #expect(try server.wrap(["--name", "mine", "--", "sh", "-c", "cat .env; exit 0"]).status == 0)
+    let session = try #require(server.records.first)
+    #expect(try server.wrap(["--name", "other", "--", "true"], as: server.secondUser).status == 0)
+    let before = try ask(server, ["show", session, "--json"]).output
+    try server.restart()
+    // The owner: by id, by its beginning, by name, in the list.
+    for text in [session, String(session.prefix(8)), "mine"] { #expect(try ask(server, ["show", text, "--json"]).output == before) }
+    let events = try ask(server, ["events", session, "--decision", "deny"])
+    #expect(events.output.contains("no-env-files"), "\(events)")
+    #expect(try ask(server, ["events"]).output.contains("no-env-files"))
+    let own = try ask(server, ["ps", "--all"]).output
+    #expect(own.contains(session) && own.contains("mine") && !own.contains("other"))
+    #expect(try ask(server, ["ps"]).output.split(separator: "\n").count == 1)
+    // Another user never learns that it is there: the answer is the one for an id that nobody has.
+    let nobodys = "00000000-0000-4000-8000-000000000000"
+    for command in [["show"], ["events"], ["stop"]] {
+      let refused = try ask(server, command + [session], as: server.secondUser)
+      let unknown = try ask(server, command + [nobodys], as: server.secondUser)
+      #expect(refused.status == 1 && refused.output.isEmpty)
+      #expect(refused.errors.replacing(session, with: nobodys) == unknown.errors)
+    }
+    let others = try ask(server, ["ps", "--all"], as: server.secondUser).output
+    #expect(others.contains("other") && !others.contains(session))
+    // An administrator sees both.
+    let all = try ask(server, ["ps", "--all"], as: 0)
+    #expect(all.output.contains(session) && all.output.contains("other"), "\(all)")
+    #expect(try ask(server, ["events", session], as: 0).output.contains("no-env-files"))
+  }
+
+  @Test func aRecordThatIsListedNoMoreIsFoundByItsId() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(limits: "{ active_sessions_per_user: 2, sessions_per_user: 2, active_sessions: 10 }")
+    for _ in 0..<4 { #expect(try server.wrap(["true"]).status == 0) }
+    for isRestarted in [false, true] {
+      if isRestarted { try server.restart() }
+      let listed = try ask(server, ["ps", "--all"]).output
+      let forgotten = server.records.filter { !listed.contains($0) }
+      #expect(server.records.count == 4 && forgotten.count == 2)
+      for session in forgotten {
+        for text in [session, String(session.prefix(8))] { #expect(try ask(server, ["show", text]).output.contains(session)) }
+        #expect(try ask(server, ["events", session, "--op", "session.end"]).output.contains("session.end"))
+        #expect(try ask(server, ["events", session], as: server.secondUser).status == 1)
+      }
+    }
+  }
+
+  @Test func aSessionThatRunsOnWithoutItsServerIsSeenAndStoppedByTheNext() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    server.mayHaveEnded = true
+    try secret(server, of: server.firstUser)
+    let process = try waiting(server, "cat .env; setsid sleep 3600 &")
+    let session = try server.onlySession()
+    try server.restart(SIGKILL)
+    let list = try ask(server, ["ps"]).output
+    #expect(list.contains(session) && list.contains("running"), "\(list)")
+    #expect(try !ask(server, ["ps", "--all"], as: server.secondUser).output.contains(session))
+    #expect(try ask(server, ["stop", session], as: server.secondUser).status == 1)
+    #expect(try ask(server, ["stop", session]).status == 0)
+    _ = try process.finish()
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).isEmpty }
+    try eventually("its record is closed") { try server.record(session).last?.contains("session.end") == true }
+    try eventually("it has ended") { try ask(server, ["show", session]).output.contains("ended") }
+    #expect(try ask(server, ["show", session, "--json"]).output.contains("\"refused\":1,"))
+    #expect(server.sessions.isEmpty)
+  }
+
+  @Test func followingARecordEndsWhenItsSessionDoes() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    try secret(server, of: server.firstUser)
+    let process = try waiting(server)
+    let follower = try RunningProcess(server.client(["events", "job", "--follow"]))
+    try follower.waitFor("session.start")
+    process.write("x\n")
+    #expect(try process.finish().status == 0)
+    let seen = try follower.finish()
+    #expect(seen.status == 0 && seen.output.contains("session.end"))
+  }
+
+  @Test func aPolicyEndsItsSessionsAfterTheirTime() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": TestServer.policy + "resource_limits: {session_timeout: 300ms}\n"])
+    let outcome = try server.wrap(["sleep", "3600"])
+    #expect(outcome.signal == SIGTERM, "\(outcome)")
+    #expect(outcome.errors.contains("timeout"))
+  }
+
+  /// A disk that is full from the start: nothing runs, and the status says that it was agentsh that failed.
+  @Test func aSessionWhoseRecordCantBeStartedRunsNothing() throws {
+    guard isPrivileged("a server and a small disk") else { return }
+    let server = try TestServer()
+    let records = server.recordsDirectory
+    try #require(try run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=750", "agentsh-test", records]).status == 0)
+    defer { _ = try? run(["umount", "-l", records]) }
+    // The server opened the directory before the disk was there.
+    try server.restart()
+    #expect(try server.shell("echo ran").output == "ran\n")
+    _ = try run(["dd", "if=/dev/zero", "of=\(records)/fill", "bs=1k", "count=100"])
+    let outcome = try server.shell("echo ran")
+    #expect(outcome.output.isEmpty && outcome.status == 125, "\(outcome)")
+    #expect(outcome.errors.contains("the record can't be written"))
+    #expect(try content("\(server.directory)/stderr").contains("No space left on device"))
+    // And it fills up while a session runs: what has to be on record does not happen, and that is told.
+    removeFile("\(records)/fill")
+    let process = try server.start(["sh", "-c", "echo ready; read line; mkdir new; true"])
+    try process.waitFor("ready")
+    _ = try run(["dd", "if=/dev/zero", "of=\(records)/fill", "bs=1k", "count=100"])
+    process.write("x\n")
+    let full = try process.finish()
+    #expect(!exists("\(server.project(server.firstUser))/new"))
+    #expect(full.errors.contains("because the session's record can't be written"), "\(full)")
+  }
+}
