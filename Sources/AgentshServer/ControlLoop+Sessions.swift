@@ -7,8 +7,9 @@ import SystemPackage
 
 /// Sessions from the start of their supervisor to the removal of all that was theirs.
 extension ControlLoop {
-  /// How long a supervisor may take to end its session before it is killed.
-  static let stopMilliseconds: Int64 = 5000
+  /// How long a supervisor may take to end its session before it is killed: longer than the five seconds that it gives its processes to end by
+  /// themselves, so that it can kill what is left and close the record; shorter than the ten after which a server that stops gives up.
+  static let stopMilliseconds: Int64 = 8000
   /// The most packets taken from one channel before others have their turn.
   static let packetsAtATime = 32
 

@@ -123,6 +123,18 @@ import Testing
     #expect(server.sessions.isEmpty)
   }
 
+  /// What ignores SIGTERM is killed after a while, by its supervisor, which lives to close the record.
+  @Test func aStoppedSessionThatIgnoresItsSignalHasAWholeRecord() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try waiting(server, "trap '' TERM")
+    #expect(try ask(server, ["stop", "job"]).status == 0)
+    #expect(try process.finish().signal == SIGKILL)
+    let lines = try server.record(#require(server.records.first))
+    #expect(lines.last?.contains("session.end") == true && lines.last?.contains("stopped by uid \(server.firstUser)") == true)
+    #expect(processes(of: server.firstUser).isEmpty)
+  }
+
   @Test func followingARecordEndsWhenItsSessionDoes() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
