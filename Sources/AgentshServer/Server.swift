@@ -85,8 +85,12 @@ public enum Server {
     }
     let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
+    let log: ServerLog
+    do throws(SyscallError) { log = try ServerLog(in: logDirectory, logger: logger) } catch {
+      throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
+    }
     return ServerContext(
-      rules: CurrentRuleset(ruleset), log: try ServerLog(in: logDirectory, logger: logger),
+      rules: CurrentRuleset(ruleset), log: log,
       runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),
       recordsPath: records.path, supervisor: program, host: host)
   }

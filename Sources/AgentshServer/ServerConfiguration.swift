@@ -66,6 +66,8 @@ public struct ServerConfiguration: Sendable {
   public var runtimeDirectory: [UInt8] = Array("/run/agentsh".utf8)
   public var logDirectory: [UInt8] = Array("/var/log/agentsh".utf8)
   public var policyDirectory: [UInt8] = Array("/etc/agentsh/policies".utf8)
+  /// The text is well-formed; else nothing in here is what somebody wrote.
+  var isYAML = true
   public var handshakeTimeoutMilliseconds = 30_000
   public var limits = SessionLimits()
   public var assignments: [PolicyAssignment] = []
@@ -94,6 +96,7 @@ extension ServerConfiguration {
     var reader = ConfigurationReader(file: file)
     for problem in document.problems { reader.complain(problem.position, problem.message) }
     var configuration = ServerConfiguration()
+    configuration.isYAML = document.problems.isEmpty
     if let root = document.root, !root.isNull { configuration.read(root, &reader) }
     return (configuration, reader.problems)
   }

@@ -21,6 +21,8 @@ struct Ruleset: Sendable {
       return (nil, ["\(error)"])
     }
     let (configuration, found) = ServerConfiguration.parse(source, file: name)
+    // What is said of policies in a place that nobody named would lead astray.
+    guard configuration.isYAML else { return (nil, found.map(\.description)) }
     let policies = PolicySet.load(configuration.policyDirectory, keeping: previous?.policies)
     var problems = found.map(\.description) + policies.problems
     problems += configuration.problems(with: policies, file: name)

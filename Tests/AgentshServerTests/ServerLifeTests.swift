@@ -34,6 +34,27 @@ import Testing
     ] { #expect(output.contains(expected), "\(expected) in \(output)") }
   }
 
+  @Test func aConfigurationThatIsNoYAMLIsToldAloneAndNothingOfPlacesThatNobodyNamed() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("agentshd.yaml", "policy_dir: /x\nassignments: [\n")
+    let (status, output) = try check(scratch)
+    #expect(status == 1)
+    #expect(output.split(separator: "\n").count == 1 && output.contains("agentshd.yaml:3:1: error"), "\(output)")
+  }
+
+  @Test func aLinkInPlaceOfTheServersLogIsRefusedByItsPath() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try FileManager.default.createDirectory(atPath: "\(scratch.path)/log", withIntermediateDirectories: true)
+    try scratch.write("victim", "untouched")
+    try FileManager.default.createSymbolicLink(atPath: "\(scratch.path)/log/server.jsonl", withDestinationPath: "\(scratch.path)/victim")
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("\(scratch.path)/log/server.jsonl can't be used"))
+    #expect(scratch.read("victim") == "untouched")
+  }
+
   @Test func aConfigurationThatOthersCanWriteIsRefused() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
