@@ -205,8 +205,8 @@ extension ServerContext {
         usleep(5000)
       }
     } catch {
-      // It has ended meanwhile.
-      if error.errno != .noSuchFileOrDirectory { throw .hostCannotEnforce(reason: "its processes can't be killed: \(error)") }
+      // It has ended meanwhile: its group is gone, or goes while it is looked at (ENODEV).
+      if error.errno != .noSuchFileOrDirectory, error.errno.rawValue != ENODEV { throw .hostCannotEnforce(reason: "its processes can't be killed: \(error)") }
     }
     settleUnwatched()
   }
