@@ -2,22 +2,22 @@ import AgentshSystem
 import Glibc
 
 /// Reads a target's argument vector: bounded, and a page at a time, since most vectors lie in one or two.
-struct ArgumentReader {
+struct ArgumentReader<Memory: ReadableMemory> {
   /// The kernel's own bounds: strings of at most MAX_ARG_STRLEN bytes with their NUL, three quarters of 8 MiB for all of them and their pointers.
-  static let longestString = 131_072
-  static let mostBytes = 6 << 20
-  private static let page: UInt64 = 4096
+  static var longestString: Int { 131_072 }
+  static var mostBytes: Int { 6 << 20 }
+  private static var page: UInt64 { 4096 }
 
-  private let memory: TargetMemory
+  private let memory: Memory
   private var window: [UInt8] = []
   private var windowStart: UInt64 = 0
 
-  init(_ memory: TargetMemory) {
+  init(_ memory: Memory) {
     self.memory = memory
   }
 
   /// argv, without the NULL that ends it; no vector at all is an empty one. `tooLong` is the target's E2BIG.
-  static func arguments(_ memory: TargetMemory, at address: UInt64) throws(TargetMemoryError) -> [[UInt8]] {
+  static func arguments(_ memory: Memory, at address: UInt64) throws(TargetMemoryError) -> [[UInt8]] {
     guard address != 0 else { return [] }
     var reader = ArgumentReader(memory)
     let pointers = try reader.pointers(at: address)
@@ -39,9 +39,6 @@ struct ArgumentReader {
     var rest: [UInt8] = []
     while found.count * 8 < Self.mostBytes {
       let part = try memory.bytes(at: position, upTo: Int(Self.page - position % Self.page))
-      let (next, overflow) = position.addingReportingOverflow(UInt64(part.count))
-      if overflow { throw .fault }
-      position = next
       rest += part
       var used = 0
       while rest.count - used >= 8 {
@@ -52,6 +49,9 @@ struct ArgumentReader {
         used += 8
       }
       rest.removeFirst(used)
+      let (next, overflow) = position.addingReportingOverflow(UInt64(part.count))
+      if overflow { throw .fault }
+      position = next
     }
     throw .tooLong
   }
@@ -73,7 +73,7 @@ struct ArgumentReader {
       }
       text += window[start...]
       let (next, overflow) = windowStart.addingReportingOverflow(UInt64(window.count))
-      if overflow { throw .fault }
+      if overflow { throw text.count < Self.longestString ? .fault : .tooLong }
       position = next
     }
     throw .tooLong

@@ -6,32 +6,9 @@ import SystemPackage
 
 /// Tries to pin, decide and create before a name that keeps appearing and vanishing is given up on.
 private let mostAttempts = 64
-/// What open(2) looks at; it ignores other bits, as O_PATH ignores nearly all.
-private let knownFlags: CInt =
-  O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC_BIT | O_DIRECT
-  | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE_BIT
-/// RESOLVE_* that this version of openat2(2) knows.
-private let knownResolve: UInt64 = UInt64(
-  RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED)
-
-/// An open as the target asked for it, checked and normalised as the kernel does (build_open_flags of fs/open.c).
-struct OpenRequest {
-  var flags: CInt
-  var mode: UInt32
-  var resolve: UInt64 = 0
-
-  var isPathOnly: Bool { flags & O_PATH != 0 }
-  var creates: Bool { flags & O_CREAT != 0 }
-  var isTemporary: Bool { flags & O_TMPFILE_BIT != 0 }
-  var reads: Bool { flags & O_ACCMODE != O_WRONLY }
-  /// Access mode 3 asks for both rights and gives neither; truncating changes the file whatever the mode.
-  var writes: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
-  var closesOnExec: Bool { flags & O_CLOEXEC != 0 }
-}
-
 extension Worker {
   func open(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
-    var request = OpenRequest(flags: CInt(truncatingIfNeeded: flags) & knownFlags, mode: UInt32(truncatingIfNeeded: mode) & 0o7777)
+    var request = OpenRequest(flags: CInt(truncatingIfNeeded: flags) & knownOpenFlags, mode: UInt32(truncatingIfNeeded: mode) & 0o7777)
     // The filter lets these pass, since their flags are a register; one that arrives here all the same can't be answered.
     if request.isPathOnly { throw .errno(ENOSYS) }
     if !request.creates && !request.isTemporary { request.mode = 0 }
@@ -39,21 +16,14 @@ extension Worker {
   }
 
   func openExtended(_ call: TrappedCall, at directory: CInt, path: UInt64, how: UInt64, size: UInt64) throws(CallFailure) -> Answer {
-    // openat2(2): a larger structure is fine as long as what isn't known is zero.
-    guard size >= 24 else { throw .errno(EINVAL) }
-    guard size <= 4096 else { throw .errno(E2BIG) }
-    let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: how, count: Int(size)) }
-    guard bytes[24...].allSatisfy({ $0 == 0 }) else { throw .errno(E2BIG) }
-    func word(_ index: Int) -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(bytes[index * 8 + $1]) << UInt64($1 * 8) } }
-    let (flags, mode, resolve) = (word(0), word(1), word(2))
-    guard flags & ~UInt64(UInt32(bitPattern: knownFlags)) == 0, resolve & ~knownResolve == 0 else { throw .errno(EINVAL) }
-    let request = OpenRequest(flags: CInt(truncatingIfNeeded: flags), mode: UInt32(truncatingIfNeeded: mode), resolve: resolve)
-    guard request.creates || request.isTemporary ? mode & ~0o7777 == 0 : mode == 0 else { throw .errno(EINVAL) }
+    guard size >= OpenRequest.smallestHow else { throw .errno(EINVAL) }
+    guard size <= OpenRequest.largestHow else { throw .errno(E2BIG) }
+    let request = try OpenRequest(how: try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: how, count: Int(size)) })
     // The kernel hands nobody a descriptor that was opened with O_PATH (SECCOMP_IOCTL_NOTIF_ADDFD: EBADF), and the flags are in memory, so it can't be
     // let pass either. Programs fall back to openat(2), where O_PATH is a register and passes.
     if request.isPathOnly { throw .errno(ENOSYS) }
-    if resolve & UInt64(RESOLVE_BENEATH) != 0, resolve & UInt64(RESOLVE_IN_ROOT) != 0 { throw .errno(EINVAL) }
-    if resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
+    if request.contradictsItself { throw .errno(EINVAL) }
+    if request.resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
     return try open(call, .openat2, at: directory, path: try self.path(call, at: path), request)
   }
 

@@ -2,23 +2,10 @@ import CAgentshSystem
 import Glibc
 import SystemPackage
 
-/// Why memory of a target could not be had.
-public enum TargetMemoryError: Error, Sendable {
-  /// The address isn't mapped or not readable: the target's EFAULT.
-  case fault
-  /// No end within the allowed length: the target's ENAMETOOLONG or E2BIG.
-  case tooLong
-  /// The target is gone.
-  case gone
-  /// No right to look (not dumpable, and no CAP_SYS_PTRACE in effect).
-  case notPermitted
-}
-
 /// Bounded reads and writes of another process's memory: process_vm_readv(2), by thread id. The caller brackets them by an id check, since the
 /// number alone may have become someone else's.
-public struct TargetMemory: Sendable {
+public struct TargetMemory: ReadableMemory, Sendable {
   public let thread: Int32
-  private static let pageSize: UInt64 = 4096
 
   public init(thread: Int32) {
     self.thread = thread
@@ -33,27 +20,6 @@ public struct TargetMemory: Sendable {
     }
   }
 
-  /// Bytes up to and without the NUL, at most `limit - 1` of them (PATH_MAX counts the NUL).
-  public func string(at address: UInt64, limit: Int = 4096) throws(TargetMemoryError) -> [UInt8] {
-    var text: [UInt8] = []
-    var position = address
-    while text.count < limit {
-      // Up to the page's end first: the next page need not be mapped.
-      let page = Int(Self.pageSize - position % Self.pageSize)
-      let part = try bytes(at: position, upTo: min(page, limit - text.count, text.isEmpty ? 1024 : 4096))
-      if let end = part.firstIndex(of: 0) {
-        if text.isEmpty { return Array(part[..<end]) }
-        text += part[..<end]
-        return text
-      }
-      text += part
-      let (next, overflow) = position.addingReportingOverflow(UInt64(part.count))
-      if overflow { throw .fault }
-      position = next
-    }
-    throw .tooLong
-  }
-
   /// At least one and at most `count` bytes; fewer where the mapping ends.
   public func bytes(at address: UInt64, upTo count: Int) throws(TargetMemoryError) -> [UInt8] {
     var failure: TargetMemoryError?
@@ -64,18 +30,6 @@ public struct TargetMemory: Sendable {
       if got < 0 { failure = classify(currentErrno) } else if got == 0 && count > 0 { failure = .fault }
     }
     if let failure { throw failure }
-    return content
-  }
-
-  /// Exactly `count` bytes, or a fault.
-  public func bytes(at address: UInt64, count: Int) throws(TargetMemoryError) -> [UInt8] {
-    guard count > 0 else { return [] }
-    var content = try bytes(at: address, upTo: count)
-    while content.count < count {
-      let (next, overflow) = address.addingReportingOverflow(UInt64(content.count))
-      if overflow { throw .fault }
-      content += try bytes(at: next, upTo: count - content.count)
-    }
     return content
   }
 
