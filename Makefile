@@ -25,7 +25,7 @@ BIN = .build/release
 
 export PREFIX SYSCONFDIR RUNSTATEDIR LOCALSTATEDIR DESTDIR UNITDIR TMPFILESDIR JOBS
 
-.PHONY: all build test check install uninstall quickstart bench deb docs clean help dependencies
+.PHONY: all build test check fuzz sanitize install uninstall quickstart bench deb docs clean help dependencies
 all: build
 
 ## build: the three programs, optimised, in .build/release
@@ -43,6 +43,14 @@ test:
 ## check: what can be checked without building: import direction, forbidden constructs, shell syntax
 check:
 	@scripts/check-imports
+
+## fuzz: the fuzz targets one after the other, SECONDS=60 each; TARGET=policy runs one
+fuzz:
+	@scripts/fuzz "$(TARGET)" "$(or $(SECONDS),60)"
+
+## sanitize: unit and integration tests under the address and the thread sanitizer; SANITIZER=address or thread runs one
+sanitize:
+	@scripts/sanitize $(SANITIZER)
 
 ## install: into DESTDIR, PREFIX and SYSCONFDIR (builds first if nothing is built)
 install:

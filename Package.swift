@@ -2,6 +2,11 @@
 import Foundation
 import PackageDescription
 
+/// For sanitizers (scripts/sanitize): deeper stacks, and programs linked as the sanitizer's runtime needs them. Never in what is installed.
+let sanitizing = Context.environment["AGENTSH_SANITIZE"] == "1"
+/// For libFuzzer (scripts/fuzz): the program `fuzz` in the place of all tests.
+let fuzzing = Context.environment["AGENTSH_FUZZ"] == "1"
+
 /// Every Swift target is built the same way: Swift 6 mode, memory safety spelled out, no warning tolerated.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
@@ -9,14 +14,16 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableExperimentalFeature("Lifetimes"),
-]
+] + (sanitizing ? [.define("AGENTSH_SANITIZED")] : [])
 let hardenedC: [CSetting] = [
   .define("_GNU_SOURCE"),
   .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-fstack-protector-strong", "-fno-strict-overflow"]),
 ]
+/// What runs before the sanitizer's runtime is there, or between clone and exec, where nothing may be called that isn't known.
+let plainC: [CSetting] = hardenedC + (sanitizing ? [.unsafeFlags(["-fno-sanitize=all"]), .define("AGENTSH_SANITIZED")] : [])
 /// No lazy binding, no writable relocations, nothing exported, relocations packed (a megabyte less to read at each start); no RUNPATH, by the
 /// flags of the Makefile. The linker is LLVM's, which comes with Swift and knows packed relocations.
-let hardenedLink: [LinkerSetting] = [
+let hardenedLink: [LinkerSetting] = sanitizing || fuzzing ? [] : [
   .unsafeFlags([
     "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "--no-export-dynamic",
     "-Xlinker", "--exclude-libs", "-Xlinker", "ALL", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
@@ -51,8 +58,8 @@ let package = Package(
   targets: [
     // C: kernel interfaces that Swift can't import, what runs between clone and exec, the environment scrub, RE2.
     .target(name: "CAgentshSystem", path: "CModules/CAgentshSystem", cSettings: hardenedC),
-    .target(name: "CAgentshLaunch", dependencies: ["CAgentshSystem"], path: "CModules/CAgentshLaunch", cSettings: hardenedC),
-    .target(name: "CAgentshEarly", path: "CModules/CAgentshEarly", cSettings: hardenedC),
+    .target(name: "CAgentshLaunch", dependencies: ["CAgentshSystem"], path: "CModules/CAgentshLaunch", cSettings: plainC),
+    .target(name: "CAgentshEarly", path: "CModules/CAgentshEarly", cSettings: plainC),
     .target(
       name: "CAgentshRegex", path: "CModules/CAgentshRegex", cxxSettings: [.unsafeFlags(["-std=c++17", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary(regularExpressions), .linkedLibrary("stdc++")]),
@@ -111,6 +118,11 @@ let package = Package(
       name: "AgentshServerTests",
       dependencies: ["AgentshServer", "AgentshSystem", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "CTestSupport"], swiftSettings: strict),
     .testTarget(name: "AgentshCommandsTests", dependencies: ["AgentshCommands", "AgentshSystem"], swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: [
+        "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer",
+      ], exclude: ["Driver"], swiftSettings: strict),
     // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
     .testTarget(
       name: "IntegrationTests", dependencies: ["AgentshSystem", "CTestSupport", "TestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
@@ -118,3 +130,15 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+if fuzzing {
+  package.targets.removeAll { $0.type == .test }
+  package.targets += [
+    .target(name: "CFuzzDriver", path: "Tests/CFuzzDriver", cSettings: hardenedC),
+    .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "CFuzzDriver", "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer",
+      ], path: "Tests/FuzzTests", sources: ["Driver", "Targets"], swiftSettings: strict),
+  ]
+}

@@ -16,6 +16,10 @@ public func startThread(_ name: String, stackBytes: Int = 256 << 10, _ body: @es
   var attributes = pthread_attr_t()
   unsafe pthread_attr_init(&attributes)
   defer { unsafe pthread_attr_destroy(&attributes) }
+  #if AGENTSH_SANITIZED
+    // Frames are several times as large there.
+    let stackBytes = max(stackBytes * 8, 4 << 20)
+  #endif
   unsafe pthread_attr_setstacksize(&attributes, stackBytes)
   unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
   // SAFETY: the thread takes over the reference that is made here; when it can't be started the reference is released below.
