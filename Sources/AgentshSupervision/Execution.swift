@@ -1,7 +1,6 @@
 import AgentshAudit
 import AgentshPolicy
 import AgentshSystem
-import CAgentshSystem
 import Glibc
 import Synchronization
 import SystemPackage
@@ -80,9 +79,7 @@ extension Worker {
     }
     if located.status.isSymbolicLink { throw .errno(ELOOP) }
     guard located.status.isRegular else { throw .errno(EACCES) }
-    let raw = located.descriptor.rawValue
-    let permitted = unsafe withCPath([]) { unsafe ash_faccessat2(raw, $0, X_OK, AT_EMPTY_PATH | AT_EACCESS) }
-    guard permitted == 0 else { throw .errno(EACCES) }
+    guard mayExecute(located.descriptor) else { throw .errno(EACCES) }
     return located
   }
 

