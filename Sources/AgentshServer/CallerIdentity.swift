@@ -33,15 +33,23 @@ struct ControlCaller: Sendable {
   let peer: ControlPeer
   /// Supplementary groups when it connected.
   let groups: [UInt32]
-  /// The session in whose control group it lives.
+  /// The session that it belongs to.
   let inside: String?
 
   /// Nobody leaves a session's control group by their own means, so that this is looked up only when something is asked costs no safety: whoever
   /// only connects is not worth a look into /proc. Throws ESRCH when the peer has ended.
-  init(of peer: ControlPeer, socket: borrowing UnixSocket, in hierarchy: CgroupHierarchy?) throws(SyscallError) {
+  /// - Parameter supervised: the session whose supervisor this process is, if this server started it.
+  init(
+    of peer: ControlPeer, socket: borrowing UnixSocket, in hierarchy: CgroupHierarchy?, supervised: (ControlPeer) -> String?
+  ) throws(SyscallError) {
     self.peer = peer
     groups = try peerGroups(of: socket.descriptor)
+    if let session = supervised(peer) {
+      inside = session
+      return
+    }
     if Self.isSupervisor(peer) {
+      // Of a server before this one, or of embedded mode.
       inside = "of supervisor \(peer.credentials.pid)"
       return
     }

@@ -15,7 +15,7 @@ extension ControlLoop {
       if !call.oneway { send(error.reply.frame, on: connection) }
       return
     }
-    guard let caller = connection.caller ?? (try? ControlCaller(of: connection.peer, socket: connection.socket, in: context.host.cgroups)) else {
+    guard let caller = connection.caller ?? (try? caller(of: connection)) else {
       // It has ended, or can't be known for sure: nothing is done for it.
       close(connection)
       return
@@ -64,6 +64,15 @@ extension ControlLoop {
           .streamOpened(
             connection: id, Self.result { () throws(ControlError) in try Self.openStream(request, authority.resolve(), context) }))
       }
+    }
+  }
+
+  private func caller(of connection: ControlConnection) throws(SyscallError) -> ControlCaller {
+    try ControlCaller(of: connection.peer, socket: connection.socket, in: context.host.cgroups) { peer in
+      sessions.values.first { session in
+        // The number first, which costs nothing; the pidfd decides.
+        session.opened.supervisor.pid == peer.credentials.pid && session.opened.supervisor.pidfd.isSameProcess(as: peer.pidfd)
+      }?.id
     }
   }
 

@@ -141,6 +141,28 @@ import Testing
     #expect(processes(of: server.firstUser).isEmpty)
   }
 
+  /// What a session's program asks comes from its supervisor: it is told of that session, and of no other of the same user.
+  @Test func fromInsideASessionThereIsThatSessionAlone() throws {
+    guard isPrivileged("a server") else { return }
+    let open = "unix_socket_rules: [{name: server, paths: [\"/tmp/agentsh-it-*/run/control.sock\"], decision: allow}]\n"
+    let server = try TestServer(policies: ["test": TestServer.policy + open])
+    try secret(server, of: server.firstUser)
+    let other = try waiting(server, name: "other")
+    let session = try server.onlySession()
+    let client = server.program("agentsh")
+    // The other's id comes by a variable: on the command line it would stand in the list, too.
+    let script = "cat .env; \(client) ps; \(client) events $AGENTSH_SESSION_ID --decision deny; \(client) show $OTHER; \(client) stop $OTHER"
+    let outcome = try server.wrap(["--env", "OTHER=\(session)", "--", "sh", "-c", script])
+    let own = try #require(server.records.first { $0 != session })
+    #expect(outcome.output.contains(own) && outcome.output.contains("no-env-files") && !outcome.output.contains(session), "\(outcome)")
+    #expect(outcome.errors.contains("no session can be stopped"))
+    let nested = try server.shell("\(client) wrap -- true; echo $? $AGENTSH_SESSION_ID")
+    let outer = try #require(nested.output.split(whereSeparator: \.isWhitespace).last)
+    #expect(nested.output.hasPrefix("125 ") && nested.errors.contains("already inside session \(outer)"), "\(nested)")
+    other.write("x\n")
+    #expect(try other.finish().status == 0)
+  }
+
   @Test func followingARecordEndsWhenItsSessionDoes() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
