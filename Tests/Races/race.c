@@ -760,6 +760,11 @@ static int race(const struct test *test, enum racer racer, double seconds, int u
     sched_yield();
   }
 
+  // What an earlier case won must not count for this one.
+  must(fstat(b_directory, &b_directory_before), "fstat");
+  must(fstat(b_file, &b_file_before), "fstat");
+  must(fstat(b_sub, &b_sub_before), "fstat");
+  must(fstat(r_file, &r_file_before), "fstat");
   unsigned long attempts = 0, permitted = 0, refused = 0, other = 0, won = 0;
   int last_other = 0;
   fd_won = exec_killed = 0;
@@ -999,7 +1004,7 @@ int main(int count, char **arguments) {
 
   double seconds = strtod(arguments[2], NULL);
   int won = 0;
-  for (int i = 3; i < count && !won; i++) {
+  for (int i = 3; i < count && !(won && until_first); i++) {
     char *colon = strchr(arguments[i], ':');
     const struct test *test = NULL;
     enum racer racer = racer_count;
@@ -1014,7 +1019,7 @@ int main(int count, char **arguments) {
       fprintf(stderr, "race: no such case: %s\n", arguments[i]);
       return 125;
     }
-    won = race(test, racer, seconds, until_first);
+    won |= race(test, racer, seconds, until_first);
   }
   remove_swaps();
   return won ? 1 : 0;
