@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -59,8 +58,6 @@ int ash_probe_filter_flag(uint32_t flag) {
   // A program where none can be: flags are looked at first (EINVAL), then the right to install (EACCES), then the address (EFAULT).
   return ash_seccomp_set_filter(flag, (const struct sock_filter *)(uintptr_t)8, 1) != 0 && errno != EINVAL && errno != ENOSYS;
 }
-
-int ash_landlock_abi(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); }
 
 int ash_probe_call(long number) {
   return syscall(number, -1, NULL, 0, 0, 0, 0) >= 0 || errno != ENOSYS;

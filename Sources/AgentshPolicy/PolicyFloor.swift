@@ -33,6 +33,10 @@ public struct FloorRights: OptionSet, Sendable, Hashable {
 
 /// The static part of a policy, which Landlock holds under everything that the supervisor decides: nothing outside it can happen, whatever is
 /// answered. It is always a superset of what the policy permits.
+///
+/// A ruleset names objects, not paths: an anchor that doesn't exist when a session starts, or that can't be reached by the caller, is replaced by its
+/// nearest existing ancestor, so that nothing which the policy permits later is held back. So no call may be left to the floor alone on the strength
+/// of an anchor that can be missing.
 public struct PolicyFloor: Sendable, Equatable {
   public struct Grant: Sendable, Hashable {
     /// Absolute, and neither it nor a directory above it can be moved or removed by what the policy permits.

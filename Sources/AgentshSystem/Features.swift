@@ -90,7 +90,7 @@ public struct HostFeatures: Sendable, Equatable {
   }
 
   private static func fileFeatures() -> [Feature] {
-    let abi = Landlock.abi
+    let abi = LandlockABI.running
     return [
       Feature(
         name: "openat2", available: ash_probe_call(ash_probe_number_openat2()) == 1, detail: "openat2(2)",
@@ -99,9 +99,15 @@ public struct HostFeatures: Sendable, Equatable {
         name: "fchmodat2", available: ash_probe_call(ash_probe_number_fchmodat2()) == 1, detail: "fchmodat2(2)",
         neededFor: "changing permissions through a pinned name (the supervisor falls back to /proc)", required: false),
       Feature(
-        name: "landlock", available: abi > 0, detail: abi > 0 ? "ABI \(abi): \(Landlock.summary(ofABI: abi))" : "not in this kernel, or not switched on",
+        name: "landlock", available: abi > .none, detail: landlockDetail(abi),
         neededFor: "a floor under the supervisor that holds without it", required: false),
     ]
+  }
+
+  private static func landlockDetail(_ abi: LandlockABI) -> String {
+    guard abi > .none else { return "not in this kernel, or not switched on" }
+    let lacking = LandlockAbility.allCases.filter { !abi.has($0) }.map(\.rawValue)
+    return "ABI \(abi.rawValue): \(abi.summary)\(lacking.isEmpty ? "" : "; without \(lacking.joined(separator: ", "))")"
   }
 
   private static func environmentFeatures() -> [Feature] {

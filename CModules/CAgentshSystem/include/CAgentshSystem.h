@@ -17,6 +17,8 @@
 #include "ash_events.h"
 #include "ash_features.h"
 #include "ash_file.h"
+#include "ash_handover.h"
+#include "ash_landlock.h"
 #include "ash_network.h"
 #include "ash_process.h"
 #include "ash_seccomp.h"

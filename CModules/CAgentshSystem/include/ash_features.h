@@ -11,8 +11,6 @@
 int ash_probe_listener(void);
 // Whether seccomp(2) knows a filter flag: 1 or 0.
 int ash_probe_filter_flag(uint32_t flag);
-// landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION.
-int ash_landlock_abi(void);
 // 1 where the call exists on this kernel for this process, 0 where it answers ENOSYS. Called with arguments that can do nothing.
 int ash_probe_call(long number);
 long ash_probe_number_openat2(void);
