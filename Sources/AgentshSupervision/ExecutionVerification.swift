@@ -35,7 +35,7 @@ extension Worker {
         if let difference = difference(process, image) {
           kill(process)
           let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
-          try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict)
+          try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, isAnswered: true)
         } else {
           _ = ash_ptrace_detach(process, 0)
         }

@@ -24,10 +24,11 @@ extension Worker {
   /// - Parameters:
   ///   - operation: the record's `op`, such as `.fileWrite`.
   ///   - refusal: errno that a refused target gets.
+  ///   - isAnswered: the call waits no more, and its process is held by other means: an execution that is verified at its stop.
   ///   - isPlainRead: a permitted read, which is recorded only where the policy asks for it.
   func settle(
     _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ verdict: Verdict,
-    refusal: CInt = EACCES, isPlainRead: Bool = false
+    refusal: CInt = EACCES, isPlainRead: Bool = false, isAnswered: Bool = false
   ) throws(CallFailure) {
     supervision.counters.count(auditDecision(verdict))
     let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
@@ -35,7 +36,7 @@ extension Worker {
       let caller = describe(call)
       // All that was read by the caller's number so far (its memory, its directories, who it is) was the caller's, if the call still waits now.
       // Nothing is recorded or done without this; a permitted read that isn't recorded needs it not: its descriptor goes to that call or to nobody.
-      try checkStillWaiting(call)
+      if !isAnswered { try checkStillWaiting(call) }
       let entry = SessionRecord.Entry(
         process: caller.process, executable: caller.executable, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict,
         errno: verdict.isPermitted ? nil : refusal, microseconds: microsecondsSinceReceived())
