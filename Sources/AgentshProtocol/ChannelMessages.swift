@@ -50,8 +50,8 @@ public struct PeerRejection: WireMessage, Equatable {
 
 /// What a supervisor tells the server, one object a packet.
 public enum SupervisorReport: WireMessage, Equatable {
-  /// The supervisor has dropped its rights and accepts on the three sockets.
-  case ready
+  /// The supervisor has dropped its rights and accepts on the three sockets; what Landlock is to hold under the target.
+  case ready(FloorPlan)
   /// Put this process in the session's cgroup and compare its filter; its pidfd comes along.
   case attest(pid: Int32)
   case rejected(PeerRejection)
@@ -65,9 +65,9 @@ public enum SupervisorReport: WireMessage, Equatable {
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
     guard object.members.count == 1 else { throw .unknownMessage }
-    if let ready = try fields.optionalBool("ready") {
-      guard ready else { throw .unknownMessage }
-      self = .ready
+    if let ready = try fields.optionalReader("ready") {
+      try ready.expectOnly(["floor"])
+      self = .ready(try FloorPlan(object: try ready.object("floor")))
     } else if let attest = try fields.optionalReader("attest") {
       self = .attest(pid: try attest.processID("pid"))
     } else if let rejected = try fields.optionalObject("rejected") {
@@ -86,7 +86,7 @@ public enum SupervisorReport: WireMessage, Equatable {
 
   public var object: JSONObject {
     switch self {
-    case .ready: ["ready": .bool(true)]
+    case .ready(let floor): ["ready": .object(["floor": .object(floor.object)])]
     case .attest(let pid): ["attest": .object(["pid": .integer(Int64(pid))])]
     case .rejected(let rejection): ["rejected": .object(rejection.object)]
     case .started(let pid): ["started": .object(["pid": .integer(Int64(pid))])]

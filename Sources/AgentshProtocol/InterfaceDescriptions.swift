@@ -70,6 +70,19 @@ public enum ControlInterface {
       block_iteration: bool
     )
 
+    # Rights (LANDLOCK_ACCESS_FS_*) on what an absolute path, as base 64, stands for, and on all below it.
+    type Grant (path: string, rights: int)
+
+    # What Landlock is to hold under the command. No list of ports: any port. required: no floor, no session.
+    type Floor (
+      grants: []Grant,
+      connect_ports: ?[]int,
+      bind_ports: ?[]int,
+      scope_signals: bool,
+      scope_abstract_sockets: bool,
+      required: bool
+    )
+
     # Open a session for the calling process. caller_uid: only uid 0 may name another than its own.
     # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
     method Wrap(
@@ -91,6 +104,7 @@ public enum ControlInterface {
       token: string,
       filter: string,
       environment: Environment,
+      floor: Floor,
       warnings: []string,
       record: string
     )

@@ -154,6 +154,8 @@ public struct WrapReply: WireMessage, Equatable {
   /// The seccomp program: an array of struct sock_filter, 8 bytes each.
   public var filter: [UInt8]
   public var environment: EnvironmentPlan
+  /// What Landlock is to hold under the command.
+  public var floor: FloorPlan
   /// For the user, one sentence each.
   public var warnings: [String]
   /// Absolute path of the session's record.
@@ -161,7 +163,7 @@ public struct WrapReply: WireMessage, Equatable {
 
   public init(
     session: String, policy: String, notifySocket: [UInt8], signalSocket: [UInt8], ptraceSocket: [UInt8], token: SessionToken,
-    filter: [UInt8], environment: EnvironmentPlan, warnings: [String] = [], record: [UInt8]
+    filter: [UInt8], environment: EnvironmentPlan, floor: FloorPlan = FloorPlan(), warnings: [String] = [], record: [UInt8]
   ) {
     self.session = session
     self.policy = policy
@@ -171,6 +173,7 @@ public struct WrapReply: WireMessage, Equatable {
     self.token = token
     self.filter = filter
     self.environment = environment
+    self.floor = floor
     self.warnings = warnings
     self.record = record
   }
@@ -189,6 +192,8 @@ public struct WrapReply: WireMessage, Equatable {
       throw .invalid(field: "filter", reason: "must be 1 to 4096 instructions of 8 bytes")
     }
     environment = try EnvironmentPlan(object: try fields.object("environment"))
+    // A launcher that is told of no floor must not take that for one that holds nothing.
+    floor = try FloorPlan(object: try fields.object("floor"))
     warnings = try fields.optionalStrings("warnings") ?? []
     record = try Self.path(fields, "record")
   }
@@ -204,7 +209,8 @@ public struct WrapReply: WireMessage, Equatable {
     return [
       "session": .string(session), "policy": .string(policy), "notify_socket": text(notifySocket), "signal_socket": text(signalSocket),
       "ptrace_socket": text(ptraceSocket), "token": .string(token.hexadecimal), "filter": .string(Base64.encode(filter)),
-      "environment": .object(environment.object), "warnings": .array(warnings.map { .string($0) }), "record": text(record),
+      "environment": .object(environment.object), "floor": .object(floor.object),
+      "warnings": .array(warnings.map { .string($0) }), "record": text(record),
     ]
   }
 }

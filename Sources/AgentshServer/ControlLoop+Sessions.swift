@@ -65,7 +65,7 @@ extension ControlLoop {
 
   private func handle(_ report: SupervisorReport, _ descriptor: consuming OwnedDescriptor?, from session: WatchedSession) {
     switch report {
-    case .ready: becomeReady(session)
+    case .ready(let floor): becomeReady(session, floor)
     case .attest:
       guard session.isReady, let descriptor = consume descriptor else {
         fail(session, "its supervisor asked for an attestation without a process")
@@ -92,13 +92,17 @@ extension ControlLoop {
     }
   }
 
-  private func becomeReady(_ session: WatchedSession) {
+  private func becomeReady(_ session: WatchedSession, _ floor: FloorPlan) {
     guard !session.isReady else { return }
     session.isReady = true
     if session.stopReason == nil { session.deadline = nil }
     guard let connection = session.wrapConnection else { return }
     session.wrapConnection = nil
-    answer(connection, .success(.wrap(session.opened.reply)))
+    var reply = session.opened.reply
+    let isRequired = reply.floor.isRequired
+    reply.floor = floor
+    reply.floor.isRequired = isRequired
+    answer(connection, .success(.wrap(reply)))
   }
 
   func finishAttestation(_ id: String, _ result: ServerOrderResult) {

@@ -39,6 +39,7 @@ struct HostAbilities: Sendable {
   var canChangeOwner: Bool
   /// Reading the filter of another process back: CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no filter of our own (ptrace(2)).
   var canReadFilters: Bool
+  var landlock: LandlockABI
 
   static func probe() -> HostAbilities {
     let effective = (try? ThreadCapabilities.current().effective) ?? 0
@@ -46,15 +47,17 @@ struct HostAbilities: Sendable {
     let status = (try? readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8))) ?? []
     let isUnfiltered = status.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("Seccomp:\t0".utf8) }
     return HostAbilities(
-      cgroups: (try? CgroupHierarchy.find()) ?? nil, canChangeOwner: has(0), canReadFilters: has(21) && has(19) && isUnfiltered)
+      cgroups: (try? CgroupHierarchy.find()) ?? nil, canChangeOwner: has(0), canReadFilters: has(21) && has(19) && isUnfiltered,
+      landlock: .running)
   }
 
   func has(_ feature: HostFeature) -> Bool {
     switch feature {
     case .cgroup: cgroups != nil
     case .attestation: canReadFilters
+    case .landlock: landlock > .none
     // The client finds out by use, in the process that is to be enforced.
-    case .listener, .landlock: true
+    case .listener: true
     }
   }
 
@@ -63,7 +66,7 @@ struct HostAbilities: Sendable {
     case .cgroup: "no cgroup hierarchy is writable here (mount cgroup2, or give the service Delegate=yes)"
     case .attestation: "installed filters can't be read back (CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no seccomp filter on the server itself)"
     case .listener: "no seccomp listener can be installed"
-    case .landlock: "the kernel has no Landlock"
+    case .landlock: "the kernel has no Landlock, or it isn't switched on (lsm= of the kernel's command line): nothing holds what the supervisor lets through"
     }
   }
 
@@ -76,6 +79,7 @@ struct HostAbilities: Sendable {
     case nil: break
     }
     if canReadFilters { names.append("attestation") }
+    if landlock > .none { names.append("landlock") }
     return names
   }
 }

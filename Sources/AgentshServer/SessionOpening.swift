@@ -202,10 +202,13 @@ struct SessionOpening {
         endAtOnce(supervisor)
         throw error
       }
+      // What it is to hold comes from the supervisor, which finds the caller's repository.
+      var floor = FloorPlan()
+      floor.isRequired = configuration.rule(for: .landlock) == .refuse
       let reply = WrapReply(
         session: session.facts.id, policy: policy.name, notifySocket: directory.socketPath(.notify),
         signalSocket: directory.socketPath(.signal), ptraceSocket: directory.socketPath(.ptrace), token: token,
-        filter: program.instructions, environment: EnvironmentPlan(policy.policy.environment), warnings: warnings,
+        filter: program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(

@@ -6,9 +6,10 @@ import SystemPackage
 
 extension Worker {
   /// Performs a call of libc that answers 0 or -1, and makes it the target's result.
-  private func perform(_ call: () -> CInt) -> Answer {
+  /// - Parameter held: whether the floor holds what it does. Modes and owners are nothing that Landlock knows of.
+  private func perform(held: Bool = false, _ call: () -> CInt) -> Answer {
     while true {
-      let result = call()
+      let result = actingCall(held: held, call)
       if result != -1 { return .value(Int64(result)) }
       let failure = currentErrno
       if failure != .interrupted { return .failure(failure.rawValue) }
@@ -20,7 +21,9 @@ extension Worker {
     try checkAbsent(parent)
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform { unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) } }
+    return perform(held: supervision.floor.holds(.makeDir)) {
+      unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) }
+    }
   }
 
   func remove(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Answer {
@@ -31,7 +34,9 @@ extension Worker {
     let isDirectory = flags & AT_REMOVEDIR != 0
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
-    return perform { unsafe withCPath(parent.name) { unsafe unlinkat(parent.directory.rawValue, $0, flags) } }
+    return perform(held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
+      unsafe withCPath(parent.name) { unsafe unlinkat(parent.directory.rawValue, $0, flags) }
+    }
   }
 
   func makeNode(
@@ -45,7 +50,7 @@ extension Worker {
     try settleChange(
       call, kind, isRegular ? .fileCreate : .fileMknod, [FileQuestion(isRegular ? .create : .mknod, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform {
+    return perform(held: supervision.floor.holds(.making(mode & S_IFMT))) {
       // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
       unsafe withCPath(parent.name) { unsafe mknodat(parent.directory.rawValue, $0, mode, dev_t(UInt32(truncatingIfNeeded: device))) }
     }
@@ -56,7 +61,7 @@ extension Worker {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
     try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
-    return perform {
+    return perform(held: supervision.floor.holds(.makeSym)) {
       unsafe withCPath(content) { text in unsafe withCPath(parent.name) { unsafe symlinkat(text, parent.directory.rawValue, $0) } }
     }
   }
@@ -90,7 +95,7 @@ extension Worker {
     if verdict.isPermitted, flags & exchange != 0, newStatus?.isDirectory == true,
       let below = protectionBelow(new.path) ?? protectionBelow(old.path) { verdict = below }
     try settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
-    return perform {
+    return perform(held: supervision.floor.holdsFiles) {
       unsafe withCPath(old.name) { from in
         unsafe withCPath(new.name) { to in unsafe ash_renameat2(old.directory.rawValue, from, new.directory.rawValue, to, flags) }
       }
@@ -117,7 +122,7 @@ extension Worker {
     }
     try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
     // The pinned object gets the name, not whatever the old path names by now.
-    return perform {
+    return perform(held: supervision.floor.holdsFiles) {
       unsafe withCPath(descriptorPath(old.descriptor.rawValue)) { from in
         unsafe withCPath(new.name) { to in unsafe linkat(AT_FDCWD, from, new.directory.rawValue, to, AT_SYMLINK_FOLLOW) }
       }
@@ -130,7 +135,9 @@ extension Worker {
     let located = try existing(call, at: AT_FDCWD, path: try self.path(call, at: path), following: true)
     if located.status.isDirectory { throw .errno(EISDIR) }
     try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
-    return perform { unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) } }
+    return perform(held: supervision.floor.holds(.truncate)) {
+      unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) }
+    }
   }
 
   // MARK: Mode and owner

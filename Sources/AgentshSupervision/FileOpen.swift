@@ -86,24 +86,34 @@ extension Worker {
     let opened: OwnedDescriptor
     switch located.status.type {
     case S_IFREG, S_IFDIR:
-      do throws(SyscallError) { opened = try reopen(located.descriptor, flags: flags) } catch {
-        opened = try openOwnAgain(call, located, flags, error)
+      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
+      let entry = descriptorEntry(located.descriptor.rawValue)
+      do throws(SyscallError) { opened = try openActing(held: supervision.floor.holds(rights), entry.directory, entry.name, flags: flags) } catch {
+        opened = try openOwnAgain(call, located, flags, rights, error)
       }
     default:
       // FIFOs wait for their other end, devices for whatever they like.
-      opened = try openWaiting(call, descriptorPath(located.descriptor.rawValue), flags)
+      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
+      opened = try openWaiting(call, descriptorPath(located.descriptor.rawValue), flags, rights)
     }
     return try inject(call, opened, request)
   }
 
-  /// A target's own entries below /proc are open to it even where it isn't dumpable.
+  /// A target's own entries below /proc are open to it even where it isn't dumpable, and those of the session's other processes even though a thread
+  /// under a floor can't look into them: what the floor says of their paths holds all the same.
   private func openOwnAgain(
-    _ call: TrappedCall, _ located: borrowing Located, _ flags: CInt, _ failure: SyscallError
+    _ call: TrappedCall, _ located: borrowing Located, _ flags: CInt, _ rights: LandlockRights, _ failure: SyscallError
   ) throws(CallFailure) -> OwnedDescriptor {
-    let process = try processID(call)
     guard failure.errno == .permissionDenied || failure.errno == .notPermitted, let number = procNumber(located.path),
-      number == call.thread || number == process
+      supervision.floor.grants(rights, on: located.path)
     else { throw .errno(failure.errno.rawValue) }
+    let process = try processID(call)
+    guard number == call.thread || number == process else {
+      guard supervision.floor.holds(rights), supervision.relations.isInSession(number) else { throw .errno(failure.errno.rawValue) }
+      do throws(SyscallError) { return try openAt(AT_FDCWD, descriptorPath(located.descriptor.rawValue), flags: flags) } catch {
+        throw .errno(error.errno.rawValue)
+      }
+    }
     do throws(SyscallError) { return try openOwn(descriptorPath(located.descriptor.rawValue), flags: flags) } catch {
       throw .errno(error.errno.rawValue)
     }
@@ -160,7 +170,10 @@ extension Worker {
     let failure: CallFailure
     if let status = try? linkStatus(at: AT_FDCWD, terminal.path), status.isCharacterDevice, status.specialDevice == terminal.device {
       do throws(CallFailure) {
-        let opened = try openWaiting(call, terminal.path, flags)
+        // It is /dev/tty that was asked for and decided, and the floor speaks of that name too.
+        let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFCHR)
+        let isGranted = supervision.floor.grants(rights, on: Array("/dev/tty".utf8))
+        let opened = try openWaiting(call, terminal.path, flags, isGranted ? [] : rights)
         return try inject(call, opened, request)
       } catch {
         guard error == .errno(EACCES) else { throw error }
@@ -179,17 +192,21 @@ extension Worker {
     throw failure
   }
 
-  private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt) throws(CallFailure) -> OwnedDescriptor {
+  private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt, _ rights: LandlockRights) throws(CallFailure) -> OwnedDescriptor {
     var failure: Errno?
-    let raw = supervision.waits.waiting(call) { () -> CInt? in
-      do throws(SyscallError) {
-        return try openAt(AT_FDCWD, name, flags: flags, interruptible: true).release()
-      } catch {
-        if error.errno == .interrupted { return nil }
-        failure = error.errno
-        return -1
+    func open() -> CInt? {
+      supervision.waits.waiting(call) { () -> CInt? in
+        do throws(SyscallError) {
+          return try openAt(AT_FDCWD, name, flags: flags, interruptible: true).release()
+        } catch {
+          if error.errno == .interrupted { return nil }
+          failure = error.errno
+          return -1
+        }
       }
     }
+    let raw: CInt?
+    do throws(SyscallError) { raw = try acting(held: supervision.floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
     guard let raw else { throw interruptedFailure(call) }
     if let failure { throw .errno(failure.rawValue) }
     return OwnedDescriptor(owning: raw)
@@ -209,7 +226,8 @@ extension Worker {
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY) & ~O_CLOEXEC
     let opened: OwnedDescriptor
     do throws(SyscallError) {
-      opened = try openAt(parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
+      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
+      opened = try openActing(held: supervision.floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
     } catch {
       if error.errno == .fileExists, request.flags & O_EXCL == 0 { return nil }
       throw .errno(error.errno.rawValue)
@@ -225,7 +243,9 @@ extension Worker {
     try takeUmask(of: call)
     let opened: OwnedDescriptor
     do throws(SyscallError) {
-      opened = try openAt(located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC, mode: request.mode)
+      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG)
+      opened = try openActing(
+        held: supervision.floor.holds(rights), located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC, mode: request.mode)
     } catch {
       throw .errno(error.errno.rawValue)
     }

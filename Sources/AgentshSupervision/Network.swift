@@ -16,7 +16,7 @@ extension Worker {
     switch try destination(call, .connect, socket, address, isConnecting: true) {
     case .address(let bytes):
       let raw = socket.descriptor.rawValue
-      return try performing(call) { Int(connectSocket(raw, bytes)) }
+      return try performing(call, held: socket.isInternet && supervision.floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
     case .pinned(let object):
       let raw = socket.descriptor.rawValue
       let bytes = SocketAddress.ofPinned(descriptorPath(object))
@@ -105,7 +105,9 @@ extension Worker {
     default:
       throw .errno(EACCES)
     }
-    return bindSocket(socket.descriptor.rawValue, address.bytes) == 0 ? .value(0) : .failure(errno)
+    let raw = socket.descriptor.rawValue
+    let result = actingCall(held: socket.isInternet && supervision.floor.holdsBinding) { bindSocket(raw, address.bytes) }
+    return result == 0 ? .value(0) : .failure(errno)
   }
 
   /// listen(2): where a socket that was never bound would get a port of its own on every address.

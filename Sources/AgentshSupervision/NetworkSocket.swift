@@ -81,13 +81,18 @@ extension Worker {
   }
 
   /// Runs a call on a fetched socket that may wait, and gives what the target's own call would have got.
-  func performing(_ call: TrappedCall, _ body: () -> Int) throws(CallFailure) -> Answer {
-    let result: Result<Int, SyscallError>? = supervision.waits.waiting(call) {
-      let value = body()
-      if value >= 0 { return .success(value) }
-      let failure = currentErrno
-      return failure == .interrupted ? nil : .failure(SyscallError("socket", failure))
+  /// - Parameter held: whether the floor holds it.
+  func performing(_ call: TrappedCall, held: Bool = false, _ body: () -> Int) throws(CallFailure) -> Answer {
+    func perform() -> Result<Int, SyscallError>? {
+      supervision.waits.waiting(call) {
+        let value = body()
+        if value >= 0 { return .success(value) }
+        let failure = currentErrno
+        return failure == .interrupted ? nil : .failure(SyscallError("socket", failure))
+      }
     }
+    let result: Result<Int, SyscallError>?
+    do throws(SyscallError) { result = try acting(held: held, perform) } catch { throw .errno(error.errno.rawValue) }
     switch result {
     case .success(let value): return .value(Int64(value))
     case .failure(let error): return .failure(error.errno.rawValue)

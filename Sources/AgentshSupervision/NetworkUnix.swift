@@ -73,12 +73,13 @@ extension Worker {
     let isPlainName = !path.contains(UInt8(ascii: "/"))
     if isPlainName {
       // One component, in the very directory that is pinned: there is nothing on the way that could be exchanged.
-      let failure = bindIn(raw, address.bytes, parent: parent.directory.rawValue, mask: mask)
+      let failure = binding { bindIn(raw, address.bytes, parent: parent.directory.rawValue, mask: mask) }
       return failure == 0 ? .value(0) : .failure(failure)
     }
     if supervision.sharesRoot && !supervision.rootsMayDiffer {
-      let failure = bindBeneath(
-        raw, address.bytes, directory: working.rawValue, parent: parent.directory.rawValue, mask: mask)
+      let failure = binding {
+        bindBeneath(raw, address.bytes, directory: working.rawValue, parent: parent.directory.rawValue, mask: mask)
+      }
       if failure == 0 {
         guard isBound(raw, parent) else { return misled(call, parent) }
         return .value(0)
@@ -86,9 +87,13 @@ extension Worker {
       if failure != ENOSYS { return .failure(failure) }
     }
     // Without Landlock, or under another root: race-free all the same, but the name that getsockname(2) shows is the last component alone.
-    let failure = bindIn(
-      raw, [UInt8(AF_UNIX), 0] + parent.name + [0], parent: parent.directory.rawValue, mask: mask)
+    let failure = binding { bindIn(raw, [UInt8(AF_UNIX), 0] + parent.name + [0], parent: parent.directory.rawValue, mask: mask) }
     return failure == 0 ? .value(0) : .failure(failure)
+  }
+
+  /// Makes a socket's file: under the floor, which the threads that do it inherit. 0 or an errno.
+  private func binding(_ body: () -> CInt) -> CInt {
+    do throws(SyscallError) { return try acting(held: supervision.floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
   }
 
   /// Whether the socket's file is the decided name. Landlock has kept it beneath the decided directory; this tells a deeper one.

@@ -44,6 +44,8 @@ final class SessionLoop {
   let plan: SessionPlan
   let policy: Policy
   let bound: BoundPolicy
+  let sessionFloor: SessionFloor
+  let floor: ActingFloor
   let record: SessionRecord
   let counters = DecisionCounters()
   private let channel: ServerChannel
@@ -90,6 +92,8 @@ final class SessionLoop {
     self.plan = plan
     self.policy = policy
     self.bound = bound
+    sessionFloor = SessionFloor(bound, policy)
+    floor = try ActingFloor(sessionFloor.rules)
     channel = try ServerChannel(UnixSocket(owning: OwnedDescriptor(owning: Inherited.channel)))
     record = SessionRecord(
       descriptor: OwnedDescriptor(owning: Inherited.record), session: plan.sessionID, uid: plan.callerUID,
@@ -112,7 +116,7 @@ final class SessionLoop {
 
   /// Runs the session; the process's exit status.
   func run() -> Int32 {
-    channel.tell(.ready)
+    channel.tell(.ready(sessionFloor.plan))
     while true {
       let events: [EpollEvent]
       do throws(SyscallError) {

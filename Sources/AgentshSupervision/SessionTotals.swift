@@ -15,10 +15,23 @@ extension SessionLoop {
       AuditField("caller", .fields(caller)), AuditField("cwd", .bytes(plan.cwd)), AuditField("filter_sha256", .text(plan.filterSHA256)),
       AuditField("features", .list(plan.features.map { .text($0) })), AuditField("not_enforced", .list(plan.notEnforced.map { .text($0) })),
     ]
+    fields.append(AuditField("floor", .fields(floorFields())))
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }
     return AuditRecord(
       operation: .sessionStart, session: plan.sessionID, uid: plan.callerUID, pid: targetNumber, subject: .command(plan.command), fields: fields)
+  }
+
+  /// Under what the session's processes and this one's acting threads are, and what of it the kernel can't hold.
+  private func floorFields() -> [AuditField] {
+    let abi = LandlockABI.running
+    var fields = [
+      AuditField("abi", .integer(Int64(abi.rawValue))),
+      AuditField("held", .list(sessionFloor.held(in: abi).map { .text($0) })),
+      AuditField("missing", .list(sessionFloor.missing(in: abi).map { .text($0) })),
+    ]
+    if let reason = sessionFloor.filesLeftOut { fields.append(AuditField("files_left_out", .text(reason))) }
+    return fields
   }
 
   /// The session's totals as they stand now.

@@ -14,6 +14,8 @@ final class Supervision: Sendable {
   /// Calls that may wait for long, so that death and signals of their target can interrupt them.
   let waits = WaitTable()
   let kinds: CallKinds
+  /// What Landlock holds of what is done for targets.
+  let floor: ActingFloor
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
   let executions = Atomic<Int>(0)
   /// The root directory that the session's processes have, opened from the root target.
@@ -32,7 +34,7 @@ final class Supervision: Sendable {
   init(
     listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
     kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true, rootTarget: Int32,
-    endSession: @escaping @Sendable (String) -> Void
+    floor: ActingFloor, endSession: @escaping @Sendable (String) -> Void
   ) {
     self.listener = listener
     self.policy = policy
@@ -45,6 +47,7 @@ final class Supervision: Sendable {
     self.rootsMayDiffer = rootsMayDiffer
     self.verifiesExecutions = verifiesExecutions
     self.rootTarget = rootTarget
+    self.floor = floor
     self.endSession = endSession
   }
 }

@@ -11,7 +11,7 @@ public enum SupervisorFilter {
     // Its own running: memory without code, threads, clocks, signals.
     list.allow([
       "brk", "munmap", "mremap", "madvise", "futex", "futex_waitv", "set_robust_list", "get_robust_list", "rseq", "set_tid_address", "gettid",
-      "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getgroups", "sched_yield", "sched_getaffinity", "sched_getscheduler",
+      "getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getgroups", "sched_yield", "sched_getaffinity", "sched_setaffinity", "sched_getscheduler",
       "sched_getparam", "getcpu", "clock_gettime", "clock_getres", "gettimeofday", "time", "clock_nanosleep", "nanosleep", "restart_syscall",
       "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "rt_sigsuspend", "sigaltstack", "exit", "exit_group",
       "getrandom", "getrusage", "sysinfo", "uname", "getrlimit", "membarrier", "arch_prctl", "umask", "capget", "capset", "prctl", "times",

@@ -45,6 +45,6 @@ struct TargetRoot: ~Copyable {
     return Supervision(
       listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
       kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
-      rootTarget: rootTarget, endSession: endSession)
+      rootTarget: rootTarget, floor: loop.floor, endSession: endSession)
   }
 }

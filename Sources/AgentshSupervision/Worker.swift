@@ -11,6 +11,8 @@ final class Worker {
   private let isRoot = geteuid() == 0
   /// The thread's own umask (it has left the process's shared one), so that files are created with the target's.
   private var currentUmask: mode_t = 0o077
+  /// Acts for this thread where the floor holds what is to be done.
+  private var ownCompanion: Companion?
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
@@ -128,6 +130,14 @@ final class Worker {
     let verdict = Verdict(
       decision: .deny, rule: "builtin:identity", message: "this process has another identity than the session, and nothing is done for it")
     try settle(call, kind, .syscall, .nothing, verdict)
+  }
+
+  /// Started when it is first needed: most workers of most sessions never do.
+  func companion() throws(SyscallError) -> Companion {
+    if let ownCompanion { return ownCompanion }
+    let made = try Companion(supervision.floor)
+    ownCompanion = made
+    return made
   }
 
   /// A descriptor argument: the kernel looks at the low 32 bits only.

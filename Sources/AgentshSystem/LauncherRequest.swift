@@ -14,10 +14,12 @@ public struct LaunchRequest: Sendable {
   public var closedStandardDescriptors: UInt32
   /// Who may trace the child where Yama lets only ancestors do it: the supervisor of embedded mode.
   public var tracer: Int32?
+  /// The Landlock ruleset that the child goes under; its owner keeps it open until the child has been started.
+  public var landlockRuleset: CInt?
 
   public init(
     filter: [UInt8], candidates: [[UInt8]], arguments: [[UInt8]], environment: [[UInt8]], keptDescriptors: [CInt] = [],
-    closedStandardDescriptors: UInt32 = 0, tracer: Int32? = nil
+    closedStandardDescriptors: UInt32 = 0, tracer: Int32? = nil, landlockRuleset: CInt? = nil
   ) {
     self.filter = filter
     self.candidates = candidates
@@ -26,6 +28,7 @@ public struct LaunchRequest: Sendable {
     self.keptDescriptors = keptDescriptors
     self.closedStandardDescriptors = closedStandardDescriptors
     self.tracer = tracer
+    self.landlockRuleset = landlockRuleset
   }
 }
 
@@ -51,7 +54,7 @@ public enum LaunchStage: Int32, Sendable {
     case .signals: "restore the signal dispositions"
     case .tracer: "let the supervisor trace the command"
     case .privileges: "set no_new_privs"
-    case .landlock: "restrict the file system (Landlock)"
+    case .landlock: "put the floor under the command (Landlock)"
     case .filter, .listening: "install the system call filter"
     case .go: "wait for the supervisor"
     case .nonce: "prove to the supervisor that the filter is in force"

@@ -24,7 +24,8 @@ enum FakeSupervisor {
   }
 
   static func outcome(
-    _ command: [String], candidates: [String]? = nil, behaviour: Behaviour = .honest, kept: [CInt] = [], closed: UInt32 = 0
+    _ command: [String], candidates: [String]? = nil, behaviour: Behaviour = .honest, kept: [CInt] = [], closed: UInt32 = 0,
+    floor: FloorPlan = FloorPlan()
   ) throws -> SessionOutcome {
     let directory = try EmbeddedDirectory(temporary: bytes("/tmp"))
     // Also keeps the sockets open to the end.
@@ -39,10 +40,12 @@ enum FakeSupervisor {
       do { try serve(notify: sockets.0, signal: sockets.1, ptrace: sockets.2, behaviour) } catch { print("supervisor: \(error)") }
     }
     let arguments = command.map { bytes($0) }
+    let floor = try LaunchFloor(floor)
+    defer { withExtendedLifetime(floor) {} }
     return try SessionLaunch.run(
       LaunchRequest(
         filter: filter, candidates: (candidates ?? [command[0]]).map { bytes($0) }, arguments: arguments, environment: [bytes("PATH=/bin:/usr/bin")],
-        keptDescriptors: kept, closedStandardDescriptors: closed), reply: reply, embedded: nil)
+        keptDescriptors: kept, closedStandardDescriptors: closed, landlockRuleset: floor.descriptor), reply: reply, embedded: nil)
   }
 
   private static func serve(notify: CInt, signal: CInt, ptrace: CInt, _ behaviour: Behaviour) throws {

@@ -79,6 +79,25 @@ struct LaunchTests {
     }
   }
 
+  /// Nothing is trapped here: what is refused, Landlock refuses.
+  @Test func theCommandIsUnderTheFloorThatTheServerNames() async {
+    await #expect(processExitsWith: .success) {
+      let place = try makeTemporaryDirectory(bytes("/tmp/agentsh-test.XXXXXX"))
+      let proof = Paths.joined(place, "written")
+      let command = ["/bin/sh", "-c", "cat /etc/passwd >/dev/null && echo >\(String(decoding: proof, as: UTF8.self))"]
+      let reading: UInt64 = 1 << 0 | 1 << 2 | 1 << 3  // EXECUTE, READ_FILE, READ_DIR
+      let all: UInt64 = (1 << 16) - 1
+      let grants = [FloorPlan.Grant(path: bytes("/"), rights: reading), FloorPlan.Grant(path: bytes("/dev"), rights: all)]
+      #expect(try FakeSupervisor.outcome(command, floor: FloorPlan(grants: grants)).ending == .exited(2))
+      #expect(!Paths.exists(proof))
+      let more = grants + [FloorPlan.Grant(path: place, rights: all)]
+      #expect(try FakeSupervisor.outcome(command, floor: FloorPlan(grants: more)).ending == .exited(0))
+      #expect(Paths.exists(proof))
+      try removeName(proof)
+      try removeName(place, isDirectory: true)
+    }
+  }
+
   @Test func aClosedStandardDescriptorIsClosedForTheCommand() async {
     await #expect(processExitsWith: .exitCode(1)) {
       try FakeSupervisor.run(["/bin/sh", "-c", "test -e /proc/$$/fd/0"], closed: 1)

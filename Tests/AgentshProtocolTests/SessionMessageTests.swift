@@ -25,7 +25,7 @@ import Testing
         try roundTrip(SupervisorReport.rejected(PeerRejection(socket: socket, reason: reason, uid: 0, pid: 1, count: 200)))
       }
     }
-    for report in [SupervisorReport.ready, .attest(pid: 1), .started(pid: 2), .counted(request: 7, refused: 1)] { try roundTrip(report) }
+    for report in [SupervisorReport.ready(FloorPlan()), .attest(pid: 1), .started(pid: 2), .counted(request: 7, refused: 1)] { try roundTrip(report) }
   }
 
   @Test(arguments: [

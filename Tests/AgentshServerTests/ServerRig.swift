@@ -59,7 +59,7 @@ let stubSupervisor = """
     open(my $record, '>>&=', 7) or die; $record->autoflush(1);
     print $record qq({"seq":$_,"op":"file.read","decision":"@{[$_ % 2 ? 'deny' : 'allow']}","path":"/x/$_"}\\n) for 1..2000;
   }
-  send($channel, '{"ready":true}', 0);
+  send($channel, '{"ready":{"floor":{"grants":[{"path":"Lw==","rights":65535}],"scope_signals":false,"scope_abstract_sockets":false,"required":false}}}', 0);
   if ($name eq 'garbles') { send($channel, 'no message', 0); }
   if ($name eq 'rejects') {
     send($channel, '{"rejected":{"socket":"notify","reason":"wrong_uid","uid":60002,"pid":77}}', 0) for 1..500;

@@ -31,7 +31,12 @@ private let permissive = """
   """
 
 /// Runs `arguments` supervised by a pool of workers in this process, under `rules` (YAML below a policy that allows everything).
-func runSupervised(_ arguments: [String], _ rules: String, directory: String = "/tmp") throws -> SupervisedRun {
+/// - Parameters:
+///   - more: what is trapped besides that which the rules speak of.
+///   - floor: what Landlock holds of what the workers do; the command itself is under none.
+func runSupervised(
+  _ arguments: [String], _ rules: String, directory: String = "/tmp", trapping more: TrapClasses = [], floor: LandlockRules? = nil
+) throws -> SupervisedRun {
   let parsed = Policy.parse(Array((permissive + rules).utf8), file: "rig.yaml")
   let policy = try #require(parsed.policy, "\(parsed.diagnostics)")
   let place = Array(directory.utf8)
@@ -41,15 +46,18 @@ func runSupervised(_ arguments: [String], _ rules: String, directory: String = "
   if rules.contains("command_rules") { traps.insert(.exec) }
   if rules.contains("network_rules") || rules.contains("unix_socket_rules") { traps.formUnion([.network, .unixSockets, .listening]) }
   if rules.contains("signal_rules") { traps.insert(.signals) }
+  traps.formUnion(more)
   let filter = try FilterCompiler.compile(FilterSpecification(traps: traps))
 
   WaitTable.installHandler()
   let outputFile = try temporaryFile()
+  let output = outputFile.rawValue
   let request = LaunchRequest(
-    filter: filter.instructions, candidates: [Array("/bin/sh".utf8)],
-    arguments: ["sh", "-c", "cd '\(directory)'; exec \"$@\" >/proc/\(getpid())/fd/\(outputFile.rawValue) 2>&1", "sh"].map { Array($0.utf8) }
+    filter: filter.instructions, candidates: [Array("/bin/bash".utf8)],
+    // Handed over, since the supervisor's entries in /proc are closed to the command. (bash: others know descriptors of one digit only.)
+    arguments: ["bash", "-c", "cd '\(directory)'; exec \"$@\" >&\(output) 2>&1 \(output)>&-", "sh"].map { Array($0.utf8) }
       + arguments.map { Array($0.utf8) },
-    environment: [Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8)])
+    environment: [Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8)], keptDescriptors: [output])
   let mask = try LauncherSignals.block()
   var child = try LauncherChild.start(request, restoring: SignalMask(bits: 0, ignoredChildSignal: false))
   try LauncherSignals.restore(mask)
@@ -69,7 +77,7 @@ func runSupervised(_ arguments: [String], _ rules: String, directory: String = "
   let supervision = Supervision(
     listener: listener, policy: bound, record: record,
     relations: SessionRelations(rootTarget: child.pid, launcher: getpid(), server: nil), counters: DecisionCounters(), kinds: CallKinds(),
-    root: root, sharesRoot: true, rootsMayDiffer: false, rootTarget: child.pid, endSession: { _ in })
+    root: root, sharesRoot: true, rootsMayDiffer: false, rootTarget: child.pid, floor: try floor.map { rules throws(SyscallError) in try ActingFloor(rules) } ?? ActingFloor(), endSession: { _ in })
   try child.go(nonce: nonce)
   guard case .call(let first) = supervision.listener.receive() else { throw RigFailure(reason: "no nonce call") }
   supervision.listener.answer(first.id, value: 0)

@@ -75,21 +75,26 @@ final class EmbeddedServer {
     supervisorPID = started.pid
     supervisor = started.pidfd
     channel = pair.first
+    let floor = try Self.floor(of: channel, supervisor)
+    var warnings: [String] = []
+    if LandlockABI.running == .none, !LandlockRules(floor).isEmpty(in: .scopes) {
+      warnings.append("this kernel has no Landlock, or it isn't switched on: nothing holds what the supervisor lets through")
+    }
     reply = WrapReply(
       session: id, policy: policy.name, notifySocket: directory.socketPath(.notify), signalSocket: directory.socketPath(.signal),
       ptraceSocket: directory.socketPath(.ptrace), token: token, filter: filter.instructions,
-      environment: EnvironmentPlan(policy.policy.environment), record: recordPath)
-    try waitUntilReady()
+      environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings, record: recordPath)
   }
 
-  private func waitUntilReady() throws(CommandFailure) {
-    let deadline = Deadline.after(milliseconds: Self.startPatience)
+  /// Waits until the supervisor is ready, and what it says then that Landlock is to hold.
+  private static func floor(of channel: borrowing UnixSocket, _ supervisor: borrowing Pidfd) throws(CommandFailure) -> FloorPlan {
+    let deadline = Deadline.after(milliseconds: startPatience)
     do throws(SyscallError) {
       while true {
         try channel.wait(.readable, deadline: deadline)
         guard let packet = try channel.receive(atMost: MessageFramer.sessionLimit) else { continue }
         if packet.isEnd { break }
-        if case .ready? = try? SupervisorReport.decode(packet.bytes) { return }
+        if case .ready(let floor)? = try? SupervisorReport.decode(packet.bytes) { return floor }
       }
     } catch {
       try? supervisor.sendSignal(SIGKILL)

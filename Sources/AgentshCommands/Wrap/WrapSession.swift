@@ -27,10 +27,13 @@ struct WrapSession {
     let candidates = ProgramSearch.existing(program, ProgramSearch.candidates(program, path: environment["PATH"]))
     guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
 
+    let floor = try LaunchFloor(reply.floor)
     let request = LaunchRequest(
       filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: options.keepFd,
-      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID)
-    let outcome = try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
+      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID, landlockRuleset: floor.descriptor)
+    let outcome = try withExtendedLifetime(floor) { () throws(CommandFailure) in
+      try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
+    }
     if case .notExecuted(let errno, let candidate) = outcome.ending {
       if candidates.indices.contains(candidate) {
         let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
