@@ -22,11 +22,13 @@ final class TestServer {
   /// - Parameters:
   ///   - policies: file name without `.yaml` to text; "test" is the default of every user.
   ///   - limits: the configuration's line.
+  ///   - onMissingFeature: the configuration's value.
+  ///   - under: what agentshd is started by.
   ///   - withoutCapabilities: dropped from agentshd's bounding set: `chown`.
   init(
     policies: [String: String] = ["test": TestServer.policy],
     limits: String = "{ active_sessions_per_user: 100, sessions_per_user: 1000, active_sessions: 1000 }", withoutCapabilities: [String] = [],
-    handshakeTimeout: String = "10s"
+    handshakeTimeout: String = "10s", onMissingFeature: String? = nil, under prefix: [String] = []
   ) throws {
     directory = try scratchDirectory()
     firstUser = UInt32.random(in: 100_000..<2_000_000_000)
@@ -44,13 +46,14 @@ final class TestServer {
       assignments:
         - { users: ["*"], default: test, policies: ["*"] }
       admins: { users: [root], groups: [] }
+      \(onMissingFeature.map { "on_missing_feature: \($0)" } ?? "")
 
       """
     try write(configuration, to: "\(directory)/etc/agentshd.yaml")
     for uid in [firstUser, secondUser] {
       makeDirectory("\(directory)/project-\(uid)", mode: 0o700, owner: uid)
     }
-    let command = ["\(directory)/bin/agentshd", "--config", "\(directory)/etc/agentshd.yaml"]
+    let command = prefix + ["\(directory)/bin/agentshd", "--config", "\(directory)/etc/agentshd.yaml"]
     let without = withoutCapabilities.map { "-\($0)" }.joined(separator: ",")
     // Its messages go to a file: nobody reads a pipe while the test is busy.
     let redirected = ["sh", "-c", "exec \"$@\" 2>>\(directory)/stderr", "sh"]
