@@ -7,12 +7,25 @@ import SystemPackage
 extension Worker {
   /// Performs a call of libc that answers 0 or -1, and makes it the target's result.
   /// - Parameter held: whether the floor holds what it does. Modes and owners are nothing that Landlock knows of.
-  private func perform(held: Bool = false, _ call: () -> CInt) -> Answer {
-    while true {
-      let result = actingCall(held: held, call)
-      if result != -1 { return .value(Int64(result)) }
-      let failure = currentErrno
-      if failure != .interrupted { return .failure(failure.rawValue) }
+  private func perform(_ call: TrappedCall, held: Bool = false, _ body: () -> CInt) -> Answer {
+    func attempt() -> Answer {
+      while true {
+        let result = body()
+        if result != -1 { return .value(Int64(result)) }
+        let failure = currentErrno
+        if failure != .interrupted { return .failure(failure.rawValue) }
+      }
+    }
+    guard held else { return attempt() }
+    do throws(SyscallError) {
+      return try acting(held: held) {
+        // Answered where it was done: the target goes on before this thread is woken.
+        let answer = attempt()
+        send(answer, to: call)
+        return .sent
+      }
+    } catch {
+      return .failure(error.errno.rawValue)
     }
   }
 
@@ -21,7 +34,7 @@ extension Worker {
     try checkAbsent(parent)
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(held: supervision.floor.holds(.makeDir)) {
+    return perform(call, held: supervision.floor.holds(.makeDir)) {
       unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) }
     }
   }
@@ -34,7 +47,7 @@ extension Worker {
     let isDirectory = flags & AT_REMOVEDIR != 0
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
-    return perform(held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
+    return perform(call, held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
       unsafe withCPath(parent.name) { unsafe unlinkat(parent.directory.rawValue, $0, flags) }
     }
   }
@@ -50,7 +63,7 @@ extension Worker {
     try settleChange(
       call, kind, isRegular ? .fileCreate : .fileMknod, [FileQuestion(isRegular ? .create : .mknod, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(held: supervision.floor.holds(.making(mode & S_IFMT))) {
+    return perform(call, held: supervision.floor.holds(.making(mode & S_IFMT))) {
       // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
       unsafe withCPath(parent.name) { unsafe mknodat(parent.directory.rawValue, $0, mode, dev_t(UInt32(truncatingIfNeeded: device))) }
     }
@@ -61,7 +74,7 @@ extension Worker {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
     try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
-    return perform(held: supervision.floor.holds(.makeSym)) {
+    return perform(call, held: supervision.floor.holds(.makeSym)) {
       unsafe withCPath(content) { text in unsafe withCPath(parent.name) { unsafe symlinkat(text, parent.directory.rawValue, $0) } }
     }
   }
@@ -95,7 +108,7 @@ extension Worker {
     if verdict.isPermitted, flags & exchange != 0, newStatus?.isDirectory == true,
       let below = protectionBelow(new.path) ?? protectionBelow(old.path) { verdict = below }
     try settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
-    return perform(held: supervision.floor.holdsFiles) {
+    return perform(call, held: supervision.floor.holdsFiles) {
       unsafe withCPath(old.name) { from in
         unsafe withCPath(new.name) { to in unsafe ash_renameat2(old.directory.rawValue, from, new.directory.rawValue, to, flags) }
       }
@@ -122,7 +135,7 @@ extension Worker {
     }
     try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
     // The pinned object gets the name, not whatever the old path names by now.
-    return perform(held: supervision.floor.holdsFiles) {
+    return perform(call, held: supervision.floor.holdsFiles) {
       unsafe withCPath(descriptorPath(old.descriptor.rawValue)) { from in
         unsafe withCPath(new.name) { to in unsafe linkat(AT_FDCWD, from, new.directory.rawValue, to, AT_SYMLINK_FOLLOW) }
       }
@@ -135,7 +148,7 @@ extension Worker {
     let located = try existing(call, at: AT_FDCWD, path: try self.path(call, at: path), following: true)
     if located.status.isDirectory { throw .errno(EISDIR) }
     try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
-    return perform(held: supervision.floor.holds(.truncate)) {
+    return perform(call, held: supervision.floor.holds(.truncate)) {
       unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) }
     }
   }
@@ -148,7 +161,7 @@ extension Worker {
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)
     try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path)
     if located.status.isSymbolicLink { throw .errno(EOPNOTSUPP) }
-    return perform {
+    return perform(call) {
       unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe chmod($0, mode_t(truncatingIfNeeded: mode) & 0o7777) }
     }
   }
@@ -156,7 +169,7 @@ extension Worker {
   func changeMode(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, mode: UInt64) throws(CallFailure) -> Answer {
     let located = try openFile(call, number)
     if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
-    return perform { fchmod(located.descriptor.rawValue, mode_t(truncatingIfNeeded: mode) & 0o7777) }
+    return perform(call) { fchmod(located.descriptor.rawValue, mode_t(truncatingIfNeeded: mode) & 0o7777) }
   }
 
   func changeOwner(
@@ -166,13 +179,13 @@ extension Worker {
     try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path)
     let (owner, group) = (uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group))
     // An O_PATH descriptor with an empty path is the object itself, a link included.
-    return perform { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
+    return perform(call) { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
   }
 
   func changeOwner(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, owner: UInt64, group: UInt64) throws(CallFailure) -> Answer {
     let located = try openFile(call, number)
     if located.hasPath { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
-    return perform { fchown(located.descriptor.rawValue, uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group)) }
+    return perform(call) { fchown(located.descriptor.rawValue, uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group)) }
   }
 
   // MARK: What is changed

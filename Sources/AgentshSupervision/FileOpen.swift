@@ -88,8 +88,9 @@ extension Worker {
     case S_IFREG, S_IFDIR:
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
       let entry = descriptorEntry(located.descriptor.rawValue)
-      do throws(SyscallError) { opened = try openActing(held: supervision.floor.holds(rights), entry.directory, entry.name, flags: flags) } catch {
-        opened = try openOwnAgain(call, located, flags, rights, error)
+      switch openAndInject(call, request, held: supervision.floor.holds(rights), entry.directory, entry.name, flags: flags) {
+      case .success(let injected): return try injected.get()
+      case .failure(let error): opened = try openOwnAgain(call, located, flags, rights, error)
       }
     default:
       // FIFOs wait for their other end, devices for whatever they like.
@@ -224,15 +225,15 @@ extension Worker {
     try settleChange(call, kind, .fileCreate, [FileQuestion(.create, parent.path)], path: parent.path)
     try takeUmask(of: call)
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY) & ~O_CLOEXEC
-    let opened: OwnedDescriptor
-    do throws(SyscallError) {
-      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
-      opened = try openActing(held: supervision.floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
-    } catch {
+    let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
+    let outcome = openAndInject(
+      call, request, held: supervision.floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
+    switch outcome {
+    case .success(let injected): return try injected.get()
+    case .failure(let error):
       if error.errno == .fileExists, request.flags & O_EXCL == 0 { return nil }
       throw .errno(error.errno.rawValue)
     }
-    return try inject(call, opened, request)
   }
 
   /// O_TMPFILE: a file without a name, which linkat(2) may give one later (that is decided then).
@@ -241,15 +242,31 @@ extension Worker {
     let path = located.path + Array("/#tmpfile".utf8)
     try settleChange(call, kind, .fileCreate, [FileQuestion(.create, path)], path: path)
     try takeUmask(of: call)
-    let opened: OwnedDescriptor
-    do throws(SyscallError) {
-      let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG)
-      opened = try openActing(
-        held: supervision.floor.holds(rights), located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC, mode: request.mode)
-    } catch {
-      throw .errno(error.errno.rawValue)
+    let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG)
+    let outcome = openAndInject(
+      call, request, held: supervision.floor.holds(rights), located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC,
+      mode: request.mode)
+    switch outcome {
+    case .success(let injected): return try injected.get()
+    case .failure(let error): throw .errno(error.errno.rawValue)
     }
-    return try inject(call, opened, request)
+  }
+
+  /// Opens for a target and hands the descriptor over, on whichever thread opens: the target goes on before anybody else is woken.
+  ///
+  /// Fails with what openat(2) says; what comes of the hand-over is inside.
+  private func openAndInject(
+    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0
+  ) -> Result<Result<Answer, CallFailure>, SyscallError> {
+    func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
+      do throws(SyscallError) {
+        let opened = try openAt(directory, name, flags: flags, mode: mode)
+        do throws(CallFailure) { return .success(.success(try inject(call, opened, request))) } catch { return .success(.failure(error)) }
+      } catch {
+        return .failure(error)
+      }
+    }
+    do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
   }
 
   private func inject(_ call: TrappedCall, _ descriptor: borrowing OwnedDescriptor, _ request: OpenRequest) throws(CallFailure) -> Answer {

@@ -30,18 +30,4 @@ extension Worker {
       return -1
     }
   }
-
-  /// openat(2) for a target.
-  func openActing(held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0) throws(SyscallError) -> OwnedDescriptor {
-    guard held else { return try openAt(directory, name, flags: flags, mode: mode) }
-    var failure: SyscallError?
-    let raw = try acting(held: held) { () -> CInt in
-      do throws(SyscallError) { return try openAt(directory, name, flags: flags, mode: mode).release() } catch {
-        failure = error
-        return -1
-      }
-    }
-    if let failure { throw failure }
-    return OwnedDescriptor(owning: raw)
-  }
 }

@@ -55,6 +55,11 @@ final class Worker {
       case .gone: return
       }
     }
+    send(answer, to: call)
+  }
+
+  /// Answers a call; from any thread.
+  func send(_ answer: Answer, to call: TrappedCall) {
     switch answer {
     case .value(let value): supervision.listener.answer(call.id, value: value)
     case .failure(let number): supervision.listener.answer(call.id, errno: number)

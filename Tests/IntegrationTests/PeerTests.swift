@@ -183,7 +183,7 @@ import Testing
     let lines = try server.record(#require(server.records.first))
     #expect(lines.contains { $0.contains("\"rule\":\"no-env-files\"") })
     #expect(lines.last?.contains("session.end") == true)
-    #expect(processes(of: server.firstUser).isEmpty)
+    try eventually("nothing of the session is left") { processes(of: server.firstUser).isEmpty }
   }
 
   @Test func killingTheLauncherEndsTheSession() throws {
