@@ -121,7 +121,7 @@ let package = Package(
     .testTarget(
       name: "FuzzTests",
       dependencies: [
-        "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer",
+        "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer", "TestSupport",
       ], exclude: ["Driver"], swiftSettings: strict),
     // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
     .testTarget(

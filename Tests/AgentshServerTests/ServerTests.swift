@@ -255,6 +255,8 @@ import Testing
     try waitFor("it is being served") { try rig.connectionsOfServer() == 2 }
     try waitFor("the server has given up", seconds: 15) { try rig.connectionsOfServer() == 1 }
     #expect(try client.call("Ping").error == nil)
-    #expect(try rig.residentKilobytes() < 60_000)
+    #if !AGENTSH_SANITIZED  // whose runtime holds memory back
+      #expect(try rig.residentKilobytes() < 60_000)
+    #endif
   }
 }

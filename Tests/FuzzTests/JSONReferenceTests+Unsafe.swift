@@ -1,6 +1,7 @@
 import AgentshProtocol
 import FoundationEssentials
 import Glibc
+import TestSupport
 import Testing
 
 /// Another reader of JSON, Python's, with what agentsh refuses beyond the standard refused there too.
@@ -37,12 +38,8 @@ private let reference = """
 @Suite struct JSONReferenceTests {
   @Test func anotherParserAgreesOnWhatIsJSON() throws {
     var texts: [[UInt8]] = []
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fuzz")
-    for folder in ["json", "varlink", "handshake", "plan"] {
-      let place = root.appendingPathComponent(folder)
-      for name in try FileManager.default.contentsOfDirectory(atPath: place.path).sorted() { texts.append(Array(try Data(contentsOf: place.appendingPathComponent(name)))) }
-    }
-    var random = SeededChanges(seed: 7)
+    for folder in ["json", "varlink", "handshake", "plan"] { texts += CorpusFile.all(folder).map(\.bytes) }
+    var random = SeededGenerator(seed: 7)
     let originals = texts.filter { $0.count < 2048 }
     for _ in 0..<6000 {
       texts.append(random.changed(originals.randomElement(using: &random) ?? [], with: originals.randomElement(using: &random) ?? []))
