@@ -158,6 +158,7 @@ final class ControlLoop {
       let before = context.rules.ruleset.configuration
       let after = ruleset.configuration
       context.rules.replace(with: ruleset)
+      context.spares.clear()
       if before.controlSocket != after.controlSocket || before.runtimeDirectory != after.runtimeDirectory
         || before.logDirectory != after.logDirectory
       {

@@ -56,6 +56,7 @@ public enum Server {
       try context.log.require(started(context, problems))
       logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
       notifier.ready()
+      defer { context.spares.stop() }
       try loop.run()
       if listener.isOurs { try? removeName(at: AT_FDCWD, ruleset.configuration.controlSocket) }
       context.log.note(AuditRecord(operation: .serverStop))
@@ -89,7 +90,7 @@ public enum Server {
     do throws(SyscallError) { log = try ServerLog(in: logDirectory, logger: logger) } catch {
       throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
     }
-    return ServerContext(
+    return try ServerContext(
       rules: CurrentRuleset(ruleset), log: log,
       runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),
       recordsPath: records.path, supervisor: program, host: host)

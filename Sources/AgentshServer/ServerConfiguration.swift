@@ -69,6 +69,8 @@ public struct ServerConfiguration: Sendable {
   /// The text is well-formed; else nothing in here is what somebody wrote.
   var isYAML = true
   public var handshakeTimeoutMilliseconds = 30_000
+  /// How many supervisors may wait, started, for the next session of a caller who has just opened one.
+  public var spareSupervisors = 4
   public var limits = SessionLimits()
   public var assignments: [PolicyAssignment] = []
   public var admins = Principals()
@@ -111,6 +113,7 @@ extension ServerConfiguration {
       case "policy_dir": policyDirectory = reader.path(value, entry.key) ?? policyDirectory
       case "handshake_timeout":
         handshakeTimeoutMilliseconds = reader.duration(value, entry.key) ?? handshakeTimeoutMilliseconds
+      case "spare_supervisors": spareSupervisors = reader.count(value, entry.key, from: 0) ?? spareSupervisors
       case "limits": readLimits(value, &reader)
       case "assignments":
         assignments = reader.elements(value, entry.key).compactMap { Self.assignment($0, &reader) }
@@ -224,9 +227,9 @@ struct ConfigurationReader {
     return Array(text.utf8)
   }
 
-  mutating func count(_ node: YAMLNode, _ key: String) -> Int? {
-    guard let value = node.int, (1...1_000_000).contains(value) else {
-      complain(node.position, "\(key) must be a number from 1 to 1000000")
+  mutating func count(_ node: YAMLNode, _ key: String, from least: Int = 1) -> Int? {
+    guard let value = node.int, (least...1_000_000).contains(value) else {
+      complain(node.position, "\(key) must be a number from \(least) to 1000000")
       return nil
     }
     return value

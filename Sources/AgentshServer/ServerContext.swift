@@ -17,11 +17,13 @@ final class ServerContext: Sendable {
   let supervisor: [UInt8]
   let host: HostAbilities
   let refusals = RejectionCounter()
+  let spares: SpareSupervisors
+  let cgroupReadiness: CgroupReadiness?
 
   init(
     rules: CurrentRuleset, log: ServerLog, runtime: SharedDescriptor, runtimePath: [UInt8], records: SharedDescriptor, recordsPath: [UInt8],
     supervisor: [UInt8], host: HostAbilities
-  ) {
+  ) throws(SyscallError) {
     self.rules = rules
     self.log = log
     self.runtime = runtime
@@ -30,6 +32,8 @@ final class ServerContext: Sendable {
     self.recordsPath = recordsPath
     self.supervisor = supervisor
     self.host = host
+    cgroupReadiness = host.cgroups.flatMap { CgroupReadiness($0) }
+    spares = try SpareSupervisors(program: supervisor) { rules.ruleset.configuration.spareSupervisors }
   }
 }
 

@@ -13,22 +13,23 @@ final class OpenedSession: Sendable {
   /// Our end of the channel; non-blocking.
   let channel: UnixSocket
   let supervisor: SpawnedProcess
+  /// Whom the supervisor acts as.
+  let identity: SpawnIdentity
   let cgroup: Cgroup?
   /// The launcher.
   let caller: ControlPeer
   let program: FilterProgram
   let reply: WrapReply
   let readyDeadline: Deadline
-  private let move: CgroupMove
 
   init(
-    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, cgroup: consuming Cgroup?, move: CgroupMove,
+    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, cgroup: consuming Cgroup?,
     caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
   ) {
-    self.move = move
     self.session = session
     self.channel = channel
     self.supervisor = supervisor
+    self.identity = identity
     self.cgroup = cgroup
     self.caller = caller
     self.program = program
@@ -36,11 +37,8 @@ final class OpenedSession: Sendable {
     self.readyDeadline = readyDeadline
   }
 
-  deinit { move.finish() }
-
   /// Moves a process into the session's control group; its number has to be still its own.
   func joinGroup(_ process: Int32) throws(SyscallError) {
-    defer { move.finish() }
     switch cgroup {
     case .some(let group): try group.add(process: process)
     case .none: return
@@ -89,9 +87,6 @@ struct SessionOpening {
     let rules = context.rules.ruleset
     let owner = try identity()
     let policy = try rules.policy(for: owner, wanted: request.policy)
-    // Meanwhile: the target's move into its group comes some milliseconds later.
-    let move = CgroupMove()
-    if let cgroups = context.host.cgroups { move.prepare(in: cgroups) }
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
     let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
@@ -106,9 +101,8 @@ struct SessionOpening {
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
     }
     do throws(ControlError) {
-      return try start(session, rules.configuration, owner, policy, variables, program, warnings, move)
+      return try start(session, rules.configuration, owner, policy, variables, program, warnings)
     } catch {
-      move.finish()
       context.sessions.cancel(session)
       throw error
     }
@@ -163,7 +157,7 @@ struct SessionOpening {
 
   private func start(
     _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
-    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String], _ move: CgroupMove
+    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String]
   ) throws(ControlError) -> OpenedSession {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
@@ -177,6 +171,8 @@ struct SessionOpening {
       undo.hasRecord = true
       let cgroup = try context.host.cgroups?.create(name)
       undo.hasCgroup = true
+      // The target's move into its group comes some milliseconds later.
+      context.cgroupReadiness?.keep()
       let killNumber: CInt? =
         switch cgroup {
         case .some(let group): group.killDescriptor
@@ -186,20 +182,19 @@ struct SessionOpening {
       let plan = try plan(session, configuration, owner, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
-      let pair = try UnixSocket.pair(.sequencedPackets, nonBlocking: true)
       _ = try TrustedPath.file(context.supervisor)
-      let supervisor = try spawnSupervisor(
-        context.supervisor,
+      let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
+      let supervisor = try context.spares.start(
+        identity,
         descriptors: [
-          null.rawValue, null.rawValue, STDERR_FILENO, pair.second.rawValue, directory.notify.rawValue, directory.signal.rawValue,
-          directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue, planFile.rawValue, killNumber ?? null.rawValue,
-        ],
-        identity: SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace))
+          directory.notify.rawValue, directory.signal.rawValue, directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue,
+          planFile.rawValue, killNumber ?? null.rawValue,
+        ])
       // On record before the caller hears of it: a log that can't be written opens no session.
       do throws(SyscallError) {
         try context.log.require(opened(session, policy))
       } catch {
-        endAtOnce(supervisor)
+        endAtOnce(supervisor.process)
         throw error
       }
       // What it is to hold comes from the supervisor, which finds the caller's repository.
@@ -212,7 +207,7 @@ struct SessionOpening {
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
-        session: session, channel: pair.first, supervisor: supervisor, cgroup: cgroup, move: move, caller: peer, program: program, reply: reply,
+        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity, cgroup: cgroup, caller: peer, program: program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()

@@ -13,6 +13,7 @@ public enum SupervisorMain {
   public static func run() -> Never {
     do throws(StartError) {
       try SupervisorStart.seal()
+      if CommandLine.arguments.dropFirst().elementsEqual([String(decoding: SpareStart.argument, as: UTF8.self)]) { try SpareStart.wait() }
       exit(try start().run())
     } catch {
       complain(error.description)

@@ -66,7 +66,7 @@ public struct CgroupHierarchy: Sendable, Equatable {
     try Cgroup(opening: directory + [slash] + session, version: version)
   }
 
-  /// The `cgroup.procs` file of this process's own group, for `CgroupMove`.
+  /// The `cgroup.procs` file of this process's own group, for `CgroupReadiness`.
   var ownProcesses: [UInt8] { Array(directory.dropLast("/agentsh".utf8.count)) + Array("/cgroup.procs".utf8) }
 
   /// The group that /proc/PID/cgroup names for this hierarchy.

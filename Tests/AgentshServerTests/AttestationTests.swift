@@ -19,7 +19,8 @@ import Testing
     let ours = try UnixSocket.pair(.stream)
     let token = try #require(SessionToken(bytes: [UInt8](repeating: 1, count: 32)))
     return OpenedSession(
-      session: Session(facts), channel: pair.first, supervisor: try sleeper(uid: nil), cgroup: nil, move: CgroupMove(), caller: try ControlPeer(of: ours.first),
+      session: Session(facts), channel: pair.first, supervisor: try sleeper(uid: nil),
+      identity: SpawnIdentity(uid: uid, gid: uid, groups: [], capabilities: 0), cgroup: nil, caller: try ControlPeer(of: ours.first),
       program: program,
       reply: WrapReply(
         session: "s", policy: "first", notifySocket: root, signalSocket: root, ptraceSocket: root, token: token, filter: [0, 0, 0, 0, 0, 0, 0, 0],

@@ -90,6 +90,7 @@ final class ServerRig {
     log_dir: SCRATCH/log
     policy_dir: SCRATCH/policies
     handshake_timeout: 2s
+    spare_supervisors: 0
     limits: { active_sessions_per_user: 5, sessions_per_user: 10, active_sessions: 50 }
     assignments:
       - { users: ["60001", root], default: first, policies: ["*"] }

@@ -28,7 +28,7 @@ final class TestServer {
   init(
     policies: [String: String] = ["test": TestServer.policy],
     limits: String = "{ active_sessions_per_user: 100, sessions_per_user: 1000, active_sessions: 1000 }", withoutCapabilities: [String] = [],
-    handshakeTimeout: String = "10s", onMissingFeature: String? = nil, under prefix: [String] = []
+    handshakeTimeout: String = "10s", spareSupervisors: Int = 0, onMissingFeature: String? = nil, under prefix: [String] = []
   ) throws {
     directory = try scratchDirectory()
     firstUser = UInt32.random(in: 100_000..<2_000_000_000)
@@ -42,6 +42,7 @@ final class TestServer {
       log_dir: \(directory)/log
       policy_dir: \(directory)/etc/policies
       handshake_timeout: \(handshakeTimeout)
+      spare_supervisors: \(spareSupervisors)
       limits: \(limits)
       assignments:
         - { users: ["*"], default: test, policies: ["*"] }

@@ -1,0 +1,161 @@
+internal import AgentshProtocol
+internal import AgentshSupervision
+internal import AgentshSystem
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// A supervisor that runs, and our end of its channel (non-blocking).
+struct StartedSupervisor: ~Copyable, Sendable {
+  let process: SpawnedProcess
+  let channel: UnixSocket
+}
+
+/// Supervisors that were started before their session, since starting one takes as long as all the rest of opening a session.
+///
+/// A spare has its caller's identity from its exec on, like every supervisor, and nothing of any session: it waits on its channel for the descriptors
+/// that others are started with. One is started for a caller whose session has just begun, and is let go of after a minute. Nobody depends on
+/// it: a spare that is gone, or doesn't take its descriptors, is replaced by a supervisor started on the spot.
+final class SpareSupervisors: Sendable {
+  /// How long a spare waits.
+  static let patience: Int64 = 60_000
+
+  private final class Spare: Sendable {
+    let identity: SpawnIdentity
+    let end: Deadline
+    private let started: Mutex<StartedSupervisor?>
+
+    init(_ started: consuming StartedSupervisor, identity: SpawnIdentity, end: Deadline) {
+      self.identity = identity
+      self.end = end
+      self.started = Mutex(consume started)
+    }
+
+    func take() -> StartedSupervisor? { started.withLock { $0.take() } }
+
+    func letGo() {
+      if let supervisor = take() { endAtOnce(supervisor.process) }
+    }
+  }
+
+  private struct State {
+    var spares: [Spare] = []
+    /// Whom spares are to be started for.
+    var wanted: [SpawnIdentity] = []
+    var isStopped = false
+  }
+
+  private let state = Mutex(State())
+  private let wake: EventDescriptor
+  private let program: [UInt8]
+  private let most: @Sendable () -> Int
+
+  /// - Parameters:
+  ///   - program: agentsh-supervisor.
+  ///   - most: how many spares there may be at a time, asked anew each time.
+  init(program: [UInt8], most: @escaping @Sendable () -> Int) throws(SyscallError) {
+    self.program = program
+    self.most = most
+    wake = try EventDescriptor()
+    try startThread("spares", stackBytes: 1 << 20) { [self] in run() }
+  }
+
+  /// A supervisor for a session: a spare of that identity that takes the descriptors, or a new process.
+  /// - Parameter descriptors: what a supervisor inherits behind its channel, borrowed; `SpareStart.descriptors` many.
+  func start(_ identity: SpawnIdentity, descriptors: [CInt]) throws -> StartedSupervisor {
+    if let spare = take(identity) {
+      let packet = SpareStart.packet
+      if (try? spare.channel.send(packet[...], descriptors: descriptors)) == packet.count { return spare }
+      endAtOnce(spare.process)
+    }
+    return try spawn(identity, arguments: [program], descriptors: descriptors)
+  }
+
+  /// Asks for a spare, unless there is one of that identity. Returns at once.
+  func want(_ identity: SpawnIdentity) {
+    let isNew = state.withLock { state in
+      guard !state.isStopped, !state.wanted.contains(identity), !state.spares.contains(where: { $0.identity == identity }) else { return false }
+      state.wanted.append(identity)
+      return true
+    }
+    if isNew { wake.signal() }
+  }
+
+  /// Ends all spares: the program, or what it is told, may have changed.
+  func clear() {
+    for spare in state.withLock({ state in
+      defer { (state.spares, state.wanted) = ([], []) }
+      return state.spares
+    }) { spare.letGo() }
+  }
+
+  /// Ends all spares for good.
+  func stop() {
+    state.withLock { $0.isStopped = true }
+    wake.signal()
+    clear()
+  }
+
+  private func take(_ identity: SpawnIdentity) -> StartedSupervisor? {
+    let found = state.withLock { state in
+      state.spares.firstIndex { $0.identity == identity }.map { state.spares.remove(at: $0) }
+    }
+    guard let supervisor = found?.take() else { return nil }
+    // Its user can kill it, or stop it, as any process of theirs.
+    if (try? waitUntilReady(supervisor.process.pidfd.descriptor, deadline: .after(milliseconds: 0))) == false, !Self.isStopped(supervisor.process) {
+      return supervisor
+    }
+    endAtOnce(supervisor.process)
+    return nil
+  }
+
+  /// State T of proc_pid_stat(5). Our own child: its number is its own until it is waited for.
+  private static func isStopped(_ process: borrowing SpawnedProcess) -> Bool {
+    guard let stat = try? readSmallFile(at: AT_FDCWD, Array("/proc/\(process.pid)/stat".utf8), limit: 4096),
+      let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.indices.contains(end + 2)
+    else { return true }
+    return stat[end + 2] == UInt8(ascii: "T") || stat[end + 2] == UInt8(ascii: "t")
+  }
+
+  private func run() {
+    while true {
+      let (next, isStopped) = state.withLock { ($0.spares.first?.end, $0.isStopped) }
+      if isStopped { return }
+      _ = try? waitUntilReady(wake.descriptor, deadline: next ?? .never)
+      wake.clear()
+      let (old, wanted) = state.withLock { state in
+        let old = state.spares.filter(\.end.hasPassed)
+        state.spares.removeAll(where: \.end.hasPassed)
+        defer { state.wanted = [] }
+        return (old, state.wanted)
+      }
+      for spare in old { spare.letGo() }
+      for identity in wanted { add(identity) }
+    }
+  }
+
+  private func add(_ identity: SpawnIdentity) {
+    let most = most()
+    guard most > 0, (try? TrustedPath.file(program)) != nil,
+      let started = try? spawn(identity, arguments: [program, SpareStart.argument], descriptors: [])
+    else { return }
+    let spare = Spare(started, identity: identity, end: .after(milliseconds: Self.patience))
+    let surplus = state.withLock { state in
+      if state.isStopped { return [spare] }
+      state.spares.append(spare)
+      let count = max(0, state.spares.count - most)
+      defer { state.spares.removeFirst(count) }
+      return Array(state.spares.prefix(count))
+    }
+    for spare in surplus { spare.letGo() }
+  }
+
+  private func spawn(_ identity: SpawnIdentity, arguments: [[UInt8]], descriptors: [CInt]) throws -> StartedSupervisor {
+    let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
+    let pair = try UnixSocket.pair(.sequencedPackets, nonBlocking: true)
+    let process = try spawnSupervisor(
+      program, arguments: arguments, descriptors: [null.rawValue, null.rawValue, STDERR_FILENO, pair.second.rawValue] + descriptors,
+      identity: identity)
+    return StartedSupervisor(process: process, channel: pair.first)
+  }
+}
