@@ -2,7 +2,7 @@
 ///
 /// Values come from the server and the user database, never from the target, and are taken literally: a `*` in a
 /// directory's name is a star.
-public struct PolicyVariables: Sendable {
+public struct PolicyVariables: Sendable, Equatable {
   /// `${PROJECT_ROOT}`: the working directory at start, canonical.
   public var projectRoot: [UInt8]
   /// `${GIT_ROOT}`: the repository around it, canonical; without one, paths that name it match nothing.

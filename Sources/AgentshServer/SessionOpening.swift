@@ -15,6 +15,8 @@ final class OpenedSession: Sendable {
   let supervisor: SpawnedProcess
   /// Whom the supervisor acts as.
   let identity: SpawnIdentity
+  /// A plan like this session's with none of its secrets, for the caller's next.
+  let rehearsal: [UInt8]
   let cgroup: Cgroup?
   /// The launcher.
   let caller: ControlPeer
@@ -23,13 +25,14 @@ final class OpenedSession: Sendable {
   let readyDeadline: Deadline
 
   init(
-    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, cgroup: consuming Cgroup?,
+    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, rehearsal: [UInt8] = [], cgroup: consuming Cgroup?,
     caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
   ) {
     self.session = session
     self.channel = channel
     self.supervisor = supervisor
     self.identity = identity
+    self.rehearsal = rehearsal
     self.cgroup = cgroup
     self.caller = caller
     self.program = program
@@ -181,6 +184,8 @@ struct SessionOpening {
       let token = try newToken()
       let plan = try plan(session, configuration, owner, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
+      var rehearsal = plan
+      (rehearsal.token, rehearsal.nonce, rehearsal.command) = (try newToken(), 0, [[]])
       let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
       _ = try TrustedPath.file(context.supervisor)
       let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
@@ -207,7 +212,8 @@ struct SessionOpening {
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
-        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity, cgroup: cgroup, caller: peer, program: program, reply: reply,
+        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity, rehearsal: rehearsal.packet,
+        cgroup: cgroup, caller: peer, program: program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()

@@ -40,8 +40,8 @@ final class SpareSupervisors: Sendable {
 
   private struct State {
     var spares: [Spare] = []
-    /// Whom spares are to be started for.
-    var wanted: [SpawnIdentity] = []
+    /// Whom spares are to be started for, and what they are to read.
+    var wanted: [(identity: SpawnIdentity, rehearsal: [UInt8])] = []
     var isStopped = false
   }
 
@@ -72,10 +72,11 @@ final class SpareSupervisors: Sendable {
   }
 
   /// Asks for a spare, unless there is one of that identity. Returns at once.
-  func want(_ identity: SpawnIdentity) {
+  /// - Parameter rehearsal: a plan like the one that it will probably be given.
+  func want(_ identity: SpawnIdentity, rehearsal: [UInt8]) {
     let isNew = state.withLock { state in
-      guard !state.isStopped, !state.wanted.contains(identity), !state.spares.contains(where: { $0.identity == identity }) else { return false }
-      state.wanted.append(identity)
+      guard !state.isStopped, !state.wanted.contains(where: { $0.identity == identity }), !state.spares.contains(where: { $0.identity == identity }) else { return false }
+      state.wanted.append((identity, rehearsal))
       return true
     }
     if isNew { wake.signal() }
@@ -130,15 +131,18 @@ final class SpareSupervisors: Sendable {
         return (old, state.wanted)
       }
       for spare in old { spare.letGo() }
-      for identity in wanted { add(identity) }
+      for entry in wanted { add(entry.identity, entry.rehearsal) }
     }
   }
 
-  private func add(_ identity: SpawnIdentity) {
+  private func add(_ identity: SpawnIdentity, _ rehearsal: [UInt8]) {
     let most = most()
     guard most > 0, (try? TrustedPath.file(program)) != nil,
       let started = try? spawn(identity, arguments: [program, SpareStart.argument], descriptors: [])
     else { return }
+    if let plan = try? Memfd.sealed(rehearsal, name: "agentsh-plan") {
+      _ = try? started.channel.send(SpareStart.rehearsal[...], descriptors: [plan.rawValue])
+    }
     let spare = Spare(started, identity: identity, end: .after(milliseconds: Self.patience))
     let surplus = state.withLock { state in
       if state.isStopped { return [spare] }

@@ -51,6 +51,14 @@ enum Inherited {
   }
 }
 
+/// A policy that has been read, and what it was read from.
+struct PreparedPolicy {
+  let source: [UInt8]
+  let variables: PolicyVariables
+  let policy: Policy
+  let bound: BoundPolicy
+}
+
 /// What a supervisor does before it speaks to anybody.
 enum SupervisorStart {
   /// Longest plan: a policy of some megabytes in base 64, and a command line.
@@ -104,13 +112,25 @@ enum SupervisorStart {
   }
 
   /// The policy, which whoever made the plan has checked, with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
-  static func policy(_ plan: SessionPlan) throws(StartError) -> (policy: Policy, bound: BoundPolicy) {
-    let parsed = Policy.parse(plan.policySource, file: plan.policyFile, isChecked: true)
-    guard let policy = parsed.policy else { throw .policy(parsed.diagnostics.first?.description ?? plan.policyFile) }
+  /// - Parameter prepared: what was read before; used as far as it is the same.
+  static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
     let variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
       home: plan.variables.home, user: plan.variables.user)
-    do throws(PolicyError) { return (policy, try policy.bound(to: variables)) } catch { throw .policy(error.description) }
+    let policy: Policy
+    if let prepared, prepared.source == plan.policySource {
+      if prepared.variables == variables { return prepared }
+      policy = prepared.policy
+    } else {
+      let parsed = Policy.parse(plan.policySource, file: plan.policyFile, isChecked: true)
+      guard let read = parsed.policy else { throw .policy(parsed.diagnostics.first?.description ?? plan.policyFile) }
+      policy = read
+    }
+    do throws(PolicyError) {
+      return PreparedPolicy(source: plan.policySource, variables: variables, policy: policy, bound: try policy.bound(to: variables))
+    } catch {
+      throw .policy(error.description)
+    }
   }
 
   /// The nearest directory from `directory` upwards that has a `.git` (a directory, or a file in worktrees and submodules); nil without one.
