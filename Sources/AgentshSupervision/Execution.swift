@@ -20,8 +20,15 @@ struct ExpectedImage: ~Copyable {
   let arguments: [[UInt8]]
   /// The program's own PT_INTERP.
   let loader: [UInt8]?
-  /// The file behind `loader`, where it isn't the system's own.
-  let loaderInode: UInt64?
+  /// The file behind `loader`, which must be the one that is mapped; nil where that name can lead to nothing but the system's own.
+  let loaderFile: ExpectedFile?
+}
+
+/// A file that must be mapped: a number alone is not enough, since another file system may have the same one.
+struct ExpectedFile {
+  /// The kernel's own path.
+  let path: [UInt8]
+  let inode: UInt64
 }
 
 /// One program of an exec: what the policy was asked about it, and what it answered.
@@ -108,10 +115,10 @@ extension Worker {
         names = executableNames(call, at: AT_FDCWD, path: interpreter, canonical: next.path)
         current = next
       case .elf(let loader):
-        var loaderInode: UInt64?
-        if let loader { loaderInode = try decideLoader(call, loader, vector, depth, &decided) }
+        var loaderFile: ExpectedFile?
+        if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
         if LoaderCommand.isLoader(current.path) { try decideLoaded(call, vector, depth, &decided) }
-        return try image(current, vector, loader, loaderInode)
+        return try image(current, vector, loader, loaderFile)
       case .other:
         return try image(current, vector, nil, nil)
       }
@@ -119,13 +126,13 @@ extension Worker {
   }
 
   private func image(
-    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderInode: UInt64?
+    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderFile: ExpectedFile?
   ) throws(CallFailure) -> ExpectedImage {
     let status = located.status
     let path = located.path
     let program: OwnedDescriptor
     do throws(SyscallError) { program = try located.descriptor.duplicate() } catch { throw .errno(ENOMEM) }
-    return ExpectedImage(program: program, status: status, path: path, arguments: arguments, loader: loader, loaderInode: loaderInode)
+    return ExpectedImage(program: program, status: status, path: path, arguments: arguments, loader: loader, loaderFile: loaderFile)
   }
 
   /// What the kernel passes to an interpreter as the script's name; nil when the script can't be opened by it any more (a close-on-exec descriptor).
@@ -170,16 +177,26 @@ extension Worker {
     return DecidedProgram(path: path, arguments: arguments, verdict: supervision.policy.command(subject))
   }
 
-  /// A program's loader runs before it: one that isn't the system's own is decided as a program. Answers the inode that must be mapped then.
+  /// A program's loader runs before it: one that isn't the system's own is decided as a program. Answers the file that must be mapped.
   private func decideLoader(
     _ call: TrappedCall, _ loader: [UInt8], _ arguments: [[UInt8]], _ depth: Int?, _ decided: inout [DecidedProgram]
-  ) throws(CallFailure) -> UInt64? {
+  ) throws(CallFailure) -> ExpectedFile? {
     let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
     let path = located.path
-    if LoaderCommand.isLoader(path), located.status.owner == 0, located.status.mode & 0o022 == 0, isSystemLibrary(path) { return nil }
+    let file = ExpectedFile(path: path, inode: located.status.inode)
+    if LoaderCommand.isLoader(path), located.status.owner == 0, located.status.mode & 0o022 == 0, isSystemLibrary(path) {
+      // The kernel follows the name again: only one that no user can redirect needs no second look.
+      return isRootsName(loader) ? nil : file
+    }
     let names = executableNames(call, at: AT_FDCWD, path: loader, canonical: path)
     decided.append(decide(path, names, arguments, depth))
-    return located.status.inode
+    return file
+  }
+
+  /// Whether a name, as a program states it, leads through directories that only an installation writes, in the root that everybody has.
+  private func isRootsName(_ name: [UInt8]) -> Bool {
+    guard supervision.sharesRoot, !supervision.rootsMayDiffer, !components(name).contains([UInt8(ascii: "."), UInt8(ascii: ".")]) else { return false }
+    return ["/lib64/", "/lib/", "/usr/lib64/", "/usr/lib/"].contains { name.starts(with: Array($0.utf8)) }
   }
 
   /// Below the directories that only an installation writes; where the caller is root the place decides, since the owner says nothing.

@@ -121,7 +121,8 @@ enum LoaderCommand {
       case "--":
         return index + 1 < arguments.count ? index + 1 : nil
       default:
-        if !argument.hasPrefix("-") { return index }
+        // A single dash begins no option of a loader's, but a name.
+        if !argument.hasPrefix("--") { return index }
         // Options with `=`, and those without a value (--inhibit-cache).
         index += 1
       }

@@ -90,21 +90,13 @@ extension Worker {
     // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.
     let format = executableFormat(of: image.program)
     if case .elf(let loader) = format, loader != image.loader { return "the program was changed while it was being decided about" }
-    if let inode = image.loaderInode {
-      guard let maps = try? openOwn(procPath(process, "maps"), flags: O_RDONLY), let text = try? readAll(maps, limit: 1 << 20),
-        mapsOnly(text, [inode, image.status.inode])
+    if let loader = image.loaderFile {
+      guard let path = try? kernelPath(of: program), let maps = try? openOwn(procPath(process, "maps"), flags: O_RDONLY),
+        let text = try? readAll(maps, limit: 1 << 20),
+        MappedFiles.areOnly([loader, ExpectedFile(path: path, inode: image.status.inode)], in: text)
       else { return "another loader than the permitted one was used" }
     }
     return nil
-  }
-
-  /// Whether every file that is mapped is one of these: proc_pid_maps(5), the fifth column.
-  private func mapsOnly(_ maps: [UInt8], _ inodes: [UInt64]) -> Bool {
-    String(decoding: maps, as: UTF8.self).split(separator: "\n").allSatisfy { line in
-      let columns = line.split(separator: " ", maxSplits: 5)
-      guard columns.count >= 5, let inode = UInt64(columns[4]) else { return false }
-      return inode == 0 || inodes.contains(inode)
-    }
   }
 
   /// Ends a tracee that is stopped. Its number can't be anyone else's before it is waited for.

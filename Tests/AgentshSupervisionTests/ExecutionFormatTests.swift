@@ -64,7 +64,7 @@ private func format(_ start: [UInt8]) -> ExecutableFormat { ExecutableFormat(sta
   @Test(arguments: [
     (["/bin/ls"], 0), (["--library-path", "/x", "/bin/ls", "-l"], 2), (["--inhibit-cache", "/bin/ls"], 1),
     (["--argv0", "name", "--preload", "a.so", "./x"], 4), (["--list", "/bin/ls"], nil), (["--verify", "/bin/ls"], nil), ([], nil),
-    (["--library-path"], nil), (["--preload=a.so", "x"], 1),
+    (["--library-path"], nil), (["--preload=a.so", "x"], 1), (["-cat", "/bin/true"], 0), (["--argv0", "x", "-cat", "/bin/true"], 2),
   ] as [([String], Int?)])
   func theProgramOfALoaderCommandIsFound(_ arguments: [String], _ index: Int?) {
     #expect(LoaderCommand.program(in: arguments.map(bytes)) == index)
@@ -76,5 +76,23 @@ private func format(_ start: [UInt8]) -> ExecutableFormat { ExecutableFormat(sta
   ])
   func loadersAreKnownByTheirNames(_ path: String, _ isLoader: Bool) {
     #expect(LoaderCommand.isLoader(bytes(path)) == isLoader)
+  }
+
+  /// The number of an inode is easily come by on a file system of one's own.
+  @Test(arguments: [
+    ("55d0-55d1 r-xp 00000000 fe:00 77                         /opt/loader", true),
+    ("55d0-55d1 r-xp 00000000 00:2a 77                         /dev/shm/loader", false),
+    ("55d0-55d1 r-xp 00000000 fe:00 78                         /opt/loader", false),
+    ("55d0-55d1 r-xp 00000000 fe:00 77                         /opt/loader (deleted)", false),
+    ("55d0-55d1 r-xp 00000000 fe:00 12                         /opt/a program\\012", true),
+    ("7ffd-7ffe rw-p 00000000 00:00 0                          [stack]", true),
+    ("55d0-55d1 rw-p 00000000 00:00 0 ", true),
+    ("55d0-55d1 r-xp 00000000 fe:00 77", false),
+    ("55d0-55d1 r-xp", false),
+  ])
+  func aMappedFileIsKnownByNumberAndPath(_ line: String, _ isExpected: Bool) {
+    let files = [ExpectedFile(path: bytes("/opt/loader"), inode: 77), ExpectedFile(path: bytes("/opt/a program\n"), inode: 12)]
+    let program = "1000-2000 r-xp 00000000 fe:00 12                          /opt/a program\\012\n"
+    #expect(MappedFiles.areOnly(files, in: bytes(program + line + "\n")) == isExpected)
   }
 }
