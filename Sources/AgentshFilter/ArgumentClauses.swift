@@ -56,6 +56,14 @@ let ioctlRequests: [Clause] = [
   // The process is in memory: nothing a register tells, so not decidable by it.
   Clause(.int(1, equals: 0x8901), then: .refuseWith(.signals, EPERM)),  // FIOSETOWN
   Clause(.int(1, equals: 0x8902), then: .refuseWith(.signals, EPERM)),  // SIOCSPGRP
+  // Snapshots and subvolumes of btrfs, through a descriptor of a directory that was opened for reading: a snapshot is a second name for all that is below.
+  Clause(.int(1, equals: 0x5000_9401), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_CREATE
+  Clause(.int(1, equals: 0x5000_940E), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_CREATE
+  Clause(.int(1, equals: 0x5000_940F), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_DESTROY
+  Clause(.int(1, equals: 0x5000_9417), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_CREATE_V2
+  Clause(.int(1, equals: 0x5000_9418), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_CREATE_V2
+  Clause(.int(1, equals: 0x5000_943F), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_DESTROY_V2
+  Clause(.int(1, equals: 0x4008_941A), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_SETFLAGS
   // These change a file through a descriptor that was opened for reading.
   Clause(.int(1, equals: 0x4008_6602), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_SETFLAGS
   Clause(.int(1, equals: 0x401C_5820), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_FSSETXATTR
@@ -73,16 +81,26 @@ let fcntlCommands: [Clause] = [
 private func family(_ number: UInt32) -> ArgumentTest { .int(0, under: 0x3f, equals: number) }
 private func type(_ number: UInt32) -> ArgumentTest { .int(1, under: 0xf, equals: number) }
 
+/// Of inet and inet6: what has connections by connect(2) alone. SCTP connects by setsockopt(2) too (sctp_connectx(3)), to addresses that lie in memory.
+private func internetSockets(_ number: UInt32) -> [Clause] {
+  [
+    Clause(family(number), type(3), then: .refuse(EPERM, .rawSockets)),
+    // SOCK_PACKET, which the kernel turns into a packet socket.
+    Clause(family(number), type(10), then: .refuse(EPERM, .packetSockets)),
+    // Reached only where the policy permits the group.
+    Clause(family(number), type(3), then: .allow),
+    Clause(family(number), type(10), then: .allow),
+    // SOCK_SEQPACKET and SOCK_DCCP are SCTP and DCCP, whatever the protocol says.
+    Clause(family(number), type(5), then: .refuse(ESOCKTNOSUPPORT, nil)),
+    Clause(family(number), type(6), then: .refuse(ESOCKTNOSUPPORT, nil)),
+    Clause(family(number), .int(2, equals: 132), then: .refuse(EPROTONOSUPPORT, nil)),
+    Clause(family(number), then: .allow),
+  ]
+}
+
 /// socket(2): Unix, inet and inet6 without raw ones, and netlink for routing tables (interfaces, addresses: getifaddrs(3) needs it).
 /// Everything else is a family that the kernel could autoload a module for.
-let socketFamilies: [Clause] = [
-  Clause(family(1), then: .allow),
-  Clause(family(2), type(3), then: .refuse(EPERM, .rawSockets)),
-  Clause(family(10), type(3), then: .refuse(EPERM, .rawSockets)),
-  // SOCK_PACKET of AF_INET, which the kernel turns into a packet socket.
-  Clause(family(2), type(10), then: .refuse(EPERM, .packetSockets)),
-  Clause(family(2), then: .allow),
-  Clause(family(10), then: .allow),
+let socketFamilies: [Clause] = [Clause(family(1), then: .allow)] + internetSockets(2) + internetSockets(10) + [
   Clause(family(16), .int(2, under: 0x1f, equals: 0), then: .allow),
   Clause(family(16), then: .refuse(EPERM, .netlink)),
   Clause(family(17), then: .refuse(EPERM, .packetSockets)),
@@ -94,6 +112,14 @@ let socketFamilies: [Clause] = [
   Clause(family(38), then: .allow),
   Clause(family(40), then: .allow),
   Clause(then: .refuse(EAFNOSUPPORT, nil)),
+]
+
+/// setsockopt(2): a packet with a source route goes to the first address of the route, whatever address was decided about. ip(7), ipv6(7).
+let routeOptions: [Clause] = [
+  Clause(.int(1, equals: 0), .int(2, equals: 4), then: .refuseWith(.network, EPERM)),  // IP_OPTIONS
+  Clause(.int(1, equals: 41), .int(2, equals: 57), then: .refuseWith(.network, EPERM)),  // IPV6_RTHDR
+  Clause(.int(1, equals: 41), .int(2, equals: 6), then: .refuseWith(.network, EPERM)),  // IPV6_2292PKTOPTIONS: any of the others
+  Clause(.int(1, equals: 41), .int(2, equals: 32), then: .refuseWith(.network, EPERM)),  // IPV6_FLOWLABEL_MGR: a label can bring a route with it
 ]
 
 /// socketpair(2): only Unix has a use.

@@ -93,6 +93,9 @@ struct ControlMessage: Equatable {
   /// SCM_CREDENTIALS: only with CAP_SYS_ADMIN can they be anyone's but the sender's, and the sender will be the supervisor.
   var namesCredentials: Bool { level == SOL_SOCKET && type == 2 }
 
+  /// A source route: the packet goes to its first address, whatever address was decided about. IP_RETOPTS; IPV6_2292RTHDR, IPV6_RTHDR.
+  var routesPacket: Bool { (level == 0 && type == 7) || (level == 41 && (type == 5 || type == 57)) }
+
   /// The descriptor numbers of an SCM_RIGHTS message; nil where the kernel says EINVAL (more than SCM_MAX_FD).
   var descriptors: [CInt]? {
     guard data.count / 4 <= 253 else { return nil }

@@ -37,8 +37,9 @@ extension Worker {
     let socket = try fetchSocket(call, descriptor(a.0))
     let length = min(Int(clamping: a.2), 0x7fff_f000)
     let ranges = length > 0 ? [MemoryRange(address: a.1, count: length)] : []
-    // The kernel reads no address where none is given, whatever the length says.
-    let address = a.4 == 0 ? nil : try socketAddress(call, at: a.4, length: a.5)
+    // The kernel reads no address where none is given, whatever the length says; one of no length is none to a Unix socket alone.
+    let isNone = a.4 == 0 || (socket.domain == AF_UNIX && CInt(truncatingIfNeeded: a.5) == 0)
+    let address = isNone ? nil : try socketAddress(call, at: a.4, length: a.5)
     let outgoing = Outgoing(ranges: ranges, address: address, flags: CInt(truncatingIfNeeded: a.3))
     return try send(call, .sendto, socket, outgoing)
   }
@@ -103,7 +104,7 @@ extension Worker {
       name = try socketAddress(call, at: header.name, length: UInt64(min(Int(header.nameLength), SocketAddress.longest)))
     }
     var outgoing = Outgoing(ranges: ranges, address: name, flags: flags)
-    if header.control != 0, header.controlLength > 0 {
+    if header.controlLength > 0 {
       guard header.controlLength <= UInt64(MessageHeader.mostControl) else { throw .errno(ENOBUFS) }
       let bytes = try memory(call) { memory throws(TargetMemoryError) in
         try memory.bytes(at: header.control, count: Int(header.controlLength))
@@ -128,6 +129,10 @@ extension Worker {
     var fetched = FetchedDescriptors()
     var control: [ControlMessage] = []
     for var message in outgoing.control {
+      if socket.isInternet, message.routesPacket {
+        let verdict = Verdict(decision: .deny, rule: "builtin:source_route", message: "a message can't bring a route of its own")
+        try settle(call, kind, .netSend, .nothing, verdict, refusal: EPERM)
+      }
       if socket.domain == AF_UNIX, message.namesCredentials { continue }
       if message.passesDescriptors {
         guard let numbers = message.descriptors else { throw .errno(EINVAL) }

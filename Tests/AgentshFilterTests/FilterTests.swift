@@ -23,7 +23,7 @@ import Testing
         #expect(asked == (conditional ? .allow : .notify) && unasked == .allow, "\(number) \(call?.name ?? "")")
       case .filtered:
         #expect(asked == unasked, "\(number) \(call?.name ?? "")")
-        let conditional = ["clone", "unshare", "ioctl", "personality", "prlimit64"].contains(call?.name)
+        let conditional = ["clone", "unshare", "ioctl", "personality", "prlimit64", "setsockopt"].contains(call?.name)
         if conditional {
           #expect(asked == .allow, "\(number) \(call?.name ?? "")")
         } else if case .errno = asked {
@@ -88,7 +88,11 @@ import Testing
     }
     for family in [UInt64(2), 10] {
       #expect(try filter.answer("socket", high | family, high | 3 | nonBlocking, 1) == .errno(EPERM))
-      for type in [UInt64(1), 2, 5, 6] { #expect(try filter.answer("socket", high | family, high | type, 0) == .allow) }
+      for type in [UInt64(1), 2] {
+        for spoken in [UInt64(0), 1, 6, 17, 58, 136, 262] { #expect(try filter.answer("socket", high | family, high | type, high | spoken) == .allow) }
+        #expect(try filter.answer("socket", high | family, high | type | nonBlocking, high | 132) == .errno(EPROTONOSUPPORT))
+      }
+      for type in [UInt64(5), 6] { #expect(try filter.answer("socket", high | family, high | type, 0) == .errno(ESOCKTNOSUPPORT)) }
     }
     #expect(try filter.answer("socket", high | 2, high | 10, 0x300) == .errno(EPERM))
     #expect(try filter.answer("socket", high | 16, 3, high | 0) == .allow)
@@ -164,6 +168,28 @@ import Testing
     for command in [UInt64(0), 1, 2, 3, 4, 6, 7, 9, 11, 16, 36, 1030, 1031] { #expect(try filter.answer("fcntl", 3, high | command, 9) == .allow) }
     for request in [UInt64(0x8901), 0x8902] { #expect(try filter.answer("ioctl", 3, high | request) == .errno(EPERM)) }
     #expect(try Compiled([]).answer("fcntl", 3, 8, 1234) == .allow)
+  }
+
+  @Test(arguments: highHalves)
+  func noPacketTakesARouteOfItsOwnWhereAddressesAreDecided(high: UInt64) throws {
+    let filter = try Compiled([.network])
+    for (level, option) in [(0, 4), (41, 57), (41, 6), (41, 32)] as [(UInt64, UInt64)] {
+      #expect(try filter.answer("setsockopt", 3, high | level, high | option) == .errno(EPERM))
+      #expect(try Compiled([.fileChanges]).answer("setsockopt", 3, high | level, high | option) == .allow)
+    }
+    for (level, option) in [(0, 1), (0, 2), (1, 4), (1, 57), (6, 4), (17, 6), (41, 4), (41, 26), (41, 5)] as [(UInt64, UInt64)] {
+      #expect(try filter.answer("setsockopt", 3, high | level, high | option) == .allow)
+    }
+  }
+
+  @Test(arguments: highHalves)
+  func noSnapshotGivesASecondNameToWhatIsProtected(high: UInt64) throws {
+    let filter = try Compiled([.fileChanges])
+    for request in [UInt64(0x5000_9401), 0x5000_940E, 0x5000_940F, 0x5000_9417, 0x5000_9418, 0x5000_943F, 0x4008_941A] {
+      #expect(try filter.answer("ioctl", 3, high | request) == .errno(EPERM))
+      #expect(try Compiled([]).answer("ioctl", 3, high | request) == .allow)
+    }
+    #expect(try filter.answer("ioctl", 3, high | 0x4004_9409) == .allow)  // FICLONE: into a descriptor that was opened for writing
   }
 
   @Test func filesAreNotChangedByFlagRequestsWhereMetadataIsDecided() throws {

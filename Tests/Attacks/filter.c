@@ -85,6 +85,17 @@ static long owner_by_ioctl(void) {
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return -1;
   return syscall(SYS_ioctl, pair[0], high | 0x8901 /* FIOSETOWN */, &pid);
 }
+// Loose source routing: a packet goes to the first address of the route.
+static long source_route(uint64_t upper) {
+  static const unsigned char route[8] = {1, 131, 7, 4, 192, 0, 2, 1};
+  int fresh = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return syscall(SYS_setsockopt, fresh, upper | 0, upper | 4 /* IP_OPTIONS */, route, sizeof route);
+}
+static long source_route_6(int option) {
+  static unsigned char request[32];
+  int fresh = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return syscall(SYS_setsockopt, fresh, 41, option, request, option == 32 ? sizeof request : 0);
+}
 static long others_limits(void) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -146,6 +157,9 @@ static const struct attempt attempts[] = {
     {"init_module", EPERM}, {"finit_module", EPERM}, {"kexec_load", EPERM}, {"reboot", EPERM}, {"swapon", EPERM}, {"open_by_handle_at", EPERM},
     {"tiocsti", EPERM}, {"tiocsti-high-half", EPERM}, {"tioclinux", EPERM}, {"socket-packet", EPERM}, {"socket-raw", EPERM}, {"socket-raw-high-half", EPERM},
     {"socket-vsock", EAFNOSUPPORT}, {"socket-alg", EAFNOSUPPORT}, {"socket-alg-high-half", EAFNOSUPPORT}, {"socket-audit", EPERM}, {"socketpair-tipc", EAFNOSUPPORT},
+    {"socket-sctp", EPROTONOSUPPORT}, {"socket-sctp-seqpacket", ESOCKTNOSUPPORT}, {"socket-dccp", ESOCKTNOSUPPORT},
+    {"source-route", EPERM}, {"source-route-high-half", EPERM}, {"source-route-6", EPERM}, {"source-route-6-old", EPERM}, {"source-route-by-label", EPERM},
+    {"btrfs-snapshot", EPERM}, {"btrfs-snapshot-high-half", EPERM}, {"btrfs-subvolume", EPERM}, {"btrfs-destroy", EPERM},
     {"f_setsig", EPERM}, {"fiosetown", EPERM}, {"prlimit-of-others", EPERM}, {"personality", EPERM}, {"second-listener", EBUSY}, {"syslog", EPERM},
     {"sethostname", EPERM}, {"quotactl", EPERM}, {"fanotify_init", EPERM},
 };
@@ -198,6 +212,18 @@ static long run(const char *name) {
   if (is("socket-alg-high-half")) return syscall(SYS_socket, high | 38, SOCK_SEQPACKET, 0);
   if (is("socket-audit")) return syscall(SYS_socket, high | 16, SOCK_RAW, high | 9);
   if (is("socketpair-tipc")) return syscall(SYS_socketpair, 30, SOCK_SEQPACKET, 0, page);
+  if (is("socket-sctp")) return syscall(SYS_socket, AF_INET, SOCK_STREAM, 132);
+  if (is("socket-sctp-seqpacket")) return syscall(SYS_socket, AF_INET6, high | SOCK_SEQPACKET, 0);
+  if (is("socket-dccp")) return syscall(SYS_socket, AF_INET, 6, 33);
+  if (is("source-route")) return source_route(0);
+  if (is("source-route-high-half")) return source_route(high);
+  if (is("source-route-6")) return source_route_6(57);
+  if (is("source-route-6-old")) return source_route_6(6);
+  if (is("source-route-by-label")) return source_route_6(32);
+  if (is("btrfs-snapshot")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x50009401ul, page);
+  if (is("btrfs-snapshot-high-half")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), high | 0x50009417ul, page);
+  if (is("btrfs-subvolume")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x5000940eul, page);
+  if (is("btrfs-destroy")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x5000940ful, page);
   if (is("f_setsig")) return sigio_to_init();
   if (is("fiosetown")) return owner_by_ioctl();
   if (is("prlimit-of-others")) return others_limits();
