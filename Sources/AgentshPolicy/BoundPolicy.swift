@@ -11,6 +11,8 @@ public final class BoundPolicy: Sendable {
   let changesMounts: Bool
   /// Whether permitted reads are written down.
   let recordsReads: Bool
+  /// Whether processes of a session may trace others, so that nothing is gained by keeping their memory from them.
+  public let permitsTracing: Bool
 
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
@@ -19,6 +21,7 @@ public final class BoundPolicy: Sendable {
     directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
     recordsReads = audit.logAllowed
     changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
+    permitsTracing = allowedCalls.contains("ptrace")
     let compiler = try PathCompiler(variables)
     files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)
     commands = try BoundCommandRules(rules.commands, defaults: rules.defaults, compiler: compiler)

@@ -121,8 +121,9 @@ extension Worker {
   }
 
   private func settleOpen(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest) throws(CallFailure) {
-    // Pipes, sockets and anonymous inodes are reached through descriptors only: whoever names one has it.
+    // Pipes, sockets and anonymous inodes are reached through descriptors only: who names one has it (`settleUnnamed`).
     guard located.hasPath else { return }
+    try settleMemory(call, kind, located, writes: request.writes)
     let path = located.path
     let main: FileOperation
     let verdict: Verdict

@@ -291,18 +291,21 @@ extension Worker {
     let owner: [UInt8]
     do throws(SyscallError) { owner = try kernelPath(of: directory) } catch { throw .errno(EACCES) }
     if isOwnProc(owner) { throw .errno(EACCES) }
+    let found: OwnedDescriptor
     do throws(SyscallError) {
-      return .jump(try AgentshSystem.openAt(directory.rawValue, name, flags: O_PATH).release())
+      found = try AgentshSystem.openAt(directory.rawValue, name, flags: O_PATH)
     } catch {
       guard error.errno == .permissionDenied || error.errno == .notPermitted, let number = procNumber(owner), number == process || number == call.thread
       else { throw .errno(error.errno.rawValue) }
+      // Its own entry, which the kernel grants a process always, dumpable or not.
+      do throws(SyscallError) {
+        found = try openOwn(owner + [UInt8(ascii: "/")] + name, flags: O_PATH)
+      } catch {
+        throw .errno(error.errno.rawValue)
+      }
     }
-    // Its own entry, which the kernel grants a process always, dumpable or not.
-    do throws(SyscallError) {
-      return .jump(try openOwn(owner + [UInt8(ascii: "/")] + name, flags: O_PATH).release())
-    } catch {
-      throw .errno(error.errno.rawValue)
-    }
+    try settleUnnamed(call, owner, name, found)
+    return .jump(found.release())
   }
 
   /// The process that a calling thread belongs to.

@@ -116,7 +116,7 @@ extension Worker {
   }
 
   /// The process that a thread belongs to.
-  private func processOf(_ thread: Int32) -> Int32? {
+  func processOf(_ thread: Int32) -> Int32? {
     // pidfd_open(2) without PIDFD_THREAD opens processes only, which is what most numbers are.
     if (try? Pidfd.open(thread)) != nil { return thread }
     guard let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 4096) else { return nil }
