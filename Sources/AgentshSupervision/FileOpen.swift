@@ -6,12 +6,31 @@ import SystemPackage
 
 /// Tries to pin, decide and create before a name that keeps appearing and vanishing is given up on.
 private let mostAttempts = 64
+
+/// Whether this kernel refuses O_CREAT together with O_DIRECTORY, as it does since 6.3.
+private let refusesDirectoryCreation: Bool = {
+  do throws(SyscallError) {
+    _ = try openAt(AT_FDCWD, Array("/".utf8), flags: O_RDONLY | O_DIRECTORY | O_CREAT)
+    return false
+  } catch {
+    return error.errno == .invalidArgument
+  }
+}()
+
+/// Whether a path ends in slashes behind a name: something that is to be a directory.
+private func namesDirectory(_ path: [UInt8]) -> Bool {
+  guard path.last == UInt8(ascii: "/"), let end = path.lastIndex(where: { $0 != UInt8(ascii: "/") }) else { return false }
+  let start = path[...end].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+  return !path[start...end].allSatisfy { $0 == UInt8(ascii: ".") } || end - start > 1
+}
+
 extension Worker {
   func open(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
     var request = OpenRequest(flags: CInt(truncatingIfNeeded: flags) & knownOpenFlags, mode: UInt32(truncatingIfNeeded: mode) & 0o7777)
     // The filter lets these pass, since their flags are a register; one that arrives here all the same can't be answered.
     if request.isPathOnly { throw .errno(ENOSYS) }
     if !request.creates && !request.isTemporary { request.mode = 0 }
+    try checkFlags(request)
     return try open(call, kind, at: directory, path: try self.path(call, at: path), request)
   }
 
@@ -24,20 +43,34 @@ extension Worker {
     if request.isPathOnly { throw .errno(ENOSYS) }
     if request.contradictsItself { throw .errno(EINVAL) }
     if request.resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
+    try checkFlags(request)
     return try open(call, .openat2, at: directory, path: try self.path(call, at: path), request)
+  }
+
+  /// What the kernel says of the flags alone, before it reads the path.
+  private func checkFlags(_ request: OpenRequest) throws(CallFailure) {
+    if request.creates, request.flags & O_DIRECTORY != 0, refusesDirectoryCreation { throw .errno(EINVAL) }
+    if request.isTemporary {
+      guard request.flags & O_DIRECTORY != 0, request.flags & O_ACCMODE != O_RDONLY, !request.creates else { throw .errno(EINVAL) }
+    }
   }
 
   private func open(
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: [UInt8], _ request: OpenRequest
   ) throws(CallFailure) -> Answer {
-    if request.isTemporary {
-      guard request.flags & O_DIRECTORY != 0, request.flags & O_ACCMODE != O_RDONLY, !request.creates else { throw .errno(EINVAL) }
+    if request.creates, namesDirectory(path) {
+      // The kernel comes to the last component first, and says then that it can't be made.
+      let (folder, _) = splitLast(path)
+      let scope = folder.isEmpty ? [UInt8(ascii: ".")] : folder
+      guard try resolve(call, at: directory, path: scope, ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)) != nil else {
+        throw .errno(ENOENT)
+      }
+      throw .errno(EISDIR)
     }
     let mayNotFollow = request.flags & O_NOFOLLOW != 0 || (request.creates && request.flags & O_EXCL != 0)
     let options = ResolutionOptions(
       followsLast: !mayNotFollow, mustBeDirectory: request.flags & O_DIRECTORY != 0 && !request.creates, resolve: request.resolve)
     for _ in 0..<mostAttempts {
-      if request.creates, path.last == UInt8(ascii: "/") { throw .errno(EISDIR) }
       if let located = try resolve(call, at: directory, path: path, options) {
         if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
         return try openExisting(call, kind, located, request)
@@ -51,18 +84,25 @@ extension Worker {
 
   /// Where a file that doesn't exist is to be created; nil when something exists there by now.
   private func resolveCreation(
-    _ call: TrappedCall, at directory: CInt, path: [UInt8], _ request: OpenRequest
+    _ call: TrappedCall, at directory: CInt, path: [UInt8], _ request: OpenRequest, links: Int = 0
   ) throws(CallFailure) -> Parent? {
     if request.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV) == 0 {
       if request.flags & (O_EXCL | O_NOFOLLOW) != 0 { return try resolveParent(call, at: directory, path: path) }
       return try resolveDangling(call, at: directory, path: path)
     }
-    // With a scope of its own the parent is resolved inside that scope, and a last link to nowhere is not followed out of it.
+    // With a scope of its own the parent is resolved inside that scope, and so is what a last link to nowhere says.
     let (folder, name) = splitLast(path)
     let options = ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)
     let scope = folder.isEmpty ? [UInt8(ascii: ".")] : folder
     guard let located = try resolve(call, at: directory, path: scope, options) else { throw .errno(ENOENT) }
-    if (try? linkStatus(at: located.descriptor.rawValue, name)) != nil { throw .errno(ELOOP) }
+    if let status = try? linkStatus(at: located.descriptor.rawValue, name) {
+      guard status.isSymbolicLink else { return nil }
+      guard links < 40, request.flags & (O_EXCL | O_NOFOLLOW) == 0, request.resolve & UInt64(RESOLVE_NO_SYMLINKS) == 0, procNumber(located.path) == nil,
+        let text = try? readLink(at: located.descriptor.rawValue, name), let first = text.first
+      else { throw .errno(ELOOP) }
+      if first == UInt8(ascii: "/"), request.resolve & UInt64(RESOLVE_BENEATH) != 0 { throw .errno(EXDEV) }
+      return try resolveCreation(call, at: directory, path: first == UInt8(ascii: "/") ? text : folder + text, request, links: links + 1)
+    }
     var full = located.path
     if full != [UInt8(ascii: "/")] { full.append(UInt8(ascii: "/")) }
     full += name
@@ -84,6 +124,7 @@ extension Worker {
     let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY
     if let terminal = try terminalOfTarget(call, located) { return try openTerminal(call, terminal, flags, request) }
     let opened: OwnedDescriptor
+    let isPlain = located.status.isRegular || located.status.isDirectory
     switch located.status.type {
     case S_IFREG, S_IFDIR:
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
@@ -97,7 +138,7 @@ extension Worker {
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
       opened = try openWaiting(call, descriptorPath(located.descriptor.rawValue), flags, rights)
     }
-    return try inject(call, opened, request)
+    return try inject(call, opened, request, isPlain: isPlain)
   }
 
   /// A target's own entries below /proc are open to it even where it isn't dumpable, and those of the session's other processes even though a thread
@@ -209,14 +250,9 @@ extension Worker {
     }
     let raw: CInt?
     do throws(SyscallError) { raw = try acting(held: supervision.floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
-    guard let raw else { throw interruptedFailure(call) }
+    guard let raw else { throw try interruption(call) }
     if let failure { throw .errno(failure.rawValue) }
     return OwnedDescriptor(owning: raw)
-  }
-
-  /// What an interrupted wait answers. The kernel turns ERESTARTSYS into EINTR or a restart when the target takes its signal, as it would natively.
-  func interruptedFailure(_ call: TrappedCall) -> CallFailure {
-    supervision.listener.isWaiting(call.id) ? .errno(WaitTable.restart) : .gone
   }
 
   // MARK: New files
@@ -225,7 +261,8 @@ extension Worker {
   private func openNew(_ call: TrappedCall, _ kind: CallKind, _ parent: borrowing Parent, _ request: OpenRequest) throws(CallFailure) -> Answer? {
     try settleChange(call, kind, .fileCreate, [FileQuestion(.create, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    let flags = (request.flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY) & ~O_CLOEXEC
+    // O_EXCL follows no link. (O_NOFOLLOW would show in what the target reads back by F_GETFL.)
+    let flags = (request.flags | O_CREAT | O_EXCL | O_NOCTTY) & ~O_CLOEXEC
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
     let outcome = openAndInject(
       call, request, held: supervision.floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
@@ -270,8 +307,20 @@ extension Worker {
     do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
   }
 
-  private func inject(_ call: TrappedCall, _ descriptor: borrowing OwnedDescriptor, _ request: OpenRequest) throws(CallFailure) -> Answer {
+  /// Hands the open file over as the call's result.
+  ///
+  /// In one step where it is only read; the supervisor's own reference to it is gone a moment later then. Whatever hangs on the last reference (the end of
+  /// file of a FIFO, a file that is being written and can't be executed, a lock) must be the target's alone when it goes on: such a file is
+  /// put into its table first, closed here, and its number sent after that.
+  private func inject(
+    _ call: TrappedCall, _ descriptor: consuming OwnedDescriptor, _ request: OpenRequest, isPlain: Bool = false
+  ) throws(CallFailure) -> Answer {
     do throws(SyscallError) {
+      if !isPlain || request.writes || request.creates {
+        let number = try supervision.listener.inject(call.id, descriptor, closeOnExec: request.closesOnExec)
+        _ = consume descriptor
+        return .value(Int64(number))
+      }
       try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
       return .sent
     } catch {

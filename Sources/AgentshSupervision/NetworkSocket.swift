@@ -96,7 +96,7 @@ extension Worker {
     switch result {
     case .success(let value): return .value(Int64(value))
     case .failure(let error): return .failure(error.errno.rawValue)
-    case nil: return try interrupted(call)
+    case nil: throw try interruption(call)
     }
   }
 
@@ -106,7 +106,7 @@ extension Worker {
   /// where the thread is its only or its first one: that one is told whenever it can take the signal (complete_signal of kernel/signal.c), save for
   /// SIGCHLD, of which the thread that made the child is told. Any other signal could be gone by then, and the target would see
   /// a number that no call ever returns: EINTR it is.
-  func interrupted(_ call: TrappedCall) throws(CallFailure) -> Answer {
+  func interruption(_ call: TrappedCall) throws(CallFailure) -> CallFailure {
     guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 8192) else { throw .gone }
     try checkStillWaiting(call)
     func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
@@ -115,7 +115,6 @@ extension Worker {
     let shared = mask("ShdPnd:") & ~blocked
     let isFirst = statusField("Tgid:", in: status).flatMap { Int32($0) } == call.thread
     let isTold = statusField("Threads:", in: status) == "1" ? shared != 0 : isFirst && shared & ~(1 << UInt64(SIGCHLD - 1)) != 0
-    let restart: CInt = 512  // ERESTARTSYS of the kernel
-    return .failure(isOwn || isTold ? restart : EINTR)
+    return .errno(isOwn || isTold ? WaitTable.restart : EINTR)
   }
 }

@@ -52,10 +52,20 @@ final class WaitTable: Sendable {
     }
   }
 
-  /// Whether the thread has a pending signal that it doesn't block (SigPnd, ShdPnd and SigBlk of proc_pid_status(5)).
+  /// Whether the thread has a pending signal that it doesn't block (SigPnd, ShdPnd and SigBlk of proc_pid_status(5)), and that is not the first
+  /// thread's to take: of a signal to the process that one is told whenever it can take it (complete_signal of kernel/signal.c), and no
+  /// other thread's call is interrupted.
   private func hasSignalToTake(_ thread: Int32) -> Bool {
     guard let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 8192) else { return true }
-    func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
-    return (mask("SigPnd:") | mask("ShdPnd:")) & ~mask("SigBlk:") != 0
+    func mask(_ name: StaticString, _ text: [UInt8]) -> UInt64 { statusField(name, in: text).flatMap { UInt64($0, radix: 16) } ?? 0 }
+    let blocked = mask("SigBlk:", status)
+    if mask("SigPnd:", status) & ~blocked != 0 { return true }
+    let shared = mask("ShdPnd:", status) & ~blocked
+    guard shared != 0, let process = statusField("Tgid:", in: status).flatMap({ Int32($0) }), process != thread else { return shared != 0 }
+    // SIGCHLD goes to the thread that made the child.
+    guard shared & (1 << UInt64(SIGCHLD - 1)) == 0, let first = try? readSmallFile(at: AT_FDCWD, procPath(process, "status"), limit: 8192),
+      statusField("State:", in: first)?.first != "Z"
+    else { return true }
+    return shared & mask("SigBlk:", first) != 0
   }
 }

@@ -69,6 +69,13 @@ public struct SeccompListener: ~Copyable, Sendable {
     ash_notif_send(descriptor.rawValue, id, 0, 0, UInt32(SECCOMP_USER_NOTIF_FLAG_CONTINUE)) == 0
   }
 
+  /// Puts a copy of `source` into the caller's descriptor table, and answers its number there. The call goes on waiting.
+  public borrowing func inject(_ id: UInt64, _ source: borrowing OwnedDescriptor, closeOnExec: Bool) throws(SyscallError) -> CInt {
+    let listener = descriptor.rawValue
+    let raw = source.rawValue
+    return try syscall("ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)") { ash_notif_addfd(listener, id, 0, raw, 0, closeOnExec ? UInt32(O_CLOEXEC) : 0) }
+  }
+
   /// Puts a copy of `source` into the caller's descriptor table and makes its number the call's result, in one step (SECCOMP_ADDFD_FLAG_SEND, 5.14).
   public borrowing func answer(_ id: UInt64, injecting source: borrowing OwnedDescriptor, closeOnExec: Bool) throws(SyscallError) {
     let listener = descriptor.rawValue
