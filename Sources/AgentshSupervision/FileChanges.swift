@@ -42,9 +42,11 @@ extension Worker {
   func remove(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Answer {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~AT_REMOVEDIR == 0 else { throw .errno(EINVAL) }
-    let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
-    _ = try status(parent)
+    let path = try self.path(call, at: path)
     let isDirectory = flags & AT_REMOVEDIR != 0
+    if isDirectory, path.allSatisfy({ $0 == UInt8(ascii: "/") }) { throw .errno(EBUSY) }
+    let parent = try resolveParent(call, at: directory, path: path)
+    _ = try status(parent)
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
     return perform(call, held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
@@ -55,9 +57,15 @@ extension Worker {
   func makeNode(
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, device: UInt64
   ) throws(CallFailure) -> Answer {
+    let mode = mode_t(truncatingIfNeeded: mode)
+    // may_mknod() of fs/namei.c: the kind comes before the path.
+    switch mode & S_IFMT {
+    case 0, S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK: break
+    case S_IFDIR: throw .errno(EPERM)
+    default: throw .errno(EINVAL)
+    }
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
-    let mode = mode_t(truncatingIfNeeded: mode)
     // A regular file made by mknod(2) is a created file, whatever the call is called.
     let isRegular = mode & S_IFMT == 0 || mode & S_IFMT == S_IFREG
     try settleChange(
@@ -88,10 +96,15 @@ extension Worker {
       throw .errno(EINVAL)
     }
     let old = try resolveParent(call, at: oldDirectory, path: try path(call, at: oldPath))
+    try checkSearchable(old)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
+    try checkSearchable(new)
+    // In the order of the kernel (do_renameat2 of fs/namei.c): another file system is another matter, which no permission changes; then names that are
+    // none; then what is there.
+    try checkSameDevice(device(of: old), new)
+    if isNoName(old.name) { throw .errno(EBUSY) }
+    if isNoName(new.name) { throw .errno(flags & noReplace != 0 ? EEXIST : EBUSY) }
     let oldStatus = try status(old)
-    // Another file system is another matter, which no permission changes.
-    try checkSameDevice(oldStatus, new)
     let newStatus = try? linkStatus(at: new.directory.rawValue, bareName(new.name))
     // Moving a file is taking it from one name and giving it another: whoever may not read or change it under the old name must not get at it
     // under the new one, and what stands at the new name is lost.
@@ -121,13 +134,12 @@ extension Worker {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) == 0 else { throw .errno(EINVAL) }
     let source = try path(call, at: oldPath, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
-    // An empty source is the descriptor itself. The kernel grants that to holders of CAP_DAC_READ_SEARCH and, since 6.10, to whoever opened it:
-    // the supervisor is neither, so the target has to take the way by /proc/self/fd that open(2) describes for O_TMPFILE.
-    if source.isEmpty { throw .errno(ENOENT) }
-    let old = try existing(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
+    // An empty source is the descriptor itself, as since 6.10 whoever opened it may say. It is linked by /proc/self/fd, as anyone may who holds it.
+    if source.isEmpty, !linksByDescriptor { throw .errno(ENOENT) }
+    let old = try named(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
     try checkAbsent(new)
-    try checkSameDevice(old.status, new)
+    try checkSameDevice(old.status.device, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if old.hasPath && old.status.links > 0 {
@@ -148,9 +160,24 @@ extension Worker {
     let located = try existing(call, at: AT_FDCWD, path: try self.path(call, at: path), following: true)
     if located.status.isDirectory { throw .errno(EISDIR) }
     try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
+    if length > located.status.size, try exceedsFileSizeLimit(call, length) {
+      let raw = located.descriptor.rawValue
+      guard unsafe withCPath([], { unsafe ash_faccessat2(raw, $0, W_OK, AT_EMPTY_PATH | AT_EACCESS) }) == 0 else { return .failure(errno) }
+      raise(SIGXFSZ, in: call)
+      return .failure(EFBIG)
+    }
     return perform(call, held: supervision.floor.holds(.truncate)) {
       unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) }
     }
+  }
+
+  /// RLIMIT_FSIZE, which the target has and the supervisor hasn't: getrlimit(2). Read from proc_pid_limits(5).
+  private func exceedsFileSizeLimit(_ call: TrappedCall, _ length: Int64) throws(CallFailure) -> Bool {
+    guard let text = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "limits"), limit: 4096), let value = statusField("Max file size", in: text)
+    else { throw .errno(EPERM) }
+    try checkStillWaiting(call)
+    // "unlimited" is no number.
+    return value.split(separator: " ").first.flatMap { Int64($0) }.map { length > $0 } ?? false
   }
 
   // MARK: Mode and owner
@@ -159,7 +186,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, flags: UInt64
   ) throws(CallFailure) -> Answer {
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)
-    try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path)
+    if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     if located.status.isSymbolicLink { throw .errno(EOPNOTSUPP) }
     return perform(call) {
       unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe chmod($0, mode_t(truncatingIfNeeded: mode) & 0o7777) }
@@ -176,7 +203,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, owner: UInt64, group: UInt64, flags: UInt64
   ) throws(CallFailure) -> Answer {
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)
-    try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path)
+    if located.hasPath { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
     let (owner, group) = (uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group))
     // An O_PATH descriptor with an empty path is the object itself, a link included.
     return perform(call) { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
@@ -198,13 +225,22 @@ extension Worker {
   }
 
   /// EXDEV: what stands on another file system can't be renamed or linked to here, whatever is permitted.
-  private func checkSameDevice(_ status: FileStatus, _ parent: borrowing Parent) throws(CallFailure) {
-    let (device, type): (UInt64, Int64)
-    do throws(SyscallError) { (device, type) = (try fileStatus(parent.directory).device, try filesystemType(parent.directory)) } catch {
-      throw .errno(EIO)
-    }
+  private func checkSameDevice(_ other: UInt64, _ parent: borrowing Parent) throws(CallFailure) {
+    if try device(of: parent) == other { return }
+    guard let type = try? filesystemType(parent.directory) else { throw .errno(EIO) }
     // BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC: one file system with several device numbers. There the kernel has the only word.
-    if device != status.device, type != 0x9123_683e, type != 0x794c_7630 { throw .errno(EXDEV) }
+    if type == 0x9123_683e || type == 0x794c_7630 { return }
+    throw .errno(EXDEV)
+  }
+
+  /// Whether names may be looked up in a directory, which the kernel asks before anything about them.
+  private func checkSearchable(_ parent: borrowing Parent) throws(CallFailure) {
+    let raw = parent.directory.rawValue
+    guard unsafe withCPath([], { unsafe ash_faccessat2(raw, $0, X_OK, AT_EMPTY_PATH | AT_EACCESS) }) == 0 else { throw .errno(errno) }
+  }
+
+  private func device(of parent: borrowing Parent) throws(CallFailure) -> UInt64 {
+    do throws(SyscallError) { return try fileStatus(parent.directory).device } catch { throw .errno(EIO) }
   }
 
   /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it.
@@ -222,11 +258,14 @@ extension Worker {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0 else { throw .errno(EINVAL) }
     let path = try self.path(call, at: path, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
-    if path.isEmpty {
-      let base = try openBase(call, at: directory)
-      do throws(SyscallError) { return try locate(base) } catch { throw .errno(error.errno.rawValue) }
-    }
-    return try existing(call, at: directory, path: path, following: flags & AT_SYMLINK_NOFOLLOW == 0)
+    return try named(call, at: directory, path: path, following: flags & AT_SYMLINK_NOFOLLOW == 0)
+  }
+
+  /// What a path names; the descriptor itself where it is empty.
+  private func named(_ call: TrappedCall, at directory: CInt, path: [UInt8], following: Bool) throws(CallFailure) -> Located {
+    guard path.isEmpty else { return try existing(call, at: directory, path: path, following: following) }
+    let base = try openBase(call, at: directory)
+    do throws(SyscallError) { return try locate(base) } catch { throw .errno(error.errno.rawValue) }
   }
 
   /// The open file behind a target's descriptor, taken over by pidfd_getfd(2) so that a sibling can't exchange it.
@@ -259,6 +298,19 @@ extension Worker {
     let process = try processID(call)
     do throws(SyscallError) { return try Pidfd.open(process) } catch { throw .gone }
   }
+}
+
+/// Whether this kernel lets a process link what it has opened itself (linkat(2) with AT_EMPTY_PATH, since 6.10): it comes to the new name then.
+private let linksByDescriptor: Bool = {
+  guard let own = try? openAt(AT_FDCWD, Array("/".utf8), flags: O_RDONLY | O_DIRECTORY) else { return false }
+  let result = unsafe withCPath([]) { empty in unsafe withCPath(Array("/".utf8)) { unsafe linkat(own.rawValue, empty, AT_FDCWD, $0, AT_EMPTY_PATH) } }
+  return result != 0 && errno == EEXIST
+}()
+
+/// Whether a last component is the directory itself or the one above: `.`, `..`, or the root's.
+private func isNoName(_ name: [UInt8]) -> Bool {
+  let bare = bareName(name)
+  return bare.count <= 2 && bare.allSatisfy { $0 == UInt8(ascii: ".") }
 }
 
 /// A name without trailing slashes.

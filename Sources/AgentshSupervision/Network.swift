@@ -44,8 +44,9 @@ extension Worker {
       case .unspecified(let destination, let port):
         // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all.
         if !isConnecting, socket.domain == AF_INET, let destination { try settleNetwork(call, kind, .send, socket, destination, port) }
-      case .malformed: throw .errno(EINVAL)
-      case .unix, .other: throw .errno(EAFNOSUPPORT)
+      case .malformed, .unix, .other:
+        // udpv6_sendmsg() knows no other word for it.
+        throw !isConnecting && socket.domain == AF_INET6 ? .errno(EINVAL) : foreignFamily(socket, address)
       }
       return .address(address.bytes)
     case AF_UNIX:
@@ -56,6 +57,11 @@ extension Worker {
     default:
       throw .errno(EACCES)
     }
+  }
+
+  /// What an internet socket says of an address that isn't its own: first whether it is long enough to be (SIN6_LEN_RFC2133 for IPv6).
+  private func foreignFamily(_ socket: borrowing TargetSocket, _ address: SocketAddress) -> CallFailure {
+    .errno(address.bytes.count < (socket.domain == AF_INET ? 16 : 24) ? EINVAL : EAFNOSUPPORT)
   }
 
   private func settleNetwork(
@@ -95,8 +101,7 @@ extension Worker {
         // An old habit that ip(7) tolerates for the unspecified address alone.
         guard let local else { throw .errno(EINVAL) }
         try settleNetwork(call, .bind, .bind, socket, local, port)
-      case .malformed: throw .errno(EINVAL)
-      case .unix, .other: throw .errno(EAFNOSUPPORT)
+      case .malformed, .unix, .other: throw foreignFamily(socket, address)
       }
     case AF_UNIX:
       return try bindUnix(call, socket, address)

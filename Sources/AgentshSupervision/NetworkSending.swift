@@ -37,9 +37,10 @@ extension Worker {
     let socket = try fetchSocket(call, descriptor(a.0))
     let length = min(Int(clamping: a.2), 0x7fff_f000)
     let ranges = length > 0 ? [MemoryRange(address: a.1, count: length)] : []
-    // The kernel reads no address where none is given, whatever the length says; one of no length is none to a Unix socket alone.
-    let isNone = a.4 == 0 || (socket.domain == AF_UNIX && CInt(truncatingIfNeeded: a.5) == 0)
-    let address = isNone ? nil : try socketAddress(call, at: a.4, length: a.5)
+    // The kernel reads no address where none is given, whatever the length says.
+    var address = a.4 == 0 ? nil : try socketAddress(call, at: a.4, length: a.5)
+    // An address of no length is none for unix(7); udp(7) says that it is too short.
+    if socket.domain == AF_UNIX, address?.bytes.isEmpty == true { address = nil }
     let outgoing = Outgoing(ranges: ranges, address: address, flags: CInt(truncatingIfNeeded: a.3))
     return try send(call, .sendto, socket, outgoing)
   }
@@ -133,7 +134,10 @@ extension Worker {
         let verdict = Verdict(decision: .deny, rule: "builtin:source_route", message: "a message can't bring a route of its own")
         try settle(call, kind, .netSend, .nothing, verdict, refusal: EPERM)
       }
-      if socket.domain == AF_UNIX, message.namesCredentials { continue }
+      if socket.domain == AF_UNIX, message.namesCredentials {
+        try checkCredentials(call, message)
+        continue
+      }
       if message.passesDescriptors {
         guard let numbers = message.descriptors else { throw .errno(EINVAL) }
         var copies: [CInt] = []
@@ -155,6 +159,10 @@ extension Worker {
     if socket.domain == AF_UNIX, socket.type != CInt(SOCK_DGRAM.rawValue) {
       return try transmit(call, socket, outgoing, to: address.bytes, control: attached)
     }
+    // tcp(7) looks at no address but that of a fast open: sent without it, it can't matter.
+    if socket.transport == CInt(IPPROTO_TCP), outgoing.flags & fastOpen == 0 {
+      return try transmit(call, socket, outgoing, to: [], control: attached)
+    }
     let isConnecting = socket.isInternet && outgoing.flags & fastOpen != 0
     switch try destination(call, kind, socket, address, isConnecting: isConnecting) {
     case .address(let bytes):
@@ -163,6 +171,16 @@ extension Worker {
       defer { _ = close(object) }
       return try transmit(call, socket, outgoing, to: SocketAddress.ofPinned(descriptorPath(object)), control: attached)
     }
+  }
+
+  /// Refuses credentials that aren't the caller's own, as the kernel does (scm_check_creds of net/core/scm.c); root may name others. What is sent then
+  /// are the supervisor's: the same user and group, another process.
+  private func checkCredentials(_ call: TrappedCall, _ message: ControlMessage) throws(CallFailure) {
+    guard message.data.count == 12 else { throw .errno(EINVAL) }
+    func word(_ index: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(message.data[index * 4 + $1]) << UInt32(8 * $1) } }
+    if geteuid() == 0 { return }
+    guard Int32(bitPattern: word(0)) == (try processID(call)), word(1) == getuid() || word(1) == geteuid(), word(2) == getgid() || word(2) == getegid()
+    else { throw .errno(EPERM) }
   }
 
   /// Copies the bytes and sends them: a stream's in parts, until all are gone or no more are taken.
@@ -198,7 +216,7 @@ extension Worker {
         }
         guard case .value(let count) = answer else {
           if sent + part > 0 { return .value(Int64(sent + part)) }
-          if case .failure(EPIPE) = answer, outgoing.flags & noSignal == 0 { raisePipeSignal(call) }
+          if case .failure(EPIPE) = answer, outgoing.flags & noSignal == 0 { raise(SIGPIPE, in: call) }
           return answer
         }
         part += Int(count)
@@ -210,10 +228,10 @@ extension Worker {
     return .value(Int64(sent))
   }
 
-  /// What a write to a stream without a reader does to its caller: signal(7), SIGPIPE for the thread itself.
-  private func raisePipeSignal(_ call: TrappedCall) {
+  /// What the kernel sends to the calling thread itself: SIGPIPE for a stream without a reader, SIGXFSZ for a file that may not become so large.
+  func raise(_ signal: CInt, in call: TrappedCall) {
     guard let process = try? processID(call), supervision.listener.isWaiting(call.id) else { return }
-    _ = ash_tgkill(process, call.thread, SIGPIPE)
+    _ = ash_tgkill(process, call.thread, signal)
   }
 
   /// Copies `count` bytes, `from` bytes behind the start of the ranges taken together.

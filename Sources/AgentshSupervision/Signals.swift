@@ -23,7 +23,7 @@ extension Worker {
     case .fcntl:
       // F_SETOWN: whoever is named gets SIGIO whenever the descriptor is ready, so it is a signal to that process or group; 0 names nobody.
       let owner = number(a.2)
-      return owner == 0 ? .proceed : try signal(call, kind, SIGIO, to: owner)
+      return owner == 0 || owner == .min ? .proceed : try signal(call, kind, SIGIO, to: owner)
     default: return .failure(ENOSYS)
     }
   }
@@ -58,9 +58,12 @@ extension Worker {
     return Glibc.kill(target, 0) == 0 ? .value(0) : .failure(errno)
   }
 
+  /// What is no signal is left to the kernel, which sends none: it knows best whether EINVAL or ESRCH comes first.
+  private func isSignal(_ number: Int32) -> Bool { number >= 0 && number <= 64 }
+
   /// kill(2): one process, a group, or all.
   private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, to target: Int32) throws(CallFailure) -> Answer {
-    guard signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    guard isSignal(signal) else { return .proceed }
     if target > 0 { return try self.signal(call, kind, signal, toProcess: target) }
     let sender = try processID(call)
     try checkStillWaiting(call)
@@ -96,7 +99,7 @@ extension Worker {
   }
 
   private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toProcess target: Int32) throws(CallFailure) -> Answer {
-    guard signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    guard isSignal(signal) else { return .proceed }
     // A thread's id names its process here; /proc has a directory for it, too, that no listing shows.
     guard target > 0, let process = processOf(target), let receiver = ProcessFacts(of: process) else { throw .errno(ESRCH) }
     let sender = try processID(call)
@@ -107,7 +110,8 @@ extension Worker {
   private func signal(
     _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toThread thread: Int32, of process: Int32?
   ) throws(CallFailure) -> Answer {
-    guard thread > 0, (process ?? 1) > 0, signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    guard thread > 0, (process ?? 1) > 0 else { throw .errno(EINVAL) }
+    guard isSignal(signal) else { return .proceed }
     let sender = try processID(call)
     let owner = thread == call.thread ? sender : processOf(thread)
     try checkStillWaiting(call)
@@ -130,12 +134,13 @@ extension Worker {
     let signal = Int32(truncatingIfNeeded: a.1)
     let flags = UInt32(truncatingIfNeeded: a.3)
     // PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP of 6.9: one of them at most.
-    guard flags <= 4, flags & (flags &- 1) == 0, signal >= 0, signal <= 64 else { throw .errno(EINVAL) }
+    guard flags <= 4, flags & (flags &- 1) == 0 else { throw .errno(EINVAL) }
     let handle = Pidfd(try fetchDescriptor(call, descriptor(a.0)))
     try checkStillWaiting(call)
     let sender = try processID(call)
     guard let task = try pidOf(handle) else { throw .errno(ESRCH) }
     guard let process = processOf(task), let receiver = ProcessFacts(of: process) else { throw .errno(ESRCH) }
+    guard isSignal(signal) else { throw .errno(EINVAL) }
     let answer: Answer
     if flags & 4 != 0 {
       answer = try self.signal(call, kind, signal, to: -receiver.group)
