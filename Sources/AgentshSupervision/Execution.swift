@@ -46,12 +46,11 @@ extension Worker {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | checksOnly) == 0 else { throw .errno(EINVAL) }
     let path = try self.path(call, at: address, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
+    // In the kernel's order: what is to be executed is opened before the arguments are looked at.
+    let located = try executable(call, at: directory, path: path, follows: flags & AT_SYMLINK_NOFOLLOW == 0)
     var vector = try argumentVector(call, at: arguments)
-    try checkStillWaiting(call)
     // Since 5.18 the kernel itself puts an empty name in front of nothing.
     if vector.isEmpty { vector = [[]] }
-
-    let located = try executable(call, at: directory, path: path, follows: flags & AT_SYMLINK_NOFOLLOW == 0)
     try checkStillWaiting(call)
     var decided: [DecidedProgram] = []
     let image = try decideChain(call, located, at: directory, path: path, arguments: vector, &decided)

@@ -26,6 +26,8 @@ final class Supervision: Sendable {
   let rootsMayDiffer: Bool
   /// Whether a program is looked at once it has been executed; not where Landlock lets nothing be executed but what the policy permits.
   let verifiesExecutions: Bool
+  /// Whether processes of the session may trace each other (the policy permits ptrace): one that is traced can't be verified when it executes.
+  let permitsTracing: Bool
   /// The process that was started by the launcher, and what its first trapped call must carry.
   let rootTarget: Int32
   /// Ends the session with a reason; safe to call from any thread, more than once.
@@ -33,8 +35,8 @@ final class Supervision: Sendable {
 
   init(
     listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
-    kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true, rootTarget: Int32,
-    floor: ActingFloor, endSession: @escaping @Sendable (String) -> Void
+    kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true,
+    permitsTracing: Bool = false, rootTarget: Int32, floor: ActingFloor, endSession: @escaping @Sendable (String) -> Void
   ) {
     self.listener = listener
     self.policy = policy
@@ -46,6 +48,7 @@ final class Supervision: Sendable {
     self.sharesRoot = sharesRoot
     self.rootsMayDiffer = rootsMayDiffer
     self.verifiesExecutions = verifiesExecutions
+    self.permitsTracing = permitsTracing
     self.rootTarget = rootTarget
     self.floor = floor
     self.endSession = endSession

@@ -45,6 +45,6 @@ struct TargetRoot: ~Copyable {
     return Supervision(
       listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
       kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
-      rootTarget: rootTarget, floor: loop.floor, endSession: endSession)
+      permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor, endSession: endSession)
   }
 }
