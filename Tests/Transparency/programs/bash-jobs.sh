@@ -40,7 +40,7 @@ set -C; echo a >clobber; echo b >clobber; echo "clobber $?"; echo c >|clobber; c
 umask 077; echo >private; umask 002; echo >group; mkdir -m 1777 sticky; stat -c '%a %n' private group sticky
 set +m
 for n in 1 2 3 4 5 6 7 8; do ( sleep 0.0$n; echo $n >"done-$n" ) & done; wait; ls done-* | wc -l
-( sleep 0.1; exit 3 ) & ( sleep 5 ) & last=$!; wait -n; echo "first $?"; kill $last; wait $last 2>/dev/null; echo "last $?"
+bash -c '( sleep 0.1; exit 3 ) & ( sleep 5 ) & last=$!; wait -n; echo "first $?"; kill $last; wait $last; echo "last $?"'
 read -r -t 0.05 x < <(sleep 1); echo "read $?"
 mapfile -t lines < <(printf 'a\nb\n'); echo "${#lines[@]}"
 timeout 0.1 sleep 5; echo "timeout $?"; timeout -s KILL 0.1 sleep 5; echo "killed $?"

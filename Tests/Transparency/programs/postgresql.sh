@@ -19,7 +19,7 @@ local -c "select v from t where id = 7"; local -c "copy (select * from t order b
 seq 100 | sed 's/$/,x/' | local -c "create table c(a int, b text)" -c "copy c from stdin csv"; tcp -c "select sum(a) from c" -c "set max_parallel_workers_per_gather=2; set parallel_setup_cost=0; set min_parallel_table_scan_size=0; select count(*) from t a, c b where a.id = b.a"
 (local -c 'listen news; select pg_sleep(0.3); select 1' | sed 's/PID.*//') & sleep 0.1; tcp -c "notify news, 'hello'"; wait
 local -c "create extension if not exists plpgsql; do \$\$ begin raise notice 'notice'; end \$\$" 2>&1; local -c 'vacuum analyze' -c checkpoint
-pg_dump -h "$PWD" -t c --data-only | grep -c x$
+pg_dump -h "$PWD" -t c --data-only | grep -cP '^\d+\tx$'
 local -c "select pg_terminate_backend(pg_backend_pid())" 2>&1 | grep -c terminating
 pg_ctl -D data -o "$options" -l server.log -m fast restart | tail -1; local -c 'select count(*) from c'
 kill -9 "$(pgrep -P "$(head -1 data/postmaster.pid)" -f walwriter)"; for _ in $(seq 200); do local -c 'select count(*) from t' 2>/dev/null && break; sleep 0.05; done

@@ -1,0 +1,3 @@
+# needs: python3
+set -eu
+/usr/bin/python3 -B "$PROGRAMS/behaviour.py"
