@@ -1,5 +1,6 @@
 internal import AgentshProtocol
 internal import AgentshSystem
+import Glibc
 
 /// From a session that is open to a command that has ended.
 enum SessionLaunch {
@@ -22,6 +23,8 @@ enum SessionLaunch {
       try refuseTracing()
       _ = try LauncherSignals.block()
       let signals = try LauncherSignals.open()
+      // Without a control group orphans are found by their descent alone: they have to come to this process instead of to init.
+      if embedded == nil, !isInGroup(child.pid, of: reply.session) { try becomeSubreaper() }
       let nonce = handshake.nonce
       try child.go(nonce: nonce)
       var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded)
@@ -30,6 +33,14 @@ enum SessionLaunch {
       throw error
     } catch {
       throw CommandFailure(.failed, "the command was not started: \(error)")
+    }
+  }
+
+  /// Whether the process lives in the control group of the session, where the server had put it before it attested the filter.
+  private static func isInGroup(_ process: Int32, of session: String) -> Bool {
+    guard let membership = try? readSmallFile(at: AT_FDCWD, Array("/proc/\(process)/cgroup".utf8)) else { return false }
+    return membership.split(separator: UInt8(ascii: "\n")).contains { line in
+      line.suffix(session.utf8.count).elementsEqual(session.utf8)
     }
   }
 }
