@@ -1,11 +1,15 @@
 import AgentshSystem
+import Synchronization
 
 /// Whose turn it is to receive: one thread at a time waits in the kernel for the next trapped call, and it goes on to answer what it received itself.
 ///
 /// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), so a second waiting thread would cost each
 /// call a switch to it and back. With one, the place is empty while that thread answers. It is filled again, before the answer, when
-/// another call is waiting already or the answer may take long; after a millisecond by the watch; and otherwise by the same thread, which comes back
-/// in a few microseconds.
+/// another call is waiting already and a processor may be free for it, or when the answer may take long; after a millisecond by the watch; and
+/// otherwise by the same thread, which comes back in a few microseconds.
+///
+/// Whoever has the place takes all that waits there, so that what doesn't get a thread at once is answered in turn of its processes (`Backlog`): threads
+/// beyond the processors would only take them from one another.
 final class Reception: Sendable {
   /// What a thread does that has no call to answer.
   enum Turn: Equatable {
@@ -28,6 +32,10 @@ final class Reception: Sendable {
     var emptySince: UInt64 = 0
     /// Threads that answer a call.
     var answering = 0
+    /// Since when each of them does, CLOCK_MONOTONIC in nanoseconds, at a place of its own; 0 where there is none.
+    var since: [UInt64] = []
+    /// Received, and not being answered yet. Only whoever has the place adds to it.
+    var backlog = Backlog()
     /// Threads that sleep until it is their turn.
     var parked = 0
     /// Turns given to parked threads that have not taken them up yet.
@@ -41,22 +49,36 @@ final class Reception: Sendable {
   }
 
   private let gate = Gate(State())
+  /// Of the backlog, to be looked at without the lock.
+  private let backlogCount = Atomic<Int>(0)
   private let mostThreads: Int
+  private let mostBusy: Int
   private let mostParked: Int
   private let idleNanoseconds: UInt64
+  private let usualNanoseconds: UInt64
 
   /// - Parameters:
   ///   - mostThreads: all of them but one may answer at the same time; what comes then is refused.
+  ///   - mostBusy: how many threads that are not held up by anything answer at the same time, while others wait.
   ///   - mostParked: how many are kept for the next burst.
   ///   - idleMilliseconds: how long those are kept.
-  init(mostThreads: Int, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000) {
+  ///   - usualMicroseconds: an answer that takes longer is held up by something, and its thread keeps no processor busy.
+  init(mostThreads: Int, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000) {
     self.mostThreads = max(2, mostThreads)
+    self.mostBusy = max(2, mostBusy)
     self.mostParked = mostParked
     idleNanoseconds = idleMilliseconds * 1_000_000
+    usualNanoseconds = usualMicroseconds * 1000
   }
 
   var counts: Counts {
     gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.isTaken) }
+  }
+
+  /// A call, and the process that made it.
+  struct Received {
+    let call: TrappedCall
+    let process: Int32
   }
 
   /// What `beginAnswering` says.
@@ -65,26 +87,54 @@ final class Reception: Sendable {
     let isAdmitted: Bool
     /// The watch sleeps and has to be woken.
     let mustWakeWatch: Bool
+    /// The call to be answered or refused; nil when none was given and none waited.
+    var call: TrappedCall?
+    /// Others wait that were received already.
+    var isCrowded = false
+    /// Others wait, and another thread would not be one too many.
+    var needsHelp = false
+    /// To be given back to `finishAnswering`.
+    var place: Int?
   }
 
-  /// The caller has received a call and answers it next.
-  func beginAnswering() -> Admission {
+  /// Whether calls wait that were received already: then whoever has the place answers one of them before it waits in the kernel.
+  var hasBacklog: Bool { backlogCount.load(ordering: .relaxed) > 0 }
+
+  /// The caller, who has the place, has received a call, and nobody else's waits here.
+  func beginAnswering(_ call: TrappedCall? = nil) -> Admission { beginAnswering(call, adding: []) }
+
+  /// The caller, who has the place, has received calls; it answers the one that is given to it next, which may be another.
+  func beginAnswering(_ received: [Received]) -> Admission { beginAnswering(nil, adding: received) }
+
+  private func beginAnswering(_ single: TrappedCall?, adding received: [Received]) -> Admission {
     gate.withLock { state in
-      state.received += 1
+      state.received += max(1, received.count)
       let wakes = state.watchSleeps
       state.watchSleeps = false
-      guard state.answering + 1 < mostThreads else { return Admission(isAdmitted: false, mustWakeWatch: wakes) }
+      var call = single
+      if call == nil {
+        for one in received { state.backlog.add(one.call, of: one.process) }
+        call = state.backlog.take()
+        backlogCount.store(state.backlog.count, ordering: .relaxed)
+      }
+      guard state.answering + 1 < mostThreads else { return Admission(isAdmitted: false, mustWakeWatch: wakes, call: call) }
+      let now = monotonicNanoseconds()
       state.answering += 1
       state.isTaken = false
-      state.emptySince = monotonicNanoseconds()
-      return Admission(isAdmitted: true, mustWakeWatch: wakes)
+      state.emptySince = now
+      let place = state.since.firstIndex(of: 0) ?? state.since.count
+      if place == state.since.count { state.since.append(now) } else { state.since[place] = now }
+      let isCrowded = !state.backlog.isEmpty
+      let needsHelp = isCrowded && state.since.count { $0 != 0 && now &- $0 < usualNanoseconds } < mostBusy
+      return Admission(isAdmitted: true, mustWakeWatch: wakes, call: call, isCrowded: isCrowded, needsHelp: needsHelp, place: place)
     }
   }
 
   /// The call is answered: waits for the caller's next turn.
-  func finishAnswering() -> Turn {
+  func finishAnswering(_ place: Int? = nil) -> Turn {
     let turn: Turn? = gate.withLock { state in
       state.answering -= 1
+      if let place, state.since.indices.contains(place) { state.since[place] = 0 }
       if !state.isClosed, !state.isTaken {
         state.isTaken = true
         return .receive

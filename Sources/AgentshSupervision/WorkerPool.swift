@@ -1,10 +1,11 @@
 import AgentshSystem
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// The threads that receive and answer a session's trapped calls.
 ///
-/// There are as many as calls that wait for something at the same moment, and one more: a call that blocks delays no other. See `Reception`.
+/// There are as many as calls that wait for something at the same moment, and a few more: a call that blocks delays no other. See `Reception`.
 final class WorkerPool: Sendable {
   /// How the pool tells that it can't go on; called on one of its threads.
   enum Ending: Sendable, Equatable {
@@ -20,10 +21,15 @@ final class WorkerPool: Sendable {
   private static let longestGap: UInt64 = 1_000_000
   /// Between two looks at calls that wait for long.
   private static let sweepMilliseconds: Int64 = 10
+  /// Most calls that are received at a time before one of them is answered.
+  private static let mostReceived = 256
 
   private let supervision: Supervision
   private let reception: Reception
   private let wake: EventDescriptor
+  /// Which process a thread belongs to, for fair turns and nothing else: a number that has changed hands meanwhile costs a turn.
+  private let processes = Mutex<[Int32: Int32]>([:])
+  private let wakesInPlace = Atomic<Bool>(true)
   private let onEnding: @Sendable (Ending) -> Void
 
   /// - Parameter onEnding: called at most a few times, from any of the pool's threads.
@@ -31,7 +37,7 @@ final class WorkerPool: Sendable {
     supervision: Supervision, mostThreads: Int = WorkerPool.mostThreads, onEnding: @escaping @Sendable (Ending) -> Void
   ) throws(SyscallError) {
     self.supervision = supervision
-    reception = Reception(mostThreads: mostThreads)
+    reception = Reception(mostThreads: mostThreads, mostBusy: sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     wake = try EventDescriptor()
     self.onEnding = onEnding
   }
@@ -69,37 +75,89 @@ final class WorkerPool: Sendable {
     worker.expectDelay = { self.expectDelay() }
     var turn = Reception.Turn.receive
     while turn == .receive {
-      switch supervision.listener.receive() {
-      case .call(let call):
-        turn = take(call, worker)
-      case .nothing:
-        // A target that died before its call was received, or all of them: the kernel says so by the same errno.
-        if supervision.listener.isAbandoned(waiting: 0) {
+      var first: TrappedCall?
+      if !reception.hasBacklog {
+        switch supervision.listener.receive() {
+        case .call(let call): first = call
+        case .nothing:
+          // A target that died before its call was received, or all of them: the kernel says so by the same errno.
+          if supervision.listener.isAbandoned(waiting: 0) {
+            reception.close()
+            return onEnding(.abandoned)
+          }
+          if reception.isClosed { return }
+          continue
+        case .failed(let errno):
           reception.close()
-          return onEnding(.abandoned)
+          return onEnding(.failed(errno))
         }
-        if reception.isClosed { return }
-      case .failed(let errno):
-        reception.close()
-        return onEnding(.failed(errno))
       }
+      let others = first == nil || worker.looksForOthers() ? receiveOthers() : []
+      worker.sawOthers = first == nil || !others.isEmpty
+      turn = answer(first, others, worker)
     }
   }
 
-  private func take(_ call: TrappedCall, _ worker: Worker) -> Reception.Turn {
-    let admission = reception.beginAnswering()
+  /// What waits already. Nobody else receives meanwhile, so that what is seen to be there is there.
+  private func receiveOthers() -> [TrappedCall] {
+    var calls: [TrappedCall] = []
+    while calls.count < Self.mostReceived, supervision.listener.hasPendingCall(), case .call(let call) = supervision.listener.receive() {
+      calls.append(call)
+    }
+    return calls
+  }
+
+  /// Answers one of the calls that wait, these among them.
+  private func answer(_ first: TrappedCall?, _ others: [TrappedCall], _ worker: Worker) -> Reception.Turn {
+    let admission: Reception.Admission
+    if let first, others.isEmpty {
+      admission = reception.beginAnswering(first)
+    } else {
+      let all = (first.map { [$0] } ?? []) + others
+      admission = reception.beginAnswering(all.map { Reception.Received(call: $0, process: process(of: $0.thread)) })
+    }
     if admission.mustWakeWatch { wake.signal() }
     guard admission.isAdmitted else {
-      supervision.listener.answer(call.id, errno: ENOMEM)
+      if let call = admission.call { refuse(call, worker) }
       return .receive
     }
-    // Another call is waiting already: it need not wait for this one.
-    if worker.looksForOthers(), supervision.listener.hasPendingCall() {
-      worker.sawOthers = true
-      expectDelay()
+    wakeUp(isCrowded: admission.isCrowded)
+    // Others wait already: they need not wait for this one.
+    if admission.needsHelp { expectDelay() }
+    if let call = admission.call { worker.handle(call) }
+    return reception.finishAnswering(admission.place)
+  }
+
+  /// All threads but this one are held up. A signal is decided all the same, since it waits for nothing and may be what ends the others.
+  private func refuse(_ call: TrappedCall, _ worker: Worker) {
+    switch supervision.kinds[call.number] {
+    case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal: worker.handle(call)
+    default: supervision.listener.answer(call.id, errno: ENOMEM)
     }
-    worker.handle(call)
-    return reception.finishAnswering()
+  }
+
+  /// A target that is woken on this thread's processor takes over where the thread goes to wait for the next call, which is why it is the usual way; with
+  /// others waiting the thread goes on, and the target would wait for it.
+  private func wakeUp(isCrowded: Bool) {
+    guard wakesInPlace.exchange(!isCrowded, ordering: .relaxed) == isCrowded else { return }
+    supervision.listener.useSynchronousWakeUp(!isCrowded)
+  }
+
+  private func process(of thread: Int32) -> Int32 {
+    if let known = processes.withLock({ $0[thread] }) { return known }
+    var found = thread
+    if let handle = try? Pidfd.open(thread, thread: true), let information = try? handle.information() {
+      found = information.process
+    } else if let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 4096),
+      let process = statusField("Tgid:", in: status).flatMap({ Int32($0) })
+    {
+      found = process
+    }
+    processes.withLock { known in
+      if known.count >= 1024 { known.removeAll(keepingCapacity: true) }
+      known[thread] = found
+    }
+    return found
   }
 
   // MARK: The watch

@@ -37,9 +37,9 @@ public struct SeccompListener: ~Copyable, Sendable {
     return name == Array("anon_inode:seccomp notify".utf8)
   }
 
-  /// Asks for synchronous wake-up (6.6); false where the kernel lacks it.
-  public borrowing func useSynchronousWakeUp() -> Bool {
-    ash_notif_set_flags(descriptor.rawValue, UInt64(SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)) == 0
+  /// Asks for synchronous wake-up (6.6), or for the usual one; false where the kernel lacks it.
+  @discardableResult public borrowing func useSynchronousWakeUp(_ isWanted: Bool = true) -> Bool {
+    ash_notif_set_flags(descriptor.rawValue, isWanted ? UInt64(SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) : 0) == 0
   }
 
   public enum Reception {

@@ -190,6 +190,36 @@ static int stuck(char **arguments) {
   return 0;
 }
 
+// exhaust PATH COUNT: more stuck opens of a FIFO than a supervisor has threads. What is too much is refused, and when they are gone all is as before.
+static int exhaust(char **arguments) {
+  int count = (int)number(arguments[1]), refused = 0, status;
+  pid_t *children = calloc((size_t)count, sizeof *children), ended;
+  for (int index = 0; index < count; index++) {
+    children[index] = start_child();
+    if (children[index] == 0) {
+      (void)!open(arguments[0], O_RDONLY | O_CLOEXEC);
+      _exit(errno == ENOMEM ? 2 : 1);
+    }
+  }
+  if (waitpid(-1, &status, 0) <= 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 2) FAIL("a child ended otherwise: %d", status);
+  refused++;
+  // Nothing is left to answer with, and nobody waits for that.
+  int file = open(work_file, O_RDONLY | O_CLOEXEC);
+  if (file != -1 || errno != ENOMEM) FAIL("open: %s", file == -1 ? strerror(errno) : "it worked");
+  checkpoint("exhausted");
+  // What ends them goes through all the same. Those that were refused have ended, and wait to be waited for.
+  for (int index = 0; index < count; index++)
+    if (kill(children[index], SIGKILL) != 0 && errno != ESRCH) FAIL("kill: %s", strerror(errno));
+  while ((ended = waitpid(-1, &status, 0)) > 0) refused += WIFEXITED(status) && WEXITSTATUS(status) == 2;
+  int left = patience;
+  while ((file = open(work_file, O_RDONLY | O_CLOEXEC)) == -1 && errno == ENOMEM && left > 0) left -= 10, poll(NULL, 0, 10);
+  if (file == -1) FAIL("open afterwards: %s", strerror(errno));
+  operate(0);
+  checkpoint("recovered");
+  printf("%d of %d stuck opens refused\n", refused, count);
+  return 0;
+}
+
 // ---- floods -----------------------------------------------------------------------------------------------------------------
 
 struct flood {
@@ -483,7 +513,7 @@ int main(int count, char **arguments) {
     int arguments;
     int (*run)(char **);
   } all[] = {
-    {"stuck", 4, stuck}, {"flood", 2, flood}, {"spawn", 1, spawn}, {"herd", 1, herd}, {"dying", 1, dying}, {"signals", 1, signals}, {"execs", 2, execs}, {"repeat", 2, repeat},
+    {"stuck", 4, stuck}, {"exhaust", 2, exhaust}, {"flood", 2, flood}, {"spawn", 1, spawn}, {"herd", 1, herd}, {"dying", 1, dying}, {"signals", 1, signals}, {"execs", 2, execs}, {"repeat", 2, repeat},
   };
   if (count < 3 || strlen(arguments[1]) >= own_file) FAIL("usage: load OWN-FILE WHAT ARGUMENT…");
   strcpy(work_file, arguments[1]);
