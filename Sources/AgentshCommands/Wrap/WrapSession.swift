@@ -13,6 +13,7 @@ struct WrapSession {
     guard let command = context.command, let program = command.first else {
       throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
     }
+    try NestedSession.refuse(in: context)
     // Kept open until this process ends.
     let summaryFile = try openSummary()?.release()
     let directory = try enterDirectory()
