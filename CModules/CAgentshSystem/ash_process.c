@@ -99,3 +99,18 @@ int ash_name_thread(const char *name) { return prctl(PR_SET_NAME, (unsigned long
 
 void ash_share_memory_arenas(void) { mallopt(M_ARENA_MAX, 2); }
 void ash_trim_memory(void) { malloc_trim(0); }
+
+int ash_mount_id(int descriptor, int unique, uint64_t *id) {
+  // struct statx of linux/stat.h, whose stx_mnt_id libc may not know yet: stx_mask is its first word, stx_mnt_id stands at byte 144.
+  uint64_t status[32] = {0};
+  const unsigned plain_id = 0x1000, unique_id = 0x4000;  // STATX_MNT_ID of 5.8, STATX_MNT_ID_UNIQUE of 6.8
+  const int flags = 0x1000 | 0x4000;                     // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+  if (syscall(SYS_statx, descriptor, "", flags, unique ? unique_id : plain_id, status) != 0) return -1;
+  uint32_t mask;
+  memcpy(&mask, status, sizeof mask);
+  *id = status[18];
+  if (mask & unique_id) return 1;
+  if (mask & plain_id) return 0;
+  errno = ENOSYS;
+  return -1;
+}

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What the filter answers: the SECCOMP_RET_* values that it uses, see seccomp(2).
 enum FilterAction: Sendable, Hashable {
   case allow
@@ -47,7 +49,8 @@ extension FilterSpecification {
   private func action(_ outcome: Outcome, for call: SystemCall) -> FilterAction? {
     switch outcome {
     case .allow: .allow
-    case .refuse(let errno, let group): permits(call.name, group) ? nil : .errno(errno)
+    case .refuse(let errno, let group):
+      if permits(call.name, group) { nil } else if tellsRefusals, errno == EPERM, group?.isTold ?? false { .notify } else { .errno(errno) }
     case .refuseWith(let classes, let errno): traps.isDisjoint(with: classes) ? nil : .errno(errno)
     case .trap(let classes): traps.isDisjoint(with: classes) ? nil : .notify
     }

@@ -37,7 +37,7 @@ public enum FilterCompiler {
       for rule in rules where rule.action != otherwise { try builder.add(rule, number: number) }
       // Calls that are often permitted after a look at registers are looked for first: the others cost a round trip or are refused.
       if rules.count > 1 { try builder.prioritize(number: number, 255) }
-      if rules.contains(where: { $0.action == .notify }) { trapped.append(call.name) }
+      if rules.contains(where: { $0.action == .notify }), !call.isTold { trapped.append(call.name) }
     }
     let gate = UnknownNumbers.gate(known: SyscallTable.all.compactMap { $0.number(on: .native) }, answering: .errno(ENOSYS))
     let program = FilterProgram(instructions: gate + (try builder.export()), trapped: trapped)

@@ -7,10 +7,13 @@ public struct FilterSpecification: Sendable, Hashable {
   public let traps: TrapClasses
   /// Groups (`RestrictedGroup`) and names of calls that the policy permits although every session is refused them.
   public let permitted: Set<String>
+  /// Whether refused mounts and namespaces are sent to the supervisor, which refuses and records them.
+  public let tellsRefusals: Bool
 
   /// Names in `permitted` that stand for nothing are an error of `FilterCompiler.compile`.
-  public init(traps: TrapClasses, permitted: Set<String> = []) {
+  public init(traps: TrapClasses, permitted: Set<String> = [], tellsRefusals: Bool = false) {
     self.traps = traps.union(.nonce)
+    self.tellsRefusals = tellsRefusals
     self.permitted = permitted
   }
 

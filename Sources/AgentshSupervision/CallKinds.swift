@@ -14,6 +14,9 @@ enum CallKind: String, CaseIterable, Sendable {
   // F_SETOWN only: whom SIGIO of a descriptor is sent to.
   case fcntl
   case prctl
+  // By which sandboxes and containers make themselves: decided by the filter, and here for their refusal's record alone.
+  case mount, umount2, fsopen, fsconfig, fsmount, fspick, move_mount, open_tree, open_tree_attr, mount_setattr, pivot_root, chroot
+  case setns, unshare, clone
 }
 
 /// Which number means which call on this machine's architecture, for constant-time dispatch.

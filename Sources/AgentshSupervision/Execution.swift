@@ -183,7 +183,7 @@ extension Worker {
     let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
     let path = located.path
     let file = ExpectedFile(path: path, inode: located.status.inode)
-    if LoaderCommand.isLoader(path), located.status.owner == 0, located.status.mode & 0o022 == 0, isSystemLibrary(path) {
+    if LoaderCommand.isLoader(path), isRoots(located.status.owner, at: path), located.status.mode & 0o022 == 0, isSystemLibrary(path) {
       // The kernel follows the name again: only one that no user can redirect needs no second look.
       return isRootsName(loader) ? nil : file
     }

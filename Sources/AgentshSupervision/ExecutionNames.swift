@@ -40,9 +40,34 @@ extension Worker {
 
   /// Whether only root can have made this link and can change it. Where the caller is root, nobody but the policy can keep it from doing so.
   private func isRootsOwn(_ parent: borrowing Parent, _ link: FileStatus) -> Bool {
-    guard link.owner == 0, let folder = try? fileStatus(parent.directory), folder.owner == 0, folder.mode & 0o022 == 0 else { return false }
-    if geteuid() != 0 { return true }
     let path = parent.path
+    guard isRoots(link.owner, at: path), let folder = try? fileStatus(parent.directory), isRoots(folder.owner, at: path), folder.mode & 0o022 == 0 else {
+      return false
+    }
+    if geteuid() != 0 { return true }
     return [FileOperation.symlink, .create, .rename].allSatisfy { !supervision.policy.file($0, path).isPermitted }
   }
 }
+
+/// Whether an owner's number stands for root, as far as that can be told from here.
+///
+/// In a user namespace without a root of its own (user_namespaces(7): a sandbox that agentsh was started in) the files of the system's root show as the
+/// overflow uid's, like those of everybody else who isn't mapped. Below the directories that only an installation writes those are root's, too.
+func isRoots(_ owner: UInt32, at path: [UInt8]) -> Bool {
+  if owner == 0 { return true }
+  guard let overflow = unmappedOwner, owner == overflow else { return false }
+  return ["/usr/", "/etc/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/nix/store/", "/gnu/store/"]
+    .contains { path.starts(with: Array($0.utf8)) }
+}
+
+/// The overflow uid where this process's user namespace has no uid 0; nil where it has.
+private let unmappedOwner: UInt32? = {
+  func text(_ path: StaticString) -> String? {
+    (try? readSmallFile(at: AT_FDCWD, Array("\(path)".utf8), limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
+  }
+  // proc_pid_uid_map(5): first uid inside, first outside, how many. What can't be read leaves everything as it is.
+  guard let map = text("/proc/self/uid_map") else { return nil }
+  let starts = map.split(separator: "\n").compactMap { $0.split(separator: " ").first.flatMap { UInt32($0) } }
+  if starts.isEmpty || starts.contains(0) { return nil }
+  return text("/proc/sys/kernel/overflowuid").flatMap { $0.split(separator: "\n").first }.flatMap { UInt32($0) }
+}()

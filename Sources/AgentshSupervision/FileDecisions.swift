@@ -19,12 +19,17 @@ extension Worker {
   func strictest(_ questions: [FileQuestion]) -> Verdict {
     var chosen: Verdict?
     for question in questions {
-      let verdict = supervision.policy.file(question.operation, question.path)
+      let verdict = fileVerdict(question.operation, question.path)
       if !verdict.isPermitted { return verdict }
       if chosen == nil || (verdict.isRecorded && chosen?.isRecorded == false) { chosen = verdict }
     }
     // No question at all is a mistake in a handler, and a mistake is a refusal.
     return chosen ?? Verdict(decision: .deny, rule: "internal", message: nil)
+  }
+
+  /// The policy's answer, or what holds for file systems of the session's own.
+  func fileVerdict(_ operation: FileOperation, _ path: [UInt8]) -> Verdict {
+    ownVerdict(operation, path) ?? supervision.policy.file(operation, path)
   }
 
   /// Decides about a change at `parent`'s name and records it.
@@ -36,7 +41,8 @@ extension Worker {
 
   /// The verdict that keeps a directory from being moved or replaced because of what may lie below it; nil when nothing there is protected.
   func protectionBelow(_ directory: [UInt8]) -> Verdict? {
-    supervision.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
+    if directory.starts(with: SessionMounts.ownPrefix) { return nil }
+    return supervision.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
   }
 }
 

@@ -171,10 +171,10 @@ extension Worker {
     if request.writes {
       main = .write
       verdict = request.reads && request.flags & O_ACCMODE != O_RDONLY
-        ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : supervision.policy.file(.write, path)
+        ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : fileVerdict(.write, path)
     } else {
       main = located.status.isDirectory ? .list : .read
-      verdict = supervision.policy.file(main, path)
+      verdict = fileVerdict(main, path)
     }
     try settle(call, kind, recordName(main), .path(path), verdict, isPlainRead: main != .write)
   }

@@ -24,7 +24,7 @@ extension FilterSpecification {
     if needs.network != nil { traps.formUnion([.network, .listening]) }
     if needs.unixSockets != nil { traps.formUnion([.unixSockets, .listening]) }
     if needs.signals != nil { traps.insert(.signals) }
-    self.init(traps: traps, permitted: allowedCalls)
+    self.init(traps: traps, permitted: allowedCalls, tellsRefusals: true)
   }
 
   /// The specification for a policy whose variables have their values.

@@ -16,7 +16,7 @@ extension Worker {
     case .unix(.path(let path)):
       guard !path.isEmpty, let located = try resolve(call, at: AT_FDCWD, path: path, following: true) else { throw .errno(ENOENT) }
       try checkStillWaiting(call)
-      let verdict = supervision.policy.unixSocket(operation, .path(located.path))
+      let verdict = unixVerdict(operation, located.path)
       try settle(call, kind, recorded, .unixAddress(located.path), verdict)
       // What isn't a socket is refused by the kernel (ECONNREFUSED), by its descriptor as by its name.
       do throws(SyscallError) { return .pinned(try located.descriptor.duplicate().release()) } catch { throw .errno(ENOBUFS) }
@@ -61,9 +61,9 @@ extension Worker {
     let mask = try targetUmask(call)
     try checkStillWaiting(call)
     // A socket is made in the file system too: both kinds of rule have to agree. A refusal first, then what is to be recorded.
-    var verdict = supervision.policy.unixSocket(.bind, .path(parent.path))
+    var verdict = unixVerdict(.bind, parent.path)
     if verdict.isPermitted {
-      let file = supervision.policy.file(.create, parent.path)
+      let file = fileVerdict(.create, parent.path)
       if !file.isPermitted || (file.isRecorded && !verdict.isRecorded) { verdict = file }
     }
     try settle(call, .bind, .unixBind, .unixAddress(parent.path), verdict)
@@ -96,6 +96,12 @@ extension Worker {
     do throws(SyscallError) { return try acting(held: supervision.floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
   }
 
+  /// A socket on a file system that the session made for itself has nobody but the session behind it.
+  private func unixVerdict(_ operation: UnixOperation, _ path: [UInt8]) -> Verdict {
+    path.starts(with: SessionMounts.ownPrefix)
+      ? Verdict(decision: .allow, rule: "builtin:session_mount") : supervision.policy.unixSocket(operation, .path(path))
+  }
+
   /// Whether the socket's file is the decided name. Landlock has kept it beneath the decided directory; this tells a deeper one.
   private func isBound(_ socket: CInt, _ parent: borrowing Parent) -> Bool {
     guard let status = try? linkStatus(at: parent.directory.rawValue, parent.name), status.type == S_IFSOCK else { return false }
@@ -125,7 +131,7 @@ extension Worker {
     case .path(let path):
       // The name is a string since it was bound; where it leads now is what rules about paths speak of.
       let known = (try? resolve(call, at: AT_FDCWD, path: path, following: true))?.path ?? path
-      try settle(call, .listen, .unixBind, .unixAddress(known), supervision.policy.unixSocket(.listen, .path(known)))
+      try settle(call, .listen, .unixBind, .unixAddress(known), unixVerdict(.listen, known))
     case .abstract(let name):
       try settle(
         call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), supervision.policy.unixSocket(.listen, .abstract(name)))

@@ -7,12 +7,13 @@ import SystemPackage
 struct Located: ~Copyable {
   /// O_PATH descriptor of the object itself.
   let descriptor: OwnedDescriptor
-  /// The kernel's own path for that descriptor: absolute, without links. Something like `pipe:[12]` for what has no place in the file system.
+  /// The kernel's own path for that descriptor: absolute, without links. Something like `pipe:[12]` for what has no place in the file system, and with a
+  /// prefix of its own what lies on a file system that the session made for itself (`SessionMounts`).
   let path: [UInt8]
   let status: FileStatus
 
   /// Whether `path` names a place in the file system, so that rules about paths can speak of it.
-  var hasPath: Bool { path.first == UInt8(ascii: "/") }
+  var hasPath: Bool { path.first == UInt8(ascii: "/") || path.starts(with: SessionMounts.ownPrefix) }
 }
 
 /// A name in a pinned directory.
@@ -159,11 +160,16 @@ extension Worker {
   func locate(_ descriptor: consuming OwnedDescriptor) throws(SyscallError) -> Located {
     var path = try kernelPath(of: descriptor)
     let status = try fileStatus(descriptor)
+    var isRemoved = false
     if path.hasSuffix(deletedSuffix) {
       // Either the kernel's mark of a file without a name, or a name that looks like it: then the name leads to this file.
       let real = try? linkStatus(at: AT_FDCWD, path)
-      if real?.inode != status.inode || real?.device != status.device { path.removeLast(deletedSuffix.count) }
+      if real?.inode != status.inode || real?.device != status.device {
+        path.removeLast(deletedSuffix.count)
+        isRemoved = status.links == 0
+      }
     }
+    path = try usualName(descriptor, path, status, isRemoved: isRemoved)
     return Located(descriptor: descriptor, path: path, status: status)
   }
 
@@ -263,6 +269,7 @@ extension Worker {
       text = try readLink(at: directory.rawValue, name)
       isProc = try filesystemType(directory) == procMagic
     } catch {
+      if let number = numberForItself(call, link: name, in: directory) { return .text(number) }
       throw .errno(error.errno.rawValue)
     }
     guard isProc else { return .text(text) }
@@ -289,7 +296,11 @@ extension Worker {
       if error.errno != .tooManySymbolicLinkLevels { return .text(text) }
     }
     let owner: [UInt8]
-    do throws(SyscallError) { owner = try kernelPath(of: directory) } catch { throw .errno(EACCES) }
+    do throws(SyscallError) {
+      owner = try usualName(directory, try kernelPath(of: directory), try fileStatus(directory), isRemoved: false)
+    } catch {
+      throw .errno(EACCES)
+    }
     if isOwnProc(owner) { throw .errno(EACCES) }
     let found: OwnedDescriptor
     do throws(SyscallError) {
@@ -306,6 +317,21 @@ extension Worker {
     }
     try settleUnnamed(call, owner, name, found)
     return .jump(found.release())
+  }
+
+  /// What `self` and `thread-self` mean in a procfs of another pid namespace, where the supervisor is nobody and they lead nowhere for it.
+  private func numberForItself(_ call: TrappedCall, link name: [UInt8], in directory: borrowing OwnedDescriptor) -> [UInt8]? {
+    let isThread = name == Array("thread-self".utf8)
+    guard supervision.rootsMayDiffer, isThread || name == Array("self".utf8), (try? filesystemType(directory)) == procMagic,
+      let process = try? processID(call), let number = numberInside(directory, process)
+    else { return nil }
+    var text: [UInt8] = []
+    appendDecimal(Int64(number), to: &text)
+    guard isThread else { return text }
+    guard let thread = numberInside(directory, call.thread) else { return nil }
+    text += Array("/task/".utf8)
+    appendDecimal(Int64(thread), to: &text)
+    return text
   }
 
   /// The process that a calling thread belongs to.
@@ -393,7 +419,7 @@ extension Worker {
 /// PROC_SUPER_MAGIC, statfs(2).
 private let procMagic: Int64 = 0x9fa0
 private let procPrefix: [UInt8] = Array("/proc/".utf8)
-private let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)
+let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)
 let ownProcess: Int32 = getpid()
 
 /// N of `/proc/N` or `/proc/N/…`.

@@ -13,17 +13,20 @@ extension Worker {
   func sendSignal(_ call: TrappedCall, _ kind: CallKind) throws(CallFailure) -> Answer {
     let a = call.arguments
     func number(_ argument: UInt64) -> Int32 { Int32(truncatingIfNeeded: argument) }
+    // Whom the target means, by the number that it has here. The kernel goes by the target's own again.
+    func task(_ argument: UInt64) throws(CallFailure) -> Int32 { try ownNumber(call, number(argument)) }
     switch kind {
-    case .kill: return try signal(call, kind, number(a.1), to: number(a.0))
-    case .rt_sigqueueinfo: return try signal(call, kind, number(a.1), toProcess: number(a.0))
-    case .tkill: return try signal(call, kind, number(a.1), toThread: number(a.0), of: nil)
-    case .tgkill: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
-    case .rt_tgsigqueueinfo: return try signal(call, kind, number(a.2), toThread: number(a.1), of: number(a.0))
+    case .kill: return try signal(call, kind, number(a.1), to: try task(a.0))
+    case .rt_sigqueueinfo: return try signal(call, kind, number(a.1), toProcess: try task(a.0))
+    case .tkill: return try signal(call, kind, number(a.1), toThread: try task(a.0), of: nil)
+    case .tgkill: return try signal(call, kind, number(a.2), toThread: try task(a.1), of: try task(a.0))
+    case .rt_tgsigqueueinfo: return try signal(call, kind, number(a.2), toThread: try task(a.1), of: try task(a.0))
     case .pidfd_send_signal: return try signalByDescriptor(call, kind)
     case .fcntl:
       // F_SETOWN: whoever is named gets SIGIO whenever the descriptor is ready, so it is a signal to that process or group; 0 names nobody.
-      let owner = number(a.2)
-      return owner == 0 || owner == .min ? .proceed : try signal(call, kind, SIGIO, to: owner)
+      if number(a.2) == .min { return .proceed }
+      let owner = try task(a.2)
+      return owner == 0 ? .proceed : try signal(call, kind, SIGIO, to: owner)
     default: return .failure(ENOSYS)
     }
   }
@@ -72,7 +75,8 @@ extension Worker {
     switch target {
     case -1:
       // kill(2): everything but init and the sender itself. What the kernel would refuse anyway is no reason to refuse the rest.
-      receivers = all.filter { $0.process != 1 && $0.process != sender && !$0.isKernelThread && maySignal($0) }
+      let everybody = all.filter { $0.process != 1 && $0.process != sender && !$0.isKernelThread && maySignal($0) }
+      receivers = try livesApart(call) ? visible(everybody, to: call) : everybody
     case Int32.min:
       throw .errno(ESRCH)
     default:
@@ -91,6 +95,14 @@ extension Worker {
     }
     guard let permitted else { return try settle(call, kind, signal, target, Verdict(decision: .deny, rule: "builtin:agentsh")) }
     return try settle(call, kind, signal, target, permitted)
+  }
+
+  /// Those that the caller's pid namespace shows: the kernel sends to no others.
+  private func visible(_ processes: [ProcessFacts], to call: TrappedCall) throws(CallFailure) -> [ProcessFacts] {
+    guard let caller = TaskNumbers(of: call.thread) else { throw .gone }
+    var seen: [ProcessFacts] = []
+    for facts in processes where try isVisible(facts.process, from: call.thread, caller.tasks.count - 1) { seen.append(facts) }
+    return seen
   }
 
   /// Whether the kernel would let the session's user signal a process: by uid, as far as /proc shows it.

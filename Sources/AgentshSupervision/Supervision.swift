@@ -16,6 +16,7 @@ final class Supervision: Sendable {
   let kinds: CallKinds
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
+  let restrictedRefusals = RestrictedRefusals()
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
   let executions = Atomic<Int>(0)
   /// The root directory that the session's processes have, opened from the root target.
@@ -28,6 +29,8 @@ final class Supervision: Sendable {
   let verifiesExecutions: Bool
   /// Whether processes of the session may trace each other (the policy permits ptrace): one that is traced can't be verified when it executes.
   let permitsTracing: Bool
+  /// Names in other mount namespaces than the one that the session began in.
+  let mounts: SessionMounts
   /// The process that was started by the launcher, and what its first trapped call must carry.
   let rootTarget: Int32
   /// Ends the session with a reason; safe to call from any thread, more than once.
@@ -49,6 +52,7 @@ final class Supervision: Sendable {
     self.rootsMayDiffer = rootsMayDiffer
     self.verifiesExecutions = verifiesExecutions
     self.permitsTracing = permitsTracing
+    mounts = SessionMounts(rootTarget: rootTarget, isShared: sharesRoot, mayDiffer: rootsMayDiffer)
     self.rootTarget = rootTarget
     self.floor = floor
     self.endSession = endSession

@@ -106,6 +106,10 @@ enum SupervisorStart {
     guard Set(numbers("Groups:")).union([plan.callerGID]) == Set(plan.groups).union([plan.callerGID]) else {
       throw .identity("its supplementary groups are not the caller's")
     }
+    // Whatever is found out about a process by its number would be another's.
+    guard (try? readLink(at: AT_FDCWD, Array("/proc/self".utf8))) == Array("\(getpid())".utf8) else {
+      throw .identity("/proc shows another pid namespace than its own: a sandbox with a pid namespace needs its own /proc (bwrap --proc /proc)")
+    }
     guard numbers("NoNewPrivs:") == [1] else { throw .identity("no_new_privs is not set") }
     guard plan.callerUID != 0 else { return }
     guard setuid(0) == -1, seteuid(0) == -1, geteuid() == plan.callerUID else { throw .identity("uid 0 could be taken up again") }

@@ -17,6 +17,8 @@ final class Worker {
   private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
   private(set) var received: UInt64 = 0
+  /// The call that is being answered.
+  private(set) var current: (call: TrappedCall, kind: CallKind)?
 
   /// Whether the last look found another call waiting.
   var sawOthers = false
@@ -73,6 +75,7 @@ final class Worker {
     guard call.architecture == supervision.kinds.architecture, call.thread > 0, let kind = supervision.kinds[call.number] else {
       return .failure(ENOSYS)
     }
+    current = (call, kind)
     if isRoot { try checkStillRoot(call, kind) }
     let a = call.arguments
     switch kind {
@@ -121,6 +124,9 @@ final class Worker {
     case .prctl:
       // The nonce call is over once the session runs; later ones are a target's own idea.
       return .failure(EINVAL)
+    case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
+      .setns, .unshare, .clone:
+      return try refuseRestricted(call, kind)
     }
   }
 

@@ -160,3 +160,24 @@ public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) -> (written: Int, err
   }
   return (offset, nil)
 }
+
+/// Which mount an open file lies on.
+public enum MountNumber: Sendable, Hashable {
+  /// A number that no other mount ever gets (6.8).
+  case unique(UInt64)
+  /// The number that /proc/PID/mountinfo shows: another mount's once this one is gone.
+  case reused(UInt64)
+}
+
+/// The mount that an open file lies on: statx(2), STATX_MNT_ID_UNIQUE and STATX_MNT_ID. nil where the kernel doesn't tell (before 5.8).
+///
+/// - Parameter asShown: the number of /proc/PID/mountinfo, not the unique one.
+public func mountNumber(of descriptor: borrowing OwnedDescriptor, asShown: Bool = false) -> MountNumber? {
+  var number: UInt64 = 0
+  // SAFETY: the number is a local variable, written by the call and read after it.
+  switch unsafe ash_mount_id(descriptor.rawValue, asShown ? 0 : 1, &number) {
+  case 1: return .unique(number)
+  case 0: return .reused(number)
+  default: return nil
+  }
+}

@@ -41,3 +41,7 @@ int ash_name_thread(const char *name);
 // Gives memory that is free back to the system, and lets all threads share few arenas (malloc_trim(3), mallopt(3) M_ARENA_MAX).
 void ash_share_memory_arenas(void);
 void ash_trim_memory(void);
+// The mount that an open file lies on: 1 with a number that no other mount ever gets (6.8), 0 with the one of /proc/PID/mountinfo, which may be used
+// again once the mount is gone. -1 with errno where the kernel tells neither (before 5.8). See statx(2).
+int ash_mount_id(int descriptor, int unique, uint64_t *id);
+
