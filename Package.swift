@@ -125,7 +125,7 @@ let package = Package(
       ], exclude: ["Driver"], swiftSettings: strict),
     // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
     .testTarget(
-      name: "IntegrationTests", dependencies: ["AgentshSystem", "CTestSupport", "TestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
+      name: "IntegrationTests", dependencies: ["AgentshSystem", "AgentshFilter", "CTestSupport", "TestSupport", "agentsh", "agentshd", "agentsh-supervisor"],
       exclude: ["Programs"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
@@ -28,6 +30,28 @@ int ash_fchmodat2(int directory, const char *path, mode_t mode, int flags) {
 int ash_faccessat2(int directory, const char *path, int mode, int flags) {
   return (int)syscall(SYS_faccessat2, directory, path, mode, flags);
 }
+
+int ash_utimensat(int descriptor, const char *path, const int64_t *times, int flags) {
+  return (int)syscall(SYS_utimensat, descriptor, path, times, flags);
+}
+
+int ash_setxattr(const char *path, const char *name, const void *value, size_t size, int flags) {
+  return setxattr(path, name, value, size, flags);
+}
+
+int ash_fsetxattr(int descriptor, const char *name, const void *value, size_t size, int flags) {
+  return fsetxattr(descriptor, name, value, size, flags);
+}
+
+int ash_removexattr(const char *path, const char *name) { return removexattr(path, name); }
+
+int ash_fremovexattr(int descriptor, const char *name) { return fremovexattr(descriptor, name); }
+
+int ash_file_setattr(int directory, const char *path, const void *attributes, size_t size, int flags) {
+  return (int)syscall(469 /* file_setattr, 6.17, the same on x86_64 and arm64 */, directory, path, attributes, size, flags);
+}
+
+int ash_control(int descriptor, uint32_t request, void *argument) { return ioctl(descriptor, request, argument); }
 
 int ash_filesystem_type(int descriptor, int64_t *type) {
   struct statfs information;

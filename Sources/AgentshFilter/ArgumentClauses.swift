@@ -25,8 +25,13 @@ let sendtoAddress: [Clause] = [
   Clause(.int(3, hasAnyOf: 0x2000_0000), then: .trap([.network, .unixSockets])),
 ]
 
-/// prctl(2) with the option that no kernel knows: it proves which filter and listener a process has.
-let nonceCall: [Clause] = [Clause(.int(0, equals: FilterSpecification.nonceOption), then: .trap(.nonce))]
+/// prctl(2). PR_SET_MM with these two says which file a process runs, and records name it.
+let prctlOptions: [Clause] = [
+  // The option that no kernel knows: it proves which filter and listener a process has.
+  Clause(.int(0, equals: FilterSpecification.nonceOption), then: .trap(.nonce)),
+  Clause(.int(0, equals: 35), .int(1, equals: 13), then: .refuse(EPERM, nil)),  // PR_SET_MM, PR_SET_MM_EXE_FILE
+  Clause(.int(0, equals: 35), .int(1, equals: 14), then: .refuse(EPERM, nil)),  // PR_SET_MM, PR_SET_MM_MAP
+]
 
 private let newMount: UInt32 = 0x0002_0000
 private let newCgroup: UInt32 = 0x0200_0000
@@ -56,18 +61,29 @@ let ioctlRequests: [Clause] = [
   // The process is in memory: nothing a register tells, so not decidable by it.
   Clause(.int(1, equals: 0x8901), then: .refuseWith(.signals, EPERM)),  // FIOSETOWN
   Clause(.int(1, equals: 0x8902), then: .refuseWith(.signals, EPERM)),  // SIOCSPGRP
-  // Snapshots and subvolumes of btrfs, through a descriptor of a directory that was opened for reading: a snapshot is a second name for all that is below.
+  // What follows changes files through descriptors that may have been opened for reading. Attribute flags are performed, of regular files and directories.
+  Clause(.int(1, equals: 0x4008_6602), then: .trap(.metadata)),  // FS_IOC_SETFLAGS
+  Clause(.int(1, equals: 0x401C_5820), then: .trap(.metadata)),  // FS_IOC_FSSETXATTR
+  Clause(.int(1, equals: 0x4080_6685), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_ENABLE_VERITY: read-only for ever
+  Clause(.int(1, equals: 0x4008_7602), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_SETVERSION
+  Clause(.int(1, equals: 0x4008_6604), then: .refuseWith(.metadata, EPERM)),  // EXT4_IOC_SETVERSION_OLD
+  Clause(.int(1, equals: 0x0000_6609), then: .refuseWith(.metadata, EPERM)),  // EXT4_IOC_MIGRATE
+  Clause(.int(1, equals: 0x800C_6613), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_SET_ENCRYPTION_POLICY
+  Clause(.int(1, equals: 0x4004_7211), then: .refuseWith(.metadata, EPERM)),  // FAT_IOCTL_SET_ATTRIBUTES
+  // Subvolumes of btrfs: a snapshot is a copy of a whole tree under another name, and a name that one removes takes a tree with it.
   Clause(.int(1, equals: 0x5000_9401), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_CREATE
-  Clause(.int(1, equals: 0x5000_940E), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_CREATE
-  Clause(.int(1, equals: 0x5000_940F), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_DESTROY
   Clause(.int(1, equals: 0x5000_9417), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_CREATE_V2
+  Clause(.int(1, equals: 0x5000_940E), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_CREATE
   Clause(.int(1, equals: 0x5000_9418), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_CREATE_V2
+  Clause(.int(1, equals: 0x5000_940F), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_DESTROY
   Clause(.int(1, equals: 0x5000_943F), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SNAP_DESTROY_V2
   Clause(.int(1, equals: 0x4008_941A), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SUBVOL_SETFLAGS
-  // These change a file through a descriptor that was opened for reading.
-  Clause(.int(1, equals: 0x4008_6602), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_SETFLAGS
-  Clause(.int(1, equals: 0x401C_5820), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_FSSETXATTR
-  Clause(.int(1, equals: 0x4080_6685), then: .refuseWith(.metadata, EPERM)),  // FS_IOC_ENABLE_VERITY
+  Clause(.int(1, equals: 0xC0C8_9425), then: .refuseWith(.fileChanges, EPERM)),  // BTRFS_IOC_SET_RECEIVED_SUBVOL
+  // Keys of encrypted directories belong to the user, not to a session: taking one away locks the user out.
+  Clause(.int(1, equals: 0xC050_6617), then: .refuse(EPERM, .keyring)),  // FS_IOC_ADD_ENCRYPTION_KEY
+  Clause(.int(1, equals: 0xC040_6618), then: .refuse(EPERM, .keyring)),  // FS_IOC_REMOVE_ENCRYPTION_KEY
+  Clause(.int(1, equals: 0xC040_6619), then: .refuse(EPERM, .keyring)),  // FS_IOC_REMOVE_ENCRYPTION_KEY_ALL_USERS
+  Clause(.int(1, equals: 0x0000_AA00), then: .refuse(EPERM, .userfaultfd)),  // USERFAULTFD_IOC_NEW: the same by /dev/userfaultfd
 ]
 
 /// fcntl(2). SIGIO of a descriptor can be sent to any process of the same user, and F_SETSIG makes it any signal.

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Turns a specification and the table into a program, through libseccomp.
 ///
-/// A gate stands before libseccomp's program and turns away every number that the table doesn't know (jumps are relative, so it can).
+/// A gate stands before libseccomp's program and sends every number that the table doesn't know to the supervisor (jumps are relative, so it can).
 /// The program is exported and loaded with seccomp(2) itself: libseccomp 2.5 knows neither WAIT_KILLABLE_RECV nor a listener whose descriptor
 /// goes to somebody else. Numbers are passed as they stand in the table, so calls newer than libseccomp work.
 public enum FilterCompiler {
@@ -39,7 +39,8 @@ public enum FilterCompiler {
       if rules.count > 1 { try builder.prioritize(number: number, 255) }
       if rules.contains(where: { $0.action == .notify }), !call.isTold { trapped.append(call.name) }
     }
-    let gate = UnknownNumbers.gate(known: SyscallTable.all.compactMap { $0.number(on: .native) }, answering: .errno(ENOSYS))
+    let gate = UnknownNumbers.gate(
+      known: SyscallTable.all.compactMap { $0.number(on: .native) }, architecture: Architecture.native.auditValue, answering: .notify)
     let program = FilterProgram(instructions: gate + (try builder.export()), trapped: trapped)
     guard program.count <= 4096 else { throw .tooLong(instructions: program.count) }
     return program

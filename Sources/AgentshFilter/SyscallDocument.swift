@@ -45,7 +45,11 @@ public enum SyscallDocument {
 
     A policy asks only for what its rules need: a class that no rule asks for is not trapped and costs nothing (`agentsh policy explain`).
     A number that stands in no line of the table, and every call by another convention of the processor (i386, x32, 32-bit Arm), is answered with
-    ENOSYS. Arguments that the kernel reads as an `int` are compared without their high halves.
+    ENOSYS by the supervisor, which records each number once in a session (`op` is `syscall`, `syscall` is `470`, `x32:59`, `i386:11`), up to 64 of
+    them. Arguments that the kernel reads as an `int` are compared without their high halves; so is the number itself on x86_64, by the
+    kernel and therefore by the filter.
+
+    Times, extended attributes and attribute flags are asked about as `chmod`; setting times to now, which every write does, as `write`.
 
     What this page does not promise: `listen` on a socket that was never bound takes a free port and is decided only where a policy asks for
     listening; System V and POSIX queues of the same user are reachable from a session; a session's processes may lower or raise the scheduling

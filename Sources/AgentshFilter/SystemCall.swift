@@ -76,7 +76,7 @@ enum Treatment: Sendable {
 
 /// Reasons that many calls share.
 enum Reason: ExpressibleByStringLiteral {
-  case descriptor, socket, look, ownMemory, ipc, time, ask
+  case descriptor, socket, look, ownMemory, ownProcess, ipc, time, ask
   case file, address, program, signal
   case view, otherProcess, kernelSurface, system, gone
   case other(String)
@@ -89,6 +89,7 @@ enum Reason: ExpressibleByStringLiteral {
     case .socket: "acts on a socket whose address was decided by connect(2) or bind(2)"
     case .look: "looks at names and attributes, changes nothing, and gives no access to contents"
     case .ownMemory: "the caller's own memory; a mapping can do no more than the descriptor it was made from"
+    case .ownProcess: "the caller's own process, or its children, which inherit the filter"
     case .ipc: "System V and POSIX queues, semaphores and shared memory: no files, kept apart by the kernel's uid checks and IPC namespaces"
     case .time: "reads clocks or sets timers of the calling process"
     case .ask: "asks for numbers, changes nothing"

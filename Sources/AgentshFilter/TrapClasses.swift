@@ -12,7 +12,7 @@ public struct TrapClasses: OptionSet, Sendable, Hashable {
   public static let writeOpens = TrapClasses(rawValue: 1 << 1)
   /// Names and permissions: mkdir, unlink, rename, link, truncate, chmod, chown and their variants.
   public static let fileChanges = TrapClasses(rawValue: 1 << 2)
-  /// Times and extended attributes.
+  /// Times, extended attributes and attribute flags.
   public static let metadata = TrapClasses(rawValue: 1 << 3)
   /// execve(2), execveat(2).
   public static let exec = TrapClasses(rawValue: 1 << 4)

@@ -1,9 +1,13 @@
-/// The first instructions of a filter: numbers that no known call has are answered at once. Calls newer than the table can't widen a session,
-/// and numbers of x32 (0x40000000 and up) lie above all of them.
+/// The first instructions of a filter: calls by another convention of the processor, and numbers that no known call has, go to the supervisor, which
+/// answers that there is no such call and records each of them once. Calls newer than the table can't widen a session, and numbers of x32
+/// (0x40000000 and up) lie above all of them.
 enum UnknownNumbers {
-  static func gate(known numbers: [UInt32], answering action: FilterAction) -> [UInt8] {
-    // ld [offsetof(struct seccomp_data, nr)]
-    var bytes = instruction(0x20, 0, 0, 0)
+  /// - Parameter architecture: AUDIT_ARCH_* of the calls that the rest of the filter is about.
+  static func gate(known numbers: [UInt32], architecture: UInt32, answering action: FilterAction) -> [UInt8] {
+    var bytes = instruction(0x20, 0, 0, 4)  // ld [offsetof(struct seccomp_data, arch)]
+    bytes += instruction(0x15, 1, 0, architecture)  // jeq: go on, else
+    bytes += instruction(0x06, 0, 0, action.rawValue)  // ret
+    bytes += instruction(0x20, 0, 0, 0)  // ld [offsetof(struct seccomp_data, nr)]
     for gap in gaps(in: numbers) {
       if let last = gap.last {
         bytes += instruction(0x35, 0, 2, gap.first)  // jge first: go on, else past the answer

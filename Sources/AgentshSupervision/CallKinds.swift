@@ -1,4 +1,5 @@
 import AgentshFilter
+import AgentshSystem
 
 /// The trapped calls that the supervisor knows how to answer, by their kernel names.
 enum CallKind: String, CaseIterable, Sendable {
@@ -7,7 +8,9 @@ enum CallKind: String, CaseIterable, Sendable {
   case rename, renameat, renameat2, link, linkat, symlink, symlinkat
   case truncate, chmod, fchmod, fchmodat, fchmodat2, chown, lchown, fchown, fchownat
   case utime, utimes, futimesat, utimensat
-  case setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr, fremovexattr
+  case setxattr, lsetxattr, fsetxattr, setxattrat, removexattr, lremovexattr, fremovexattr, removexattrat, file_setattr
+  // The requests that change attribute flags of a file.
+  case ioctl
   case execve, execveat
   case connect, bind, sendto, sendmsg, sendmmsg, listen
   case kill, tgkill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
@@ -34,6 +37,9 @@ struct CallKinds: Sendable {
     self.kinds = kinds
     architecture = native.auditValue
   }
+
+  /// What a trapped call is; nil for one that no session can make, by number or by convention.
+  func kind(of call: TrappedCall) -> CallKind? { call.architecture == architecture ? self[call.number] : nil }
 
   subscript(_ number: Int32) -> CallKind? {
     let index = Int(number)

@@ -254,7 +254,7 @@ extension Worker {
   }
 
   /// The object of a *at call with AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH.
-  private func attributeTarget(_ call: TrappedCall, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Located {
+  func attributeTarget(_ call: TrappedCall, at directory: CInt, path: UInt64, flags: UInt64) throws(CallFailure) -> Located {
     let flags = CInt(truncatingIfNeeded: flags)
     guard flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0 else { throw .errno(EINVAL) }
     let path = try self.path(call, at: path, mayBeEmpty: flags & AT_EMPTY_PATH != 0)
@@ -269,7 +269,7 @@ extension Worker {
   }
 
   /// The open file behind a target's descriptor, taken over by pidfd_getfd(2) so that a sibling can't exchange it.
-  private func openFile(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> Located {
+  func openFile(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> Located {
     let taken = try takeDescriptor(call, number)
     do throws(SyscallError) { return try locate(taken) } catch { throw .errno(error.errno.rawValue) }
   }

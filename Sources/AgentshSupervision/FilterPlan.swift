@@ -17,8 +17,8 @@ extension FilterSpecification {
     var traps: TrapClasses = []
     if needs.readOpens != nil, !exactRights.isSuperset(of: .reading) { traps.insert(.readOpens) }
     if needs.writeOpens != nil { traps.insert(.writeOpens) }
-    // Times and extended attributes (.metadata) are not among the mediated calls: the kernel's permission checks alone hold for them.
-    if needs.changes != nil { traps.insert(.fileChanges) }
+    // Times and attributes change files as `write` and `chmod`, so whatever asks for one of those asks for them.
+    if needs.changes != nil { traps.formUnion([.fileChanges, .metadata]) }
     if needs.commands != nil { traps.insert(.exec) }
     // listen(2) on a socket that was never bound takes a port on every address, so it is decided wherever addresses are.
     if needs.network != nil { traps.formUnion([.network, .listening]) }
@@ -44,7 +44,8 @@ extension TrapClasses {
     var needs = needs
     if exactRights.isSuperset(of: .reading) { needs.readOpens = nil }
     let asked: [(TrapClasses, String?)] = [
-      (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes), (.exec, needs.commands),
+      (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes),
+      (.metadata, needs.changes), (.exec, needs.commands),
       (.network, needs.network), (.unixSockets, needs.unixSockets), (.listening, needs.network ?? needs.unixSockets),
       (.signals, needs.signals),
     ]

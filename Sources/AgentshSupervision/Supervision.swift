@@ -14,6 +14,7 @@ final class Supervision: Sendable {
   /// Calls that may wait for long, so that death and signals of their target can interrupt them.
   let waits = WaitTable()
   let kinds: CallKinds
+  let unknownCalls = UnknownCalls()
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
   let restrictedRefusals = RestrictedRefusals()

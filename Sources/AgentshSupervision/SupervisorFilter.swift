@@ -36,7 +36,7 @@ public enum SupervisorFilter {
       "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir", "truncate", "ftruncate", "fallocate",
       "mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink",
       "symlinkat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat", "utimensat", "utime", "utimes",
-      "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "removexattr", "lremovexattr", "fremovexattr",
+      "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "removexattr", "lremovexattr", "fremovexattr", "file_setattr",
     ])
     // Sockets that were handed over or fetched from targets. It makes none but the one that tells which file a bound Unix socket stands for.
     list.allow("socket", argument: 0, .equals(16))  // AF_NETLINK, where it has no rights

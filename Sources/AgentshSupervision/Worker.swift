@@ -71,10 +71,9 @@ final class Worker {
   }
 
   private func dispatch(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    guard let kind = supervision.kinds.kind(of: call) else { return refuseUnknown(call) }
     // A thread id of 0 is a process in a pid namespace that can't be seen from here: nothing about it can be looked up.
-    guard call.architecture == supervision.kinds.architecture, call.thread > 0, let kind = supervision.kinds[call.number] else {
-      return .failure(ENOSYS)
-    }
+    guard call.thread > 0 else { return .failure(ENOSYS) }
     current = (call, kind)
     if isRoot { try checkStillRoot(call, kind) }
     let a = call.arguments
@@ -110,8 +109,20 @@ final class Worker {
     case .lchown: return try changeOwner(call, kind, at: AT_FDCWD, path: a.0, owner: a.1, group: a.2, flags: UInt64(AT_SYMLINK_NOFOLLOW))
     case .fchownat: return try changeOwner(call, kind, at: descriptor(a.0), path: a.1, owner: a.2, group: a.3, flags: a.4)
     case .fchown: return try changeOwner(call, kind, ofDescriptor: descriptor(a.0), owner: a.1, group: a.2)
-    case .utime, .utimes, .futimesat, .utimensat: return .failure(ENOSYS)
-    case .setxattr, .lsetxattr, .fsetxattr, .removexattr, .lremovexattr, .fremovexattr: return .failure(ENOSYS)
+    case .utime: return try changeTimes(call, kind, path: a.0, seconds: a.1)
+    case .utimes: return try changeTimes(call, kind, at: AT_FDCWD, path: a.0, microseconds: a.1)
+    case .futimesat: return try changeTimes(call, kind, at: descriptor(a.0), path: a.1, microseconds: a.2)
+    case .utimensat: return try changeTimes(call, kind, at: descriptor(a.0), path: a.1, nanoseconds: a.2, flags: a.3)
+    case .setxattr, .lsetxattr:
+      return try setAttribute(call, kind, path: a.0, name: a.1, value: a.2, size: a.3, flags: a.4, follows: kind == .setxattr)
+    case .fsetxattr: return try setAttribute(call, kind, ofDescriptor: descriptor(a.0), name: a.1, value: a.2, size: a.3, flags: a.4)
+    case .setxattrat:
+      return try setAttribute(call, kind, at: descriptor(a.0), path: a.1, flags: a.2, name: a.3, arguments: a.4, size: a.5)
+    case .removexattr, .lremovexattr: return try removeAttribute(call, kind, path: a.0, name: a.1, follows: kind == .removexattr)
+    case .fremovexattr: return try removeAttribute(call, kind, ofDescriptor: descriptor(a.0), name: a.1)
+    case .removexattrat: return try removeAttribute(call, kind, at: descriptor(a.0), path: a.1, flags: a.2, name: a.3)
+    case .file_setattr: return try setFlags(call, kind, at: descriptor(a.0), path: a.1, attributes: a.2, size: a.3, flags: a.4)
+    case .ioctl: return try control(call, kind, descriptor(a.0), request: a.1, argument: a.2)
     case .execve: return try execute(call, kind, at: AT_FDCWD, path: a.0, arguments: a.1, flags: 0)
     case .execveat: return try execute(call, kind, at: descriptor(a.0), path: a.1, arguments: a.2, flags: a.4)
     case .connect: return try connect(call)

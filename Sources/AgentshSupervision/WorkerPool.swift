@@ -109,6 +109,10 @@ final class WorkerPool: Sendable {
 
   /// Answers one of the calls that wait, these among them.
   private func answer(_ first: TrappedCall?, _ others: [TrappedCall], _ worker: Worker) -> Reception.Turn {
+    if let first, others.isEmpty, supervision.kinds.kind(of: first) == nil, supervision.unknownCalls.isSettled(first) {
+      supervision.listener.answer(first.id, errno: ENOSYS)
+      return .receive
+    }
     let admission: Reception.Admission
     if let first, others.isEmpty {
       admission = reception.beginAnswering(first)
@@ -130,8 +134,9 @@ final class WorkerPool: Sendable {
 
   /// All threads but this one are held up. A signal is decided all the same, since it waits for nothing and may be what ends the others.
   private func refuse(_ call: TrappedCall, _ worker: Worker) {
-    switch supervision.kinds[call.number] {
+    switch supervision.kinds.kind(of: call) {
     case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal: worker.handle(call)
+    case nil: supervision.listener.answer(call.id, errno: ENOSYS)
     default: supervision.listener.answer(call.id, errno: ENOMEM)
     }
   }

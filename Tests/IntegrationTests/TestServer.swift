@@ -123,6 +123,17 @@ final class TestServer {
     try wrap(["sh", "-c", script], as: uid, location)
   }
 
+  /// Compiles a program of Programs/ into the server's directory.
+  func compile(_ source: String, as name: String? = nil) throws -> String {
+    let folder = String(#filePath.dropLast("TestServer.swift".count)) + "Programs/"
+    let place = "\(directory)/\(name ?? source)"
+    let outcome = try run(
+      ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", place, "\(folder)\(source).c"], milliseconds: 60_000)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    changeMode(place, 0o755)
+    return place
+  }
+
   // MARK: Looking
 
   /// Ids of the sessions that have a directory now.

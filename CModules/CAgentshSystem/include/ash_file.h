@@ -13,6 +13,17 @@ int ash_openat(int directory, const char *path, int flags, mode_t mode);
 int ash_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags);
 int ash_fchmodat2(int directory, const char *path, mode_t mode, int flags);
 int ash_faccessat2(int directory, const char *path, int mode, int flags);
+// utimensat(2) by the raw system call, whose path may be NULL (then `descriptor` is an open file): four numbers (seconds and nanoseconds of access,
+// then of modification), or NULL for now.
+int ash_utimensat(int descriptor, const char *path, const int64_t *times, int flags);
+int ash_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+int ash_fsetxattr(int descriptor, const char *name, const void *value, size_t size, int flags);
+int ash_removexattr(const char *path, const char *name);
+int ash_fremovexattr(int descriptor, const char *name);
+// file_setattr(2), 6.17.
+int ash_file_setattr(int directory, const char *path, const void *attributes, size_t size, int flags);
+// ioctl(2) with a pointer.
+int ash_control(int descriptor, uint32_t request, void *argument);
 // Filesystem type (statfs(2) f_type) of an open file.
 int ash_filesystem_type(int descriptor, int64_t *type);
 unsigned ash_device_major(uint64_t device);

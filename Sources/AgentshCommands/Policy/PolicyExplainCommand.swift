@@ -44,6 +44,8 @@ struct PolicyExplainCommand: AgentshCommand {
     try printCalls("calls that reach the supervisor (some only with certain arguments)", trapped)
     try printCalls("calls that are refused at once with some arguments, and let pass with others", partly)
     try printCalls("calls that are refused at once, whatever their arguments", refused)
+    try Output.line("numbers that no known call has, and calls by another convention (i386, x32): no such call (ENOSYS), each recorded once")
+    try Output.line("")
     try Output.line("held by Landlock below all that: nothing in this version")
     guard !policy.notEnforced.isEmpty else { return .success }
     try Output.line("")
