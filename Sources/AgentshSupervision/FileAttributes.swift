@@ -58,6 +58,11 @@ extension Worker {
       guard CInt(truncatingIfNeeded: flags) == 0 else { throw .errno(EINVAL) }
       let located = try openFile(call, directory)
       try check()
+      // Whoever was permitted to open it for writing may say that it was written.
+      if isNow, fcntl(located.descriptor.rawValue, F_GETFL) & O_ACCMODE != O_RDONLY {
+        do throws(SyscallError) { try setTimes(.descriptor(located.descriptor.rawValue), times) } catch { return .failure(error.errno.rawValue) }
+        return .value(0)
+      }
       return try change(call, kind, operation, opened: located) { target throws(SyscallError) in try setTimes(target, times) }
     }
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/btrfs.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/fscrypt.h>
+#include <linux/fsverity.h>
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -36,6 +40,18 @@ static long i386(long number) {
   }
   return (int)result;
 }
+// The native convention with all 64 bits of the number: the kernel looks at the low half only.
+static long wide(uint64_t number, long first, long second) {
+  long result;
+  register long fourth __asm__("r10") = 0;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(first), "S"(second), "d"(0L), "r"(fourth) : "rcx", "r11", "memory");
+  if (result < 0 && result > -4096) {
+    errno = (int)-result;
+    return -1;
+  }
+  return result;
+}
+static long trace_me_wide(void) { return wide(high | SYS_ptrace, PTRACE_TRACEME, 0); }
 #endif
 
 static char page[4096];
@@ -67,6 +83,15 @@ static long second_listener(void) {
 static long clone3_plain(void) {
   struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, size, tls; } arguments = {.exit_signal = SIGCHLD};
   return child_exit(syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+static long clone3_user(void) {
+  struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, size, tls; } arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+  return child_exit(syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+// A request on the working directory: one that a file system doesn't know is ENOTTY outside.
+static long on_directory(unsigned long request, void *argument) {
+  int directory = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return directory < 0 ? -1 : syscall(SYS_ioctl, directory, high | request, argument);
 }
 static long terminal_input(uint64_t upper, unsigned long request) {
   // A terminal of our own: TIOCSTI on it would be allowed outside (or EIO/EPERM by sysctl, so the caller takes any answer but ENOTTY as reached).
@@ -147,9 +172,13 @@ struct attempt {
 };
 static const struct attempt attempts[] = {
 #if defined(__x86_64__)
-    {"i386-int80", ENOSYS}, {"x32-getpid", ENOSYS}, {"x32-ptrace", ENOSYS},
+    {"i386-int80", ENOSYS}, {"i386-exit", ENOSYS}, {"i386-high-number", ENOSYS}, {"i386-highest-number", ENOSYS}, {"i386-ptrace", ENOSYS},
+    {"x32-getpid", ENOSYS}, {"x32-ptrace", ENOSYS}, {"x32-high-number", ENOSYS}, {"number-minus-one", ENOSYS},
+    // The number's high half is nobody's: what is refused stays so, and what is permitted works.
+    {"number-high-half-ptrace", EPERM}, {"number-high-half-keyctl", EPERM}, {"number-high-half-getpid", 0},
 #endif
-    {"number-above-the-table", ENOSYS}, {"io_uring", ENOSYS}, {"clone3", ENOSYS},
+    {"number-above-the-table", ENOSYS}, {"number-in-a-gap", ENOSYS}, {"io_uring", ENOSYS}, {"io_uring_enter", ENOSYS}, {"io_uring_register", ENOSYS}, {"clone3", ENOSYS},
+    {"clone3-user", ENOSYS},
     {"ptrace-traceme", EPERM}, {"process_vm_readv", EPERM}, {"process_vm_writev", EPERM}, {"pidfd_getfd", EPERM}, {"kcmp", EPERM},
     {"bpf", EPERM}, {"perf_event_open", EPERM}, {"userfaultfd", EPERM}, {"add_key", EPERM}, {"keyctl", EPERM},
     {"unshare-user", EPERM}, {"unshare-user-high-half", EPERM}, {"clone-user", EPERM}, {"clone-user-high-half", EPERM}, {"setns", EPERM},
@@ -161,18 +190,35 @@ static const struct attempt attempts[] = {
     {"source-route", EPERM}, {"source-route-high-half", EPERM}, {"source-route-6", EPERM}, {"source-route-6-old", EPERM}, {"source-route-by-label", EPERM},
     {"btrfs-snapshot", EPERM}, {"btrfs-snapshot-high-half", EPERM}, {"btrfs-subvolume", EPERM}, {"btrfs-destroy", EPERM},
     {"f_setsig", EPERM}, {"fiosetown", EPERM}, {"prlimit-of-others", EPERM}, {"personality", EPERM}, {"second-listener", EBUSY}, {"syslog", EPERM},
-    {"sethostname", EPERM}, {"quotactl", EPERM}, {"fanotify_init", EPERM},
+    {"sethostname", EPERM}, {"quotactl", EPERM}, {"quotactl_fd", EPERM}, {"fanotify_init", EPERM},
+    {"fsconfig", EPERM}, {"fsmount", EPERM}, {"fspick", EPERM}, {"move_mount", EPERM}, {"open_tree_attr", EPERM},
+    {"btrfs-snapshot", EPERM}, {"btrfs-subvolume", EPERM}, {"btrfs-snapshot-v2", EPERM}, {"btrfs-subvolume-v2", EPERM}, {"btrfs-destroy", EPERM},
+    {"verity", EPERM}, {"set-version", EPERM}, {"encryption-policy", EPERM}, {"encryption-key", EPERM}, {"encryption-key-away", EPERM},
+    {"userfaultfd-by-device", EPERM}, {"program-by-another-name", EPERM},
 };
 
 static long run(const char *name) {
 #define is(text) (strcmp(name, text) == 0)
 #if defined(__x86_64__)
   if (is("i386-int80")) return i386(20);
+  if (is("i386-exit")) return i386(1);  // status: whatever stands in the register
+  if (is("i386-high-number")) return i386(500);
+  if (is("i386-highest-number")) return i386(0x7fffffff);
+  if (is("i386-ptrace")) return i386(26);
+  if (is("x32-high-number")) return syscall(0x40000000 | 547, 0, 0, 0, 0, 0);
+  if (is("number-minus-one")) return wide(~0ull, 0, 0);
+  if (is("number-high-half-ptrace")) return apart(trace_me_wide);
+  if (is("number-high-half-keyctl")) return wide(1ull << 32 | SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3);
+  if (is("number-high-half-getpid")) return wide(high | SYS_getpid, 0, 0) == getpid() ? 0 : -1;
   if (is("x32-getpid")) return syscall(0x40000000 | SYS_getpid);
   if (is("x32-ptrace")) return syscall(0x40000000 | 521, PTRACE_TRACEME, 0, 0, 0);
 #endif
   if (is("number-above-the-table")) return syscall(470, 0, 0, 0, 0, 0);
+  if (is("number-in-a-gap")) return syscall(400, 0, 0, 0, 0, 0);
   if (is("io_uring")) return ring();
+  if (is("io_uring_enter")) return syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
+  if (is("io_uring_register")) return syscall(SYS_io_uring_register, -1, 0, NULL, 0);
+  if (is("clone3-user")) return clone3_user();
   if (is("clone3")) return clone3_plain();
   if (is("ptrace-traceme")) return apart(trace_me);
   if (is("process_vm_readv")) return copy_memory(0);
@@ -232,6 +278,24 @@ static long run(const char *name) {
   if (is("syslog")) return syscall(SYS_syslog, 10, NULL, 0);
   if (is("sethostname")) return syscall(SYS_sethostname, page, 1ul << 20);  // too long anywhere
   if (is("quotactl")) return syscall(SYS_quotactl, 0, NULL, 0, NULL);
+  if (is("quotactl_fd")) return syscall(SYS_quotactl_fd, -1, 0, 0, NULL);
+  if (is("fsconfig")) return syscall(SYS_fsconfig, -1, 0, NULL, NULL, 0);
+  if (is("fsmount")) return syscall(SYS_fsmount, -1, 0, 0);
+  if (is("fspick")) return syscall(SYS_fspick, AT_FDCWD, "/nonexistent", 0);
+  if (is("move_mount")) return syscall(SYS_move_mount, -1, "", -1, "", 0);
+  if (is("open_tree_attr")) return syscall(467, AT_FDCWD, "/", 0, NULL, 0);
+  if (is("btrfs-snapshot")) return on_directory(BTRFS_IOC_SNAP_CREATE, page);
+  if (is("btrfs-subvolume")) return on_directory(BTRFS_IOC_SUBVOL_CREATE, page);
+  if (is("btrfs-snapshot-v2")) return on_directory(BTRFS_IOC_SNAP_CREATE_V2, page);
+  if (is("btrfs-subvolume-v2")) return on_directory(BTRFS_IOC_SUBVOL_CREATE_V2, page);
+  if (is("btrfs-destroy")) return on_directory(BTRFS_IOC_SNAP_DESTROY, page);
+  if (is("verity")) return on_directory(FS_IOC_ENABLE_VERITY, page);
+  if (is("set-version")) return on_directory(FS_IOC_SETVERSION, page);
+  if (is("encryption-policy")) return on_directory(FS_IOC_SET_ENCRYPTION_POLICY, page);
+  if (is("encryption-key")) return on_directory(FS_IOC_ADD_ENCRYPTION_KEY, page);
+  if (is("encryption-key-away")) return on_directory(FS_IOC_REMOVE_ENCRYPTION_KEY, page);
+  if (is("userfaultfd-by-device")) return on_directory(0xAA00 /* USERFAULTFD_IOC_NEW */, NULL);
+  if (is("program-by-another-name")) return syscall(SYS_prctl, 35 /* PR_SET_MM */, 13 /* PR_SET_MM_EXE_FILE */, -1L, 0, 0);
   if (is("fanotify_init")) return syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY);
   fprintf(stderr, "no such attempt: %s\n", name);
   exit(2);

@@ -141,6 +141,17 @@ import Testing
     for session in server.records { #expect(try server.record(session).count { $0.contains("\"syscall\":\"5001\"") } == 1) }
   }
 
+  #if arch(x86_64)
+    @Test func aCallByAnotherConventionIsOnRecordWithIt() throws {
+      guard isPrivileged("a server") else { return }
+      let server = try TestServer()
+      let outcome = try server.wrap([try server.compile("numbers"), "other"])
+      #expect(outcome.output == "x32 ENOSYS\ni386 ENOSYS\n", "\(outcome.errors)")
+      let lines = try server.record(#require(server.records.first))
+      for call in ["x32:39", "i386:20"] { #expect(lines.count { $0.contains("\"op\":\"syscall\",\"syscall\":\"\(call)\"") } == 1, "\(call)") }
+    }
+  #endif
+
   @Test func howeverAProcessIsMadeItIsHeldAndOnRecordAsItself() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

@@ -1,5 +1,6 @@
 // Makes every system call by its number, with arguments that no kernel takes: `numbers FIRST LAST` prints `NUMBER OUTCOME` for each, where the outcome is
 // `ok`, an errno's name, `ended` or the signal that ended the process. Each call is made in a process of its own, with no C library in between.
+// `numbers other` makes getpid by the other conventions of an x86_64 processor: prints `x32 OUTCOME` and `i386 OUTCOME`.
 //
 // All arguments are -1: no descriptor, no address, no process, every flag. What has another effect then is given something harmless.
 #define _GNU_SOURCE
@@ -54,7 +55,22 @@ static void make(unsigned long number) {
   raw(SYS_exit_group, zero);
 }
 
+#if defined(__x86_64__)
+static void say(const char *name, long result) { printf("%s %s\n", name, result < 0 ? strerrorname_np((int)-result) : "ok"); }
+static int other_conventions(void) {
+  static const long zero[6];
+  say("x32", raw(0x40000000 | SYS_getpid, zero));
+  int result;
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory", "r8", "r9", "r10", "r11");
+  say("i386", result);
+  return 0;
+}
+#else
+static int other_conventions(void) { return 2; }
+#endif
+
 int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "other") == 0) return other_conventions();
   if (argc != 3) return 2;
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
