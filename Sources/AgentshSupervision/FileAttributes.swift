@@ -190,9 +190,9 @@ extension Worker {
     default: throw .errno(ENOSYS)
     }
     let located = try openFile(call, number)
+    let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: argument, count: size) }
     // A device may mean something else by the same number, of another length.
     guard located.status.isRegular || located.status.isDirectory else { throw .errno(ENOTTY) }
-    let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: argument, count: size) }
     if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     do throws(SyscallError) { try AgentshSystem.control(located.descriptor, request, bytes) } catch { return .failure(error.errno.rawValue) }
     return .value(0)
