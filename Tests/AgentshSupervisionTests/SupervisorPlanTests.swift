@@ -13,7 +13,7 @@ import Testing
     func traps(_ needs: SupervisionNeeds) -> TrapClasses { FilterSpecification(needs: needs, allowedCalls: []).traps.subtracting(.nonce) }
     #expect(traps(SupervisionNeeds(readOpens: "r")) == .readOpens)
     #expect(traps(SupervisionNeeds(writeOpens: "r")) == .writeOpens)
-    #expect(traps(SupervisionNeeds(changes: "r")) == .fileChanges)
+    #expect(traps(SupervisionNeeds(changes: "r")) == [.fileChanges, .metadata])
     #expect(traps(SupervisionNeeds(commands: "r")) == .exec)
     #expect(traps(SupervisionNeeds(network: "r")) == [.network, .listening])
     #expect(traps(SupervisionNeeds(unixSockets: "r")) == [.unixSockets, .listening])
