@@ -13,6 +13,8 @@ public final class BoundPolicy: Sendable {
   let recordsReads: Bool
   /// Whether processes of a session may trace others, so that nothing is gained by keeping their memory from them.
   public let permitsTracing: Bool
+  /// Whether it rests on a repository that isn't known yet.
+  let isTentative: Bool
 
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
@@ -20,6 +22,8 @@ public final class BoundPolicy: Sendable {
   init(_ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables) throws(PolicyError) {
     directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
     recordsReads = audit.logAllowed
+    let templates = rules.files.flatMap(\.paths) + rules.commands.flatMap(\.commands)
+    isTentative = !variables.isGitRootCertain && templates.contains { $0.variables.contains { $0.name == "GIT_ROOT" } }
     changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
     permitsTracing = allowedCalls.contains("ptrace")
     let compiler = try PathCompiler(variables)

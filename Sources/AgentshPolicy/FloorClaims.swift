@@ -3,7 +3,8 @@ extension FloorCompiler {
   mutating func claims(_ commands: BoundCommandRules, recordsReads: Bool) -> [PolicyFloor.Claim] {
     var claims: [PolicyFloor.Claim] = []
     func claim(_ right: FloorRights, _ trees: [[UInt8]]?) {
-      guard let trees, trees.allSatisfy({ stays($0) }) else { return }
+      // What is permitted everywhere is held by nobody.
+      guard let trees, !trees.contains(Self.root), trees.allSatisfy({ stays($0) }) else { return }
       claims.append(PolicyFloor.Claim(right: right, trees: trees))
     }
     if !recordsReads {
@@ -16,7 +17,7 @@ extension FloorCompiler {
 
   /// Whether the session can neither take away what stands at a path nor make it, so that a rule on it holds from the first moment to the last.
   private mutating func stays(_ path: [UInt8]) -> Bool {
-    path.count == 1 || anchor(path) == path && !files.verdict(.mkdir, path.span).isPermitted
+    anchor(path) == path && !files.verdict(.mkdir, path.span).isPermitted
   }
 }
 

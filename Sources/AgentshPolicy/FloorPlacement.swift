@@ -16,8 +16,11 @@ extension PolicyFloor {
   /// policy decides by trees alone isn't given then, so that the floor goes on saying exactly what the policy says. (The session itself can't make such
   /// a tree. One that someone else makes while the session runs stays closed to it.)
   ///
-  /// - Parameter place: asked once about each path.
-  public func placed(_ place: ([UInt8]) -> FloorPlace) -> PolicyFloor {
+  /// - Parameters:
+  ///   - place: asked once about each path.
+  ///   - holding: rights that somebody else, who found the floor exact in them, leaves to it already. They are given on the policy's trees and nowhere
+  ///     else, whatever it takes; `exactRights` lacks those of them of which the policy can't be held so.
+  public func placed(holding: FloorRights = [], _ place: ([UInt8]) -> FloorPlace) -> PolicyFloor {
     var known: [[UInt8]: FloorPlace] = [[PathCompiler.slash]: .directory]
     func find(_ path: [UInt8]) -> FloorPlace {
       if let answer = known[path] { return answer }
@@ -48,8 +51,14 @@ extension PolicyFloor {
         return trees.map(\.path) != result.grants.filter { $0.rights.contains(claim.right) }.map(\.path)
       }
       result.exactRights = exact
-      if broken.isEmpty { return result }
+      if broken.isEmpty { break }
       held.removeAll { broken.contains($0) }
     }
+    for claim in claims where holding.contains(claim.right) && !result.exactRights.contains(claim.right) {
+      let others = result.grants.map { Grant(path: $0.path, rights: $0.rights.subtracting(claim.right)) }
+      result.grants = Self.merged(others + claim.trees.filter { find($0) == .directory }.map { Grant(path: $0, rights: claim.right) })
+      result.exactRights.formUnion(claim.right)
+    }
+    return result
   }
 }

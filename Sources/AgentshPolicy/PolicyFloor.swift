@@ -69,6 +69,9 @@ public struct PolicyFloor: Sendable, Equatable {
   /// (`placed`), and true only where it is installed with these rights.
   public internal(set) var exactRights: FloorRights = []
 
+  /// Whether there may be exact rights once it is placed.
+  public var mayBeExact: Bool { !claims.isEmpty }
+
   /// That a policy permits what needs a right below these directories, each of which stays where it is, and nowhere else.
   struct Claim: Sendable, Equatable {
     let right: FloorRights

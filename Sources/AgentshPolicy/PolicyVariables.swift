@@ -7,6 +7,8 @@ public struct PolicyVariables: Sendable, Equatable {
   public var projectRoot: [UInt8]
   /// `${GIT_ROOT}`: the repository around it, canonical; without one, paths that name it match nothing.
   public var gitRoot: [UInt8]?
+  /// Whether `gitRoot` is what the session will have, too; not where the repository is found out later, by somebody else.
+  public var isGitRootCertain = true
   /// `${HOME}`: from the user database, canonical.
   public var home: [UInt8]
   /// `${USER}`: the login name.

@@ -39,6 +39,8 @@ public struct SessionPlan: WireMessage, Equatable {
   public var variables: Variables
   /// Lower-case hexadecimal SHA-256 of the compiled filter.
   public var filterSHA256: String
+  /// Rights of landlock(7) that the filter leaves to the floor alone (LANDLOCK_ACCESS_FS_*): the floor has to say exactly what the policy says of them.
+  public var exactRights: UInt64 = 0
   /// The filter that the supervisor puts on itself; empty: it makes its own.
   public var supervisorFilter: [UInt8] = []
   /// What the root target's first trapped call must carry.
@@ -104,7 +106,7 @@ public struct SessionPlan: WireMessage, Equatable {
     try fields.expectOnly([
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
-      "sudo_uid", "supervisor_filter", "features", "not_enforced", "embedded", "server_checks_filter", "cgroup_kill", "directory", "record",
+      "sudo_uid", "exact_rights", "supervisor_filter", "features", "not_enforced", "embedded", "server_checks_filter", "cgroup_kill", "directory", "record",
     ])
     sessionID = try fields.string("session")
     token = try fields.token("token")
@@ -132,6 +134,7 @@ public struct SessionPlan: WireMessage, Equatable {
       gitRoot: gitRoot == nil ? nil : try fields.checkNoNUL(gitRoot ?? [], "git_root"),
       home: try fields.checkNoNUL(try fields.base64("home"), "home"), user: try fields.checkNoNUL(try fields.base64("user"), "user"))
     filterSHA256 = try fields.string("filter_sha256")
+    exactRights = UInt64(clamping: try fields.optionalInteger("exact_rights", in: 0...0xffff) ?? 0)
     supervisorFilter = try fields.optionalBase64("supervisor_filter") ?? []
     nonce = try fields.nonce("nonce")
     handshakeTimeoutMilliseconds = Int(
@@ -170,6 +173,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("home", data(variables.home))
     object.add("user", data(variables.user))
     object.add("filter_sha256", .string(filterSHA256))
+    if exactRights != 0 { object.add("exact_rights", number(exactRights)) }
     if !supervisorFilter.isEmpty { object.add("supervisor_filter", data(supervisorFilter)) }
     object.add("nonce", .string(nonceText(nonce)))
     object.add("handshake_timeout_ms", number(handshakeTimeoutMilliseconds))

@@ -32,29 +32,39 @@ final class LoadedPolicy: Sendable {
     let user: [UInt8]
   }
 
-  private let places: Mutex<[Place: FilterProgram]> = Mutex([:])
+  private let places: Mutex<[Place: SessionFilter]> = Mutex([:])
 
   /// The program for a session of this policy with these variables.
   ///
   /// People start the same thing in the same place again and again, and binding a policy of two thousand rules takes its time, so the last few
   /// answers are kept. The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project
   /// itself in its place.
-  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8]) throws -> FilterProgram {
+  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8]) throws -> SessionFilter {
     let place = Place(projectRoot: projectRoot, home: home, user: user)
     if let known = places.withLock({ $0[place] }) { return known }
-    let bound = try policy.bound(to: PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user))
-    let specification = FilterSpecification(policy: policy, bound: bound)
+    var variables = PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user)
+    variables.isGitRootCertain = false
+    let bound = try policy.bound(to: variables)
+    let exactRights = SessionFloor.exactRights(bound, policy)
+    let specification = FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)
     let known = filters.withLock { $0[specification] }
     let program = try known ?? FilterCompiler.compile(specification)
     filters.withLock { $0[specification] = program }
+    let filter = SessionFilter(program: program, exactRights: exactRights)
     places.withLock { places in
       if places.count >= Self.mostPlaces { places = [:] }
-      places[place] = program
+      places[place] = filter
     }
-    return program
+    return filter
   }
 
   private static let mostPlaces = 256
+}
+
+/// The filter of a session, and what it leaves to Landlock.
+struct SessionFilter: Sendable {
+  let program: FilterProgram
+  let exactRights: FloorRights
 }
 
 /// All policies that can be used, and what is wrong with the rest.

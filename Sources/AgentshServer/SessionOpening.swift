@@ -93,7 +93,7 @@ struct SessionOpening {
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
     let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
-    let program = try filter(policy, variables)
+    let filter = try filter(policy, variables)
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
     context.settleUnwatched()
@@ -104,7 +104,7 @@ struct SessionOpening {
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
     }
     do throws(ControlError) {
-      return try start(session, rules.configuration, owner, policy, variables, program, warnings)
+      return try start(session, rules.configuration, owner, policy, variables, filter, warnings)
     } catch {
       context.sessions.cancel(session)
       throw error
@@ -150,7 +150,7 @@ struct SessionOpening {
     return path
   }
 
-  private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> FilterProgram {
+  private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> SessionFilter {
     do {
       return try policy.filter(projectRoot: variables.projectRoot, home: variables.home, user: variables.user)
     } catch {
@@ -160,7 +160,7 @@ struct SessionOpening {
 
   private func start(
     _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
-    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ warnings: [String]
+    _ variables: SessionPlan.Variables, _ filter: SessionFilter, _ warnings: [String]
   ) throws(ControlError) -> OpenedSession {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
@@ -182,7 +182,7 @@ struct SessionOpening {
         case .none: nil
         }
       let token = try newToken()
-      let plan = try plan(session, configuration, owner, policy, variables, program, directory.path, token, hasKillFile: killNumber != nil)
+      let plan = try plan(session, configuration, owner, policy, variables, filter, directory.path, token, hasKillFile: killNumber != nil)
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       var rehearsal = plan
       (rehearsal.token, rehearsal.nonce, rehearsal.command) = (try newToken(), 0, [[]])
@@ -204,16 +204,17 @@ struct SessionOpening {
       }
       // What it is to hold comes from the supervisor, which finds the caller's repository.
       var floor = FloorPlan()
-      floor.isRequired = configuration.rule(for: .landlock) == .refuse
+      // What the filter leaves to Landlock nobody else decides.
+      floor.isRequired = configuration.rule(for: .landlock) == .refuse || !filter.exactRights.isEmpty
       let reply = WrapReply(
         session: session.facts.id, policy: policy.name, notifySocket: directory.socketPath(.notify),
         signalSocket: directory.socketPath(.signal), ptraceSocket: directory.socketPath(.ptrace), token: token,
-        filter: program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
+        filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
         session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity, rehearsal: rehearsal.packet,
-        cgroup: cgroup, caller: peer, program: program, reply: reply,
+        cgroup: cgroup, caller: peer, program: filter.program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()
@@ -247,19 +248,20 @@ extension SessionOpening {
 
   private func plan(
     _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
-    _ variables: SessionPlan.Variables, _ program: FilterProgram, _ directory: [UInt8], _ token: SessionToken, hasKillFile: Bool
+    _ variables: SessionPlan.Variables, _ filter: SessionFilter, _ directory: [UInt8], _ token: SessionToken, hasKillFile: Bool
   ) throws(SyscallError) -> SessionPlan {
     let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     var plan = SessionPlan(
       sessionID: session.facts.id, token: token, callerUID: owner.uid, callerGID: owner.gid, groups: owner.groups,
       callerPID: try ProcessIdentity.processID(of: peer.pidfd), command: request.command, cwd: variables.projectRoot,
       policyName: policy.name, policySource: policy.source, policyFile: policy.file, policySHA256: policy.sha256, variables: variables,
-      filterSHA256: AuditDigest.sha256(program.instructions), nonce: nonce,
+      filterSHA256: AuditDigest.sha256(filter.program.instructions), nonce: nonce,
       handshakeTimeoutMilliseconds: configuration.handshakeTimeoutMilliseconds,
       timeoutMilliseconds: policy.policy.resourceLimits.sessionMilliseconds(asked: request.timeoutMilliseconds), name: request.name,
       sudoUID: request.sudoUID, features: context.host.names, notEnforced: policy.policy.notEnforced, isEmbedded: false,
       serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
       recordPath: session.facts.record)
+    plan.exactRights = filter.exactRights.rawValue
     plan.supervisorFilter = Self.supervisorFilter
     return plan
   }

@@ -35,7 +35,7 @@ extension FilterSpecification {
 
 extension FloorRights {
   /// What opening for reading takes, of files and directories.
-  static let reading: FloorRights = [.readFile, .readDir]
+  public static let reading: FloorRights = [.readFile, .readDir]
 }
 
 extension TrapClasses {

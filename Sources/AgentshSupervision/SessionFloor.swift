@@ -9,6 +9,8 @@ public struct SessionFloor: Sendable, Equatable {
   /// Why nothing is held of files, in words for people; nil where they are held.
   public let filesLeftOut: String?
   public let rules: LandlockRules
+  /// The policy's floor on what is there.
+  public let floor: PolicyFloor
 
   /// Calls by which a session changes what paths lead to, or opens what has none.
   private static let mountCalls: Set<String> = [
@@ -23,16 +25,38 @@ public struct SessionFloor: Sendable, Equatable {
   public init(_ floor: PolicyFloor, allowedCalls: Set<String>) {
     let moving = allowedCalls.intersection(Self.mountCalls).sorted()
     filesLeftOut = moving.isEmpty ? nil : "the policy permits \(moving.joined(separator: ", ")), which goes together with no ruleset about files"
-    let grants = moving.isEmpty ? floor.grants : PolicyFloor.everything.grants
+    let grants = (moving.isEmpty ? floor : .everything).grants.map { LandlockRules.Grant(path: $0.path, rights: LandlockRights(rawValue: $0.rights.rawValue)) }
+    let bounded = Self.bounded(grants)
+    self.floor = floor
+    isExact = moving.isEmpty && Set(bounded) == Set(grants)
     rules = LandlockRules(
-      grants: Self.bounded(grants.map { LandlockRules.Grant(path: $0.path, rights: LandlockRights(rawValue: $0.rights.rawValue)) }),
+      grants: bounded,
       connectPorts: floor.tcpConnectPorts, bindPorts: floor.tcpBindPorts, scopesSignals: floor.scopesSignals,
       scopesAbstractSockets: floor.scopesAbstractSockets)
   }
 
   /// The floor of a session, on what the calling process finds in the file system now.
-  public init(_ bound: BoundPolicy, _ policy: Policy) {
-    self.init(bound.floor.placed(FloorPlace.init), allowedCalls: policy.allowedRestrictedCalls)
+  ///
+  /// - Parameter holding: what the session's filter leaves to it; see `PolicyFloor.placed`.
+  public init(_ bound: BoundPolicy, _ policy: Policy, holding: FloorRights = []) {
+    self.init(bound.floor.placed(holding: holding, FloorPlace.init), allowedCalls: policy.allowedRestrictedCalls)
+  }
+
+  /// What the filter of a session under this policy can leave to Landlock. The file system is looked at only where that matters.
+  public static func exactRights(_ bound: BoundPolicy, _ policy: Policy) -> FloorRights {
+    guard bound.floor.mayBeExact else { return [] }
+    let rights = SessionFloor(bound, policy).exactRights()
+    // Files and directories are opened by the same calls.
+    return rights.intersection(.execute).union(rights.isSuperset(of: .reading) ? .reading : [])
+  }
+
+  /// Whether all grants are as they were asked for.
+  private let isExact: Bool
+
+  /// Rights of which this floor, once it is installed on a kernel with this version, says exactly what the policy says: what needs no other can be left
+  /// to it alone.
+  public func exactRights(in abi: LandlockABI = .running) -> FloorRights {
+    isExact ? floor.exactRights.intersection(FloorRights(rawValue: rules.handledRights(in: abi).rawValue)) : []
   }
 
   /// For the launcher.

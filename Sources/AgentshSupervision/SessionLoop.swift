@@ -92,7 +92,10 @@ final class SessionLoop {
     self.plan = plan
     self.policy = policy
     self.bound = bound
-    sessionFloor = SessionFloor(bound, policy)
+    let left = FloorRights(rawValue: plan.exactRights)
+    sessionFloor = SessionFloor(bound, policy, holding: left)
+    // What the filter doesn't trap has to be held exactly, or nobody would decide it.
+    guard sessionFloor.exactRights().isSuperset(of: left) else { throw SyscallError("landlock_create_ruleset", .notSupportedOnSocket, "exact rights") }
     floor = try ActingFloor(sessionFloor.rules)
     channel = try ServerChannel(UnixSocket(owning: OwnedDescriptor(owning: Inherited.channel)))
     record = SessionRecord(

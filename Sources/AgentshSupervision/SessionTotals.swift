@@ -1,4 +1,5 @@
 import AgentshAudit
+import AgentshPolicy
 import AgentshProtocol
 import AgentshSystem
 
@@ -30,6 +31,9 @@ extension SessionLoop {
       AuditField("held", .list(sessionFloor.held(in: abi).map { .text($0) })),
       AuditField("missing", .list(sessionFloor.missing(in: abi).map { .text($0) })),
     ]
+    // What is refused by the floor alone is in no line of this record.
+    let alone = [(FloorRights.reading, "reading"), (.execute, "executing")].filter { FloorRights(rawValue: plan.exactRights).contains($0.0) }
+    fields.append(AuditField("decides_alone", .list(alone.map { .text($0.1) })))
     if let reason = sessionFloor.filesLeftOut { fields.append(AuditField("files_left_out", .text(reason))) }
     return fields
   }

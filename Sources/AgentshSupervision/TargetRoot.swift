@@ -1,3 +1,4 @@
+import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
 import Glibc
@@ -45,6 +46,7 @@ struct TargetRoot: ~Copyable {
     return Supervision(
       listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
       kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
+      verifiesExecutions: !FloorRights(rawValue: loop.plan.exactRights).contains(.execute),
       permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor, endSession: endSession)
   }
 }

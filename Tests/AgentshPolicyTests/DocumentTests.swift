@@ -1,8 +1,23 @@
-import AgentshPolicy
 import FoundationEssentials
 import Testing
 
+@testable import AgentshPolicy
+
 @Suite struct DocumentTests {
+  /// What the document says of its example about trees.
+  @Test func theExampleOfTreesIsDecidedByLandlockAlone() throws {
+    let text = String(decoding: try contents(checkout.appendingPathComponent("docs/policy.md")), as: UTF8.self)
+    let block = try #require(text.split(separator: "```yaml\n").first { $0.hasPrefix("version: 1\nname: trees\n") }?.prefix { $0 != "`" })
+    let example = try #require(Policy.parse(bytes(String(block)), file: "docs/policy.md").policy).bound(to: home)
+    let floor = example.floor.placed { path in ["/lib", "/lib64", "/lib32", "/libx32"].contains(String(decoding: path, as: UTF8.self)) ? .link : .directory }
+    #expect(!floor.exactRights.contains(.execute), "loaders lie in a store of this machine, too")
+    let usual = example.floor.placed { path in
+      let text = String(decoding: path, as: UTF8.self)
+      return text.hasPrefix("/lib") ? .link : text.hasSuffix("/store") ? .missing : .directory
+    }
+    #expect(usual.exactRights == [.readFile, .readDir, .execute])
+  }
+
   /// Fenced blocks of docs/policy.md: whole policies, and parts of them that need a head.
   @Test func everyExampleInTheDocumentLoads() throws {
     let text = String(decoding: try contents(checkout.appendingPathComponent("docs/policy.md")), as: UTF8.self)

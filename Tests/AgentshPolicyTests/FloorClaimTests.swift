@@ -94,6 +94,34 @@ private func reads(_ rules: String, missing: Set<String> = []) throws -> Bool {
     #expect(try !placed(rules + "file_rules: [{name: r, paths: [/srv/bin], operations: [rename], decision: allow}]").exactRights.contains(.execute))
   }
 
+  /// Somebody else found the floor exact when a directory was still there; now its rights would go further up, and with them, by the rule about moves,
+  /// rights that nobody else watches.
+  @Test func rightsThatAreLeftToTheFloorAreHeldExactly() throws {
+    let text = closed + """
+      file_rules:
+        - {name: r, paths: ['/srv/a/**', '/usr/**'], operations: [read, create], decision: allow}
+        - {name: w, paths: ['/srv/b/**'], operations: [link], decision: allow}
+      command_rules: [{commands: [git], decision: allow}]
+      """
+    let floor = try policy(text).floor
+    #expect(!floor.placed { $0 == bytes("/srv/b") ? .missing : .directory }.exactRights.contains(.readFile))
+    let held = floor.placed(holding: [.readFile, .readDir, .execute]) { $0 == bytes("/srv/b") ? .missing : .directory }
+    #expect(held.exactRights == [.readFile, .readDir], "of programs nothing was claimed, so whoever left them to the floor was wrong")
+    for right in [FloorRights.readFile, .readDir] {
+      #expect(held.grants.filter { $0.rights.contains(right) }.map(\.path) == [bytes("/srv/a"), bytes("/usr")])
+    }
+    #expect(floor.placed(holding: [.readFile, .readDir]) { _ in .directory }.grants.filter { $0.rights.contains(.readFile) }.map(\.path) == [bytes("/srv/a"), bytes("/usr")])
+  }
+
+  @Test func aRepositoryThatIsNotCertainMakesNoClaims() throws {
+    let text = closed + "file_rules: [{name: r, paths: ['${GIT_ROOT}/**', '/usr/**'], operations: [read], decision: allow}]"
+    var variables = home
+    #expect(try policy(text, variables).floor.mayBeExact)
+    variables.isGitRootCertain = false
+    #expect(try !policy(text, variables).floor.mayBeExact)
+    #expect(try policy(text.replacing("GIT_ROOT", with: "HOME"), variables).floor.mayBeExact)
+  }
+
   @Test func whoeverMayMountClaimsNothing() throws {
     #expect(try placed(closed + "syscalls: {allow: [mount]}").exactRights.isEmpty)
   }

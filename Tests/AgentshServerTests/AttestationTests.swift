@@ -12,7 +12,7 @@ import Testing
     let set = PolicySet.load(Array("\(scratch.path)/policies".utf8), keeping: nil)
     let policy = try #require(set.policies["first"])
     let root = [UInt8(ascii: "/")]
-    let program = try policy.filter(projectRoot: root, home: root, user: Array("u".utf8))
+    let program = try policy.filter(projectRoot: root, home: root, user: Array("u".utf8)).program
     let facts = Session.Facts(
       id: "s", name: nil, uid: uid, user: "u", policy: "first", command: ["x"], cwd: "/", started: "", record: [], order: 0)
     let pair = try UnixSocket.pair(.sequencedPackets)

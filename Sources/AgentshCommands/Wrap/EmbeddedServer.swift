@@ -45,7 +45,7 @@ final class EmbeddedServer {
 
   private init(_ request: WrapRequest, _ policy: EmbeddedPolicy, _ caller: EmbeddedCaller, _ program: [UInt8]) throws {
     let variables = SessionPlan.Variables(projectRoot: request.cwd, home: caller.home, user: caller.user)
-    let filter = try policy.filter(variables)
+    let (filter, exactRights) = try policy.filter(variables)
     let id = try Self.randomUUID()
     formerChildren = Children.current()
     try becomeSubreaper()
@@ -54,7 +54,7 @@ final class EmbeddedServer {
     let record = try openAt(AT_FDCWD, recordPath, flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o600)
     guard let token = SessionToken(bytes: try randomBytes(SessionToken.byteCount)) else { throw SyscallError("getrandom", .ioError) }
     let nonce = try randomBytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    let plan = SessionPlan(
+    var plan = SessionPlan(
       sessionID: id, token: token, callerUID: caller.identity.uid, callerGID: caller.identity.gid, groups: caller.groups,
       callerPID: getpid(), command: request.command, cwd: request.cwd, policyName: policy.name, policySource: policy.source,
       policyFile: policy.file, policySHA256: AuditDigest.sha256(policy.source), variables: variables,
@@ -62,6 +62,7 @@ final class EmbeddedServer {
       timeoutMilliseconds: policy.policy.resourceLimits.sessionMilliseconds(asked: request.timeoutMilliseconds), name: request.name,
       sudoUID: request.sudoUID, features: ["embedded"], notEnforced: policy.policy.notEnforced, isEmbedded: true, serverChecksFilter: false,
       canKillCgroup: false, sessionDirectory: directory.path, recordPath: recordPath)
+    plan.exactRights = exactRights.rawValue
     let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
     let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
     let own = try Pidfd.open(getpid())
@@ -75,7 +76,9 @@ final class EmbeddedServer {
     supervisorPID = started.pid
     supervisor = started.pidfd
     channel = pair.first
-    let floor = try Self.floor(of: channel, supervisor)
+    var floor = try Self.floor(of: channel, supervisor)
+    // What the filter leaves to Landlock nobody else decides.
+    if !exactRights.isEmpty { floor.isRequired = true }
     var warnings: [String] = []
     if LandlockABI.running == .none, !LandlockRules(floor).isEmpty(in: .scopes) {
       warnings.append("this kernel has no Landlock, or it isn't switched on: nothing holds what the supervisor lets through")
@@ -236,12 +239,14 @@ struct EmbeddedPolicy {
   }
 
   /// The compiled filter. The repository is looked for by the supervisor; whatever it finds, no more is trapped than with the project itself.
-  func filter(_ variables: SessionPlan.Variables) throws(CommandFailure) -> FilterProgram {
+  func filter(_ variables: SessionPlan.Variables) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights) {
     do {
-      let bound = try policy.bound(
-        to: PolicyVariables(
-          projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user))
-      return try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound))
+      var guess = PolicyVariables(
+        projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user)
+      guess.isGitRootCertain = false
+      let bound = try policy.bound(to: guess)
+      let exactRights = SessionFloor.exactRights(bound, policy)
+      return (try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)), exactRights)
     } catch {
       throw CommandFailure(.failed, "policy \(name) can't be used here: \(error)")
     }
