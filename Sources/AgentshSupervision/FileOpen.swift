@@ -299,7 +299,7 @@ extension Worker {
     func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
       do throws(SyscallError) {
         let opened = try openAt(directory, name, flags: flags, mode: mode)
-        do throws(CallFailure) { return .success(.success(try inject(call, opened, request))) } catch { return .success(.failure(error)) }
+        do throws(CallFailure) { return .success(.success(try inject(call, opened, request, isPlain: true))) } catch { return .success(.failure(error)) }
       } catch {
         return .failure(error)
       }
@@ -319,7 +319,8 @@ extension Worker {
       if !isPlain || request.writes || request.creates {
         let number = try supervision.listener.inject(call.id, descriptor, closeOnExec: request.closesOnExec)
         _ = consume descriptor
-        return .value(Int64(number))
+        supervision.listener.answer(call.id, value: Int64(number))
+        return .sent
       }
       try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
       return .sent
