@@ -170,7 +170,8 @@ extension Worker {
     let verdict: Verdict
     if request.writes {
       main = .write
-      verdict = request.reads && request.flags & O_ACCMODE != O_RDONLY
+      // Truncated and readable is both: what others write to it later could be read.
+      verdict = request.reads
         ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : fileVerdict(.write, path)
     } else {
       main = located.status.isDirectory ? .list : .read
