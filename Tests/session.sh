@@ -8,7 +8,7 @@
 # As root sessions run under the server, as any uid; otherwise in embedded mode, as who we are.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-bin=$(cd "${AGENTSH_BIN_DIR:-.build/release}" 2>/dev/null && pwd) || { echo "build first: make build"; echo "0 passed, 1 failed"; exit 1; }
+bin=$(cd "${AGENTSH_BIN_DIR:-.build/release}" 2>/dev/null && pwd -P) || { echo "build first: make build"; echo "0 passed, 1 failed"; exit 1; }
 # An installed tree is as good: there the programs lie in three directories.
 agentsh=$bin/agentsh
 agentshd=$bin/agentshd

@@ -193,7 +193,7 @@ extension Worker {
     let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: argument, count: size) }
     // A device may mean something else by the same number, of another length.
     guard located.status.isRegular || located.status.isDirectory else { throw .errno(ENOTTY) }
-    if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     do throws(SyscallError) { try AgentshSystem.control(located.descriptor, request, bytes) } catch { return .failure(error.errno.rawValue) }
     return .value(0)
   }
@@ -250,7 +250,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, _ operation: FileOperation, opened located: consuming Located,
     _ act: (AttributeTarget) throws(SyscallError) -> Void
   ) throws(CallFailure) -> Answer {
-    if located.hasPath { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
     do throws(SyscallError) { try act(.descriptor(located.descriptor.rawValue)) } catch { return .failure(error.errno.rawValue) }
     return .value(0)
   }
@@ -260,7 +260,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, _ operation: FileOperation, object located: consuming Located,
     _ act: (AttributeTarget) throws(SyscallError) -> Void
   ) throws(CallFailure) -> Answer {
-    if located.hasPath { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
     do throws(SyscallError) { try act(.path(descriptorPath(located.descriptor.rawValue))) } catch { return .failure(error.errno.rawValue) }
     return .value(0)
   }

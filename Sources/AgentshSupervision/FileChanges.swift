@@ -186,7 +186,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64, flags: UInt64
   ) throws(CallFailure) -> Answer {
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)
-    if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     if located.status.isSymbolicLink { throw .errno(EOPNOTSUPP) }
     return perform(call) {
       unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe chmod($0, mode_t(truncatingIfNeeded: mode) & 0o7777) }
@@ -195,7 +195,7 @@ extension Worker {
 
   func changeMode(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, mode: UInt64) throws(CallFailure) -> Answer {
     let located = try openFile(call, number)
-    if located.hasPath { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     return perform(call) { fchmod(located.descriptor.rawValue, mode_t(truncatingIfNeeded: mode) & 0o7777) }
   }
 
@@ -203,7 +203,7 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, owner: UInt64, group: UInt64, flags: UInt64
   ) throws(CallFailure) -> Answer {
     let located = try attributeTarget(call, at: directory, path: path, flags: flags)
-    if located.hasPath { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
     let (owner, group) = (uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group))
     // An O_PATH descriptor with an empty path is the object itself, a link included.
     return perform(call) { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
@@ -211,7 +211,7 @@ extension Worker {
 
   func changeOwner(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, owner: UInt64, group: UInt64) throws(CallFailure) -> Answer {
     let located = try openFile(call, number)
-    if located.hasPath { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
+    if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
     return perform(call) { fchown(located.descriptor.rawValue, uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group)) }
   }
 

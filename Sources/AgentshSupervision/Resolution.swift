@@ -12,6 +12,8 @@ struct Located: ~Copyable {
   let path: [UInt8]
   let status: FileStatus
 
+  /// Whether it is a file in memory (memfd_create(2)): its name says nothing, and who has a descriptor of it has it.
+  var isMemory: Bool { status.links == 0 && path.starts(with: memoryPrefix) }
   /// Whether `path` names a place in the file system, so that rules about paths can speak of it.
   var hasPath: Bool { path.first == UInt8(ascii: "/") || path.starts(with: SessionMounts.ownPrefix) }
 }
@@ -418,6 +420,7 @@ extension Worker {
 
 /// PROC_SUPER_MAGIC, statfs(2).
 private let procMagic: Int64 = 0x9fa0
+private let memoryPrefix: [UInt8] = Array("/memfd:".utf8)
 private let procPrefix: [UInt8] = Array("/proc/".utf8)
 let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)
 let ownProcess: Int32 = getpid()

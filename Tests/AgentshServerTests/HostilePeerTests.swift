@@ -145,6 +145,7 @@ import Testing
       try client.socket.sendFrame(VarlinkCall(method: "org.agentsh.Control.Ping").packet, descriptors: [0, 1, 2])
       #expect(try #require(try client.receive()).answer.error == nil)
     }
-    #expect(try count() == before)
+    // What the server had open for a moment when it was counted first may be gone by now.
+    try waitFor("the descriptors are closed") { try count() <= before }
   }
 }

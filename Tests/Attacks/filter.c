@@ -188,7 +188,7 @@ static const struct attempt attempts[] = {
     {"socket-vsock", EAFNOSUPPORT}, {"socket-alg", EAFNOSUPPORT}, {"socket-alg-high-half", EAFNOSUPPORT}, {"socket-audit", EPERM}, {"socketpair-tipc", EAFNOSUPPORT},
     {"socket-sctp", EPROTONOSUPPORT}, {"socket-sctp-seqpacket", ESOCKTNOSUPPORT}, {"socket-dccp", ESOCKTNOSUPPORT},
     {"source-route", EPERM}, {"source-route-high-half", EPERM}, {"source-route-6", EPERM}, {"source-route-6-old", EPERM}, {"source-route-by-label", EPERM},
-    {"btrfs-snapshot", EPERM}, {"btrfs-snapshot-high-half", EPERM}, {"btrfs-subvolume", EPERM}, {"btrfs-destroy", EPERM},
+    {"btrfs-snapshot-high-half", EPERM},
     {"f_setsig", EPERM}, {"fiosetown", EPERM}, {"prlimit-of-others", EPERM}, {"personality", EPERM}, {"second-listener", EBUSY}, {"syslog", EPERM},
     {"sethostname", EPERM}, {"quotactl", EPERM}, {"quotactl_fd", EPERM}, {"fanotify_init", EPERM},
     {"fsconfig", EPERM}, {"fsmount", EPERM}, {"fspick", EPERM}, {"move_mount", EPERM}, {"open_tree_attr", EPERM},
@@ -266,10 +266,7 @@ static long run(const char *name) {
   if (is("source-route-6")) return source_route_6(57);
   if (is("source-route-6-old")) return source_route_6(6);
   if (is("source-route-by-label")) return source_route_6(32);
-  if (is("btrfs-snapshot")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x50009401ul, page);
   if (is("btrfs-snapshot-high-half")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), high | 0x50009417ul, page);
-  if (is("btrfs-subvolume")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x5000940eul, page);
-  if (is("btrfs-destroy")) return syscall(SYS_ioctl, open("/", O_RDONLY | O_CLOEXEC), 0x5000940ful, page);
   if (is("f_setsig")) return sigio_to_init();
   if (is("fiosetown")) return owner_by_ioctl();
   if (is("prlimit-of-others")) return others_limits();

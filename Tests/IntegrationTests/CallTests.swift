@@ -38,7 +38,7 @@ import Testing
     let found = wrapped.output.split(separator: "\n")
     try #require(found.count == possible.count)
     for (native, line) in zip(possible, found) {
-      if native.contains(" open ") || !native.hasSuffix(" done") {
+      if native.contains(" open done") || !native.hasSuffix(" done") {
         #expect(line == native)
       } else {
         #expect(line == native.replacing(" done", with: " EACCES"))
@@ -97,7 +97,7 @@ import Testing
       uniqueKeysWithValues: try FilterSpecification(traps: [.nonce]).explain().map { ($0.name, $0.effect) })
     // All flags of clone and unshare make namespaces, a family of -1 is none, and the limits would be those of another process.
     let ofArguments = ["clone": "EPERM", "unshare": "EPERM", "socket": "EAFNOSUPPORT", "socketpair": "EAFNOSUPPORT", "prlimit64": "EPERM"]
-    // Of several mistakes in one call the supervisor finds another one first.
+    // Of several mistakes in one call the supervisor may find another one first.
     let ofOrder = [
       "sendto": "EBADF", "sendmsg": "EBADF", "sendmmsg": "EBADF", "rt_sigqueueinfo": "EINVAL", "rt_tgsigqueueinfo": "EINVAL", "execveat": "EINVAL",
     ]
@@ -115,7 +115,7 @@ import Testing
         let isGone = hidden.contains(call.name) || call.reason.hasPrefix("removed from the kernel")
         #expect(answer == (isGone ? "ENOSYS" : "EPERM"), "\(call.name): \(line)")
       } else if let expected = ofOrder[call.name] {
-        #expect(answer == expected && native.split(separator: " ").last?.hasPrefix("E") == true, "\(call.name): \(line)")
+        #expect((answer == expected && native.split(separator: " ").last?.hasPrefix("E") == true) || line == native, "\(call.name): \(line)")
       } else {
         #expect(line == native, "\(call.name)")
       }

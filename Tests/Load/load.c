@@ -355,6 +355,15 @@ static int herd(char **arguments) {
   return 0;
 }
 
+// What one that was killed left behind, wherever it was in making and renaming it.
+static void clean_up_after(pid_t child) {
+  char name[own_file + 32], other[own_file + 48];
+  snprintf(name, sizeof name, "%s.%d", work_file, child);
+  snprintf(other, sizeof other, "%s.other", name);
+  rmdir(name);
+  rmdir(other);
+}
+
 // What a process is killed in: each of these goes to the supervisor, again and again.
 static void call_for_ever(int which) {
   char name[own_file + 32], other[own_file + 48];
@@ -398,6 +407,8 @@ static void call_for_ever(int which) {
 // dying COUNT: processes that are killed while their calls are being decided.
 static int dying(char **arguments) {
   long count = number(arguments[0]);
+  pid_t *children = calloc((size_t)count + 1, sizeof *children);
+  if (!children) FAIL("calloc: %s", strerror(errno));
   for (long index = 0; index < count; index++) {
     int ready[2];
     make_pipe(ready);
@@ -415,13 +426,12 @@ static int dying(char **arguments) {
     if (kill(child, SIGKILL) != 0) FAIL("kill: %s", strerror(errno));
     int status;
     if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) FAIL("a process ended otherwise: %d", status);
-    // What it left behind, wherever it was in making and renaming it.
-    char name[own_file + 32], other[own_file + 48];
-    snprintf(name, sizeof name, "%s.%d", work_file, child);
-    snprintf(other, sizeof other, "%s.other", name);
-    rmdir(name);
-    rmdir(other);
+    children[index] = child;
+    clean_up_after(child);
   }
+  // What was being made for one that died may have come a moment later.
+  for (long index = 0; index < count; index++) clean_up_after(children[index]);
+  free(children);
   checkpoint("dead");
   operate(0);
   printf("%ld processes killed in their calls\n", count);

@@ -74,7 +74,7 @@ static void extended_attributes(void) {
     ON("removexattrat", syscall(nr_removexattrat, AT_FDCWD, p, 0, "user.at"));
   }
   const struct { const char *what; int number; } descriptors[] = {
-      {"open", file}, {"pinned", pinned}, {"pipe", ends[0]}, {"socket", pair[0]}, {"memfd", memory}, {"none", 987}, {"minus", -5}, {"cwd", AT_FDCWD}};
+      {"open", file}, {"pinned", pinned}, {"pipe", ends[0]}, {"socket", pair[0]}, {"memfd", memory}, {"none", 987}, {"minus", -5}};
   for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++) {
     int d = descriptors[i].number;
     struct attribute a = {.value = (uintptr_t)"at", .size = 2};
