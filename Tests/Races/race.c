@@ -406,7 +406,6 @@ static const struct test tests[] = {
     {"execve-loaded", in_loader, "", at_execve_loaded, NULL},
     {"execveat", in_program_at, "prog", at_execveat, NULL},
     {"execveat-empty", in_descriptor, "prog", at_execveat_empty, NULL},
-    // Decided only where a policy asks for times and attributes.
     {"utimensat", in_path_at, "x", at_utimensat, NULL},
     {"setxattr", in_path, "x", at_setxattr, NULL},
     {"lsetxattr", in_path, "x", at_lsetxattr, NULL},
