@@ -38,15 +38,15 @@ extension Worker {
           let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
           try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, isAnswered: true)
         } else {
-          _ = ash_ptrace_detach(process, 0)
+          letGo(process, 0)
         }
         return .sent
       case .interrupted(let thread):
         // The exec failed, or was interrupted to be tried again: that will be a call of its own. A group stop goes on after detaching.
-        _ = ash_ptrace_detach(thread, 0)
+        letGo(thread, 0)
         return .sent
       case .signalled(let thread, let signal):
-        _ = ash_ptrace_detach(thread, signal)
+        letGo(thread, signal)
         return .sent
       case .ended, .none:
         return .sent
@@ -116,6 +116,21 @@ extension Worker {
       else { return "another loader than the permitted one was used" }
     }
     return nil
+  }
+
+  /// Detaches from a tracee that is stopped. One that was killed out of its stop can't be detached from (ESRCH), and its parent learns nothing of its
+  /// end before the tracer has: it is waited for, so that it neither stays there nor is taken for the next tracee.
+  private func letGo(_ thread: Int32, _ signal: Int32) {
+    if ash_ptrace_detach(thread, signal) == 0 { return }
+    while true {
+      switch waitForTracee() {
+      case .ended, .none: return
+      case .executed(let thread), .interrupted(let thread):
+        if ash_ptrace_detach(thread, 0) == 0 { return }
+      case .signalled(let thread, let signal):
+        if ash_ptrace_detach(thread, signal) == 0 { return }
+      }
+    }
   }
 
   /// Ends a tracee that is stopped. Its number can't be anyone else's before it is waited for.
