@@ -19,7 +19,13 @@ public final class BoundPolicy: Sendable {
   /// What has to reach the supervisor, and which rule asks for it.
   public let needs: SupervisionNeeds
 
-  init(_ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables) throws(PolicyError) {
+  /// How far the session reaches at most.
+  public let networkMode: NetworkMode
+
+  init(
+    _ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables, network: NetworkMode
+  ) throws(PolicyError) {
+    networkMode = network
     directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
     recordsReads = audit.logAllowed
     let templates = rules.files.flatMap(\.paths) + rules.commands.flatMap(\.commands)
@@ -29,8 +35,7 @@ public final class BoundPolicy: Sendable {
     let compiler = try PathCompiler(variables)
     files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)
     commands = try BoundCommandRules(rules.commands, defaults: rules.defaults, compiler: compiler)
-    networks = try BoundNetworkRules(
-      rules.networks, redirects: rules.connectRedirects, defaults: rules.defaults, compiler: compiler)
+    networks = try BoundNetworkRules(rules, mode: network, compiler: compiler)
     sockets = try BoundUnixRules(rules.sockets, defaults: rules.defaults, compiler: compiler)
     signals = BoundSignalRules(rules.signals, defaults: rules.defaults)
     // Allowed reads are recorded where the policy asks for it; allowed changes, programs, connections and signals always.
@@ -66,6 +71,15 @@ public final class BoundPolicy: Sendable {
   /// Whether an internet address may be used.
   public func network(_ subject: NetworkSubject) -> Verdict { networks.verdict(subject) }
 
+  /// The verdict that there would be without `connect_redirects`: where one fails and is to fail open.
+  public func networkWithoutRedirection(_ subject: NetworkSubject) -> Verdict { networks.verdictWithoutRedirection(subject) }
+
+  /// Whether a name may be looked up: whether some rule could permit a connection to an address of it. In any spelling.
+  public func name(_ host: [UInt8]) -> NameVerdict { networks.name(HostName.folded(host)) }
+
+  /// Whether names matter: a rule goes by one, or something is redirected. A session then needs to know which name has which address.
+  public var knowsNames: Bool { networks.knowsNames }
+
   /// Whether a Unix domain socket may be used.
   public func unixSocket(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
     sockets.verdict(operation, address)
@@ -83,5 +97,6 @@ struct PolicyRules: Sendable {
   var sockets: [UnixRule] = []
   var signals: [SignalRule] = []
   var connectRedirects: [ConnectRedirect] = []
+  var nameRedirects: [NameRedirect] = []
   var defaults = Defaults()
 }

@@ -47,12 +47,20 @@ public struct Verdict: Sendable, Equatable {
   public let message: String?
   /// Whether the operation may happen.
   public let isPermitted: Bool
+  /// Of an address with several names: the one that it was decided by; nil where no name was known or none mattered.
+  public let host: [UInt8]?
+  /// The place that a connection is to go to instead. Such a verdict doesn't permit the connection that was asked for.
+  public let redirection: ConnectRedirection?
 
   public init(decision: Decision, rule: String, message: String? = nil) {
     self.init(decision: decision, rule: rule, message: message, isPermitted: decision.permits)
   }
 
-  public init(decision: Decision, rule: String, message: String?, isPermitted: Bool) {
+  public init(
+    decision: Decision, rule: String, message: String?, isPermitted: Bool, host: [UInt8]? = nil, redirection: ConnectRedirection? = nil
+  ) {
+    self.host = host
+    self.redirection = redirection
     self.decision = decision
     self.rule = rule
     self.message = message

@@ -126,6 +126,33 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Whether it leads to this machine, to networks of its own or to many machines at once, so that nobody who answers for a name may send a
+  /// connection there: loopback, private, shared, link-local (where clouds keep their metadata), multicast, reserved and unspecified
+  /// addresses, and IPv6 addresses that carry one of these (NAT64, 6to4, IPv4-compatible).
+  public var isSpecialPurpose: Bool {
+    switch self {
+    case .v4(let value):
+      return Self.specialBlocks.contains { value & ~0 << UInt32(32 - $0.bits) == $0.base }
+    case .v6(let high, let low, _):
+      // fc00::/7, fe80::/10, fec0::/10, ff00::/8.
+      if high >> 57 == 0xfc >> 1 || high >> 54 == 0xfe80 >> 6 || high >> 54 == 0xfec0 >> 6 || high >> 56 == 0xff { return true }
+      // ::, ::1 and ::a.b.c.d; ::ffff:0:a.b.c.d (SIIT).
+      if high == 0, low >> 32 == 0 || low >> 32 == 0xffff_0000 { return true }
+      // NAT64: the network's own prefix (RFC 8215), and the well-known one with an address in it (RFC 6052).
+      if high >> 16 == 0x0064_ff9b_0001 { return true }
+      if high == 0x0064_ff9b << 32, low >> 32 == 0 { return IPAddress.v4(UInt32(truncatingIfNeeded: low)).isSpecialPurpose }
+      // 6to4.
+      if high >> 48 == 0x2002 { return IPAddress.v4(UInt32(truncatingIfNeeded: high >> 16)).isSpecialPurpose }
+      return false
+    }
+  }
+
+  /// 0/8, 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.0.0/24, 192.168/16, 224/4, 240/4.
+  private static let specialBlocks: [(base: UInt32, bits: Int)] = [
+    (0, 8), (0x0a00_0000, 8), (0x6440_0000, 10), (0x7f00_0000, 8), (0xa9fe_0000, 16), (0xac10_0000, 12), (0xc000_0000, 24), (0xc0a8_0000, 16),
+    (0xe000_0000, 4), (0xf000_0000, 4),
+  ]
+
   public var description: String {
     switch self {
     case .v4(let value):

@@ -89,6 +89,16 @@ struct PathCompiler {
     return results
   }
 
+  /// Globs over names of hosts, where `*` stops at a dot and letters are small, those of a variable's value too.
+  func names(_ template: GlobTemplate, rule: String) throws(PolicyError) -> [Glob] {
+    var results: [Glob] = []
+    for alternative in template.alternatives {
+      guard let codes = try expand(alternative, template, rule) else { continue }
+      results.append(Glob(codes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }, sets: template.sets, separator: UInt8(ascii: ".")))
+    }
+    return results
+  }
+
   /// Nil when a repository is named and there is none.
   private func expand(_ codes: [UInt16], _ template: GlobTemplate, _ rule: String) throws(PolicyError) -> [UInt16]? {
     if template.variables.isEmpty { return codes }

@@ -54,6 +54,8 @@ public struct Policy: Sendable {
   public let allowedRestrictedCalls: Set<String>
   /// Whether a command of the session may open a session of its own (`allow_nested_sessions`).
   public let allowsNestedSessions: Bool
+  /// How far sessions reach at most (`network`).
+  public let networkMode: NetworkMode
 
   private let rules: PolicyRules
 
@@ -77,12 +79,15 @@ public struct Policy: Sendable {
       policy: Policy(
         name: reader.name, version: reader.version, description: reader.description, notEnforced: reports.notEnforced,
         environment: reader.environment, resourceLimits: reader.limits, audit: reader.audit,
-        allowedRestrictedCalls: reader.allowedCalls, allowsNestedSessions: reader.allowsNestedSessions, rules: reader.rules),
+        allowedRestrictedCalls: reader.allowedCalls, allowsNestedSessions: reader.allowsNestedSessions, networkMode: reader.networkMode,
+        rules: reader.rules),
       diagnostics: reports.sorted)
   }
 
   /// Gives the variables their values, and compiles the rules.
-  public func bound(to variables: PolicyVariables) throws(PolicyError) -> BoundPolicy {
-    try BoundPolicy(rules, audit: audit, allowedCalls: allowedRestrictedCalls, variables: variables)
+  ///
+  /// - Parameter network: what was asked for beside the policy; it can only make a session reach less far than the policy says.
+  public func bound(to variables: PolicyVariables, network: NetworkMode = .full) throws(PolicyError) -> BoundPolicy {
+    try BoundPolicy(rules, audit: audit, allowedCalls: allowedRestrictedCalls, variables: variables, network: min(network, networkMode))
   }
 }

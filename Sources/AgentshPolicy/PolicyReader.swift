@@ -9,6 +9,7 @@ struct PolicyReader {
   var audit = AuditSettings()
   var allowedCalls: Set<String> = []
   var allowsNestedSessions = false
+  var networkMode = NetworkMode.full
   var name = ""
   var version = 0
   var description: String?
@@ -29,6 +30,7 @@ struct PolicyReader {
     rules.sockets = unixRules(&top, "unix_socket_rules")
     rules.signals = signalRules(&top)
     readDefaults(&top)
+    networkMode = top.choice("network", NetworkMode.self) ?? .full
     readRedirects(&top)
     readLimits(&top)
     environment = environmentPolicy(&top, "env_policy")
@@ -321,10 +323,7 @@ struct PolicyReader {
     var result: [NetworkRule] = []
     eachRule(&top, key) { rule, place in
       let head = head(&rule, place)
-      let names = rule.strings("domains").map { entry in
-        (text: entry.text.asHostName, position: entry.position)
-      }
-      let domains = globs(names, separator: UInt8(ascii: "."))
+      let (domains, addresses, anyDomain) = names(&rule, label(rule, place))
       var cidrs: [CIDR] = []
       for (text, position) in rule.strings("cidrs") {
         if let cidr = CIDR(text) { cidrs.append(cidr) } else {
@@ -336,18 +335,46 @@ struct PolicyReader {
       let saysOperations = rule.has("operations")
       _ = rule.duration("timeout")
       guard let head else { return }
-      let anyDomain = names.contains { $0.text == "*" || $0.text == "**" }
-      if !names.isEmpty && !anyDomain {
-        reports.warning(
-          rule.position(of: "domains"),
-          "\(head.name): this version knows addresses only; what only a name could decide is refused")
-      }
       result.append(
         NetworkRule(
-          head: head, domains: domains, anyDomain: anyDomain, cidrs: cidrs, ports: ports,
+          head: head, domains: domains, anyDomain: anyDomain, addresses: addresses, cidrs: cidrs, ports: ports,
           operations: saysOperations && operations.isEmpty ? NetworkOperation.allCases : operations))
     }
     return result
+  }
+
+  /// The `domains` of a rule: names, and addresses that stand among them.
+  private func names(_ rule: inout Mapping, _ label: String) -> (globs: [GlobTemplate], addresses: [CIDR], any: Bool) {
+    var entries: [(text: String, position: TextPosition)] = []
+    var addresses: [CIDR] = []
+    for (text, position) in rule.strings("domains") {
+      if !text.utf8.allSatisfy({ $0 < 0x80 }) {
+        reports.error(position, "\"\(text)\": names stand in a policy as they do on the wire: \(HostName.ascii(text))")
+        continue
+      }
+      let name = Self.foldedName(text)
+      if IPAddress(name) != nil, let address = CIDR(name) {
+        addresses.append(address)
+        continue
+      }
+      if name.isEmpty || name.utf8.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }) {
+        reports.warning(position, "\(label): \"\(text)\" is no name of a host (no scheme, no port, no path), so it never matches")
+      }
+      entries.append((name, position))
+    }
+    return (globs(entries, separator: UInt8(ascii: ".")), addresses, entries.contains { $0.text == "*" || $0.text == "**" })
+  }
+
+  /// A name as it is compared, but for the names of variables in it.
+  private static func foldedName(_ text: String) -> String {
+    var result: [UInt8] = []
+    var isVariable = false
+    for byte in text.utf8 {
+      if byte == UInt8(ascii: "{"), result.last == UInt8(ascii: "$") { isVariable = true } else if byte == UInt8(ascii: "}") { isVariable = false }
+      result.append(!isVariable && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte)
+    }
+    if result.last == UInt8(ascii: ".") { result.removeLast() }
+    return String(decoding: result, as: UTF8.self)
   }
 
   private func port(_ node: YAMLNode) -> ClosedRange<UInt16>? {
@@ -476,55 +503,72 @@ struct PolicyReader {
     mapping.finish()
   }
 
-  private enum Visibility: String, CaseIterable {
-    case silent
-    case auditOnly = "audit_only"
-    case warn
-  }
-  private enum OnFailure: String, CaseIterable {
-    case failClosed = "fail_closed"
-    case failOpen = "fail_open"
-    case retryOriginal = "retry_original"
-  }
-
   private mutating func readRedirects(_ top: inout Mapping) {
     for (index, item) in top.list("dns_redirects").enumerated() {
       let place = "dns_redirects[\(index)]"
       guard var rule = Mapping(item, place, reports) else { continue }
       let name = requiredName(&rule, place)
-      _ = match(&rule, place)
-      if IPAddress(rule.string("resolve_to") ?? "") == nil {
-        reports.error(rule.position(of: "resolve_to"), "\(place) needs a resolve_to that is an address")
-      }
-      _ = rule.choice("visibility", Visibility.self)
-      _ = rule.choice("on_failure", OnFailure.self)
+      let match = match(&rule, place)
+      let address = IPAddress(rule.string("resolve_to") ?? "")
+      if address == nil { reports.error(rule.position(of: "resolve_to"), "\(place) needs a resolve_to that is an address") }
+      let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
+      let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
       rule.finish()
       reports.unenforced(rule.position, "dns_redirects: \(name)", "this version doesn't see names being looked up")
+      guard let match, let address else { continue }
+      rules.nameRedirects.append(
+        NameRedirect(match: match, redirection: NameRedirection(rule: name, address: address, visibility: visibility, onFailure: onFailure)))
     }
     for (index, item) in top.list("connect_redirects").enumerated() {
       let place = "connect_redirects[\(index)]"
       guard var rule = Mapping(item, place, reports) else { continue }
       let name = requiredName(&rule, place)
       let match = match(&rule, place)
-      let targets = ["redirect_to", "redirect_to_unix"].filter { !(rule.string($0) ?? "").isEmpty }
-      if targets.count != 1 { reports.error(rule.position, "\(place) needs either redirect_to or redirect_to_unix") }
-      if let node = rule.take("tls"), var tls = Mapping(node, "\(place).tls", reports) {
-        let mode = tls.string("mode") ?? ""
-        if !["", "passthrough", "rewrite_sni"].contains(mode) {
-          reports.error(tls.position(of: "mode"), "mode has to be passthrough or rewrite_sni")
-        }
-        if (tls.string("sni") ?? "").isEmpty && mode == "rewrite_sni" { reports.error(node.position, "rewrite_sni needs an sni") }
-        tls.finish()
-      }
-      _ = rule.choice("visibility", Visibility.self)
-      _ = rule.choice("on_failure", OnFailure.self)
+      let destination = destination(&rule, place)
+      let limit = transportLimit(&rule, place, name)
+      let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
+      let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
       let message = rule.string("message")
       rule.finish()
-      reports.unenforced(
-        rule.position, "connect_redirects: \(name)",
-        "this version doesn't redirect, and knows addresses only; an address that it matches is refused")
-      if let match { rules.connectRedirects.append(ConnectRedirect(name: name, match: match, message: message)) }
+      reports.unenforced(rule.position, "connect_redirects: \(name)", "this version doesn't redirect; what it matches is refused")
+      guard let match, let destination else { continue }
+      let redirection = ConnectRedirection(
+        rule: name, destination: destination, visibility: visibility, onFailure: onFailure, message: message)
+      rules.connectRedirects.append(ConnectRedirect(match: match, redirection: redirection, limit: limit))
     }
+  }
+
+  private func destination(_ rule: inout Mapping, _ place: String) -> ConnectRedirection.Destination? {
+    let (address, socket) = (rule.string("redirect_to") ?? "", rule.string("redirect_to_unix") ?? "")
+    guard address.isEmpty != socket.isEmpty else {
+      reports.error(rule.position, "\(place) needs either redirect_to or redirect_to_unix")
+      return nil
+    }
+    if socket.isEmpty {
+      let destination = ConnectRedirection.destination(address)
+      if destination == nil { reports.error(rule.position(of: "redirect_to"), "\(place): redirect_to has to be host:port, such as 127.0.0.1:8080 or [::1]:8080") }
+      return destination
+    }
+    let bytes = Array(socket.utf8)
+    if bytes.first == UInt8(ascii: "@"), bytes.count > 1, bytes.count <= 108 { return .unix(.abstract(Array(bytes.dropFirst()))) }
+    if bytes.first == PathCompiler.slash, bytes.count <= 107 { return .unix(.path(bytes)) }
+    reports.error(rule.position(of: "redirect_to_unix"), "\(place): redirect_to_unix has to be an absolute path, or @name, of at most 107 bytes")
+    return nil
+  }
+
+  /// What of `tls` this version can't do: the bytes of a connection are passed on as they are.
+  private func transportLimit(_ rule: inout Mapping, _ place: String, _ name: String) -> String? {
+    guard let node = rule.take("tls"), var tls = Mapping(node, "\(place).tls", reports) else { return nil }
+    let mode = tls.string("mode") ?? ""
+    if !["", "passthrough", "rewrite_sni"].contains(mode) {
+      reports.error(tls.position(of: "mode"), "mode has to be passthrough or rewrite_sni")
+    }
+    if (tls.string("sni") ?? "").isEmpty && mode == "rewrite_sni" { reports.error(node.position, "rewrite_sni needs an sni") }
+    tls.finish()
+    guard mode == "rewrite_sni" else { return nil }
+    let limit = "asks for rewrite_sni, which this version can't do: refused"
+    reports.warning(node.position, "\(name): what it matches \(limit)")
+    return limit
   }
 
   private func requiredName(_ rule: inout Mapping, _ place: String) -> String {
@@ -724,15 +768,6 @@ extension String {
     var bytes = Array(utf8)[...]
     while isBlank(bytes.first) { bytes.removeFirst() }
     while isBlank(bytes.last) { bytes.removeLast() }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  /// As names of hosts are compared: small letters, no dot at the end.
-  fileprivate var asHostName: String {
-    let isSmall = utf8.allSatisfy { $0 < 0x41 || $0 > 0x5a }
-    if isSmall && utf8.last != UInt8(ascii: ".") { return self }
-    var bytes = utf8.map { $0 >= 0x41 && $0 <= 0x5a ? $0 | 0x20 : $0 }
-    if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
     return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -32,6 +32,8 @@ struct NetworkRule: Sendable {
   let domains: [GlobTemplate]
   /// Whether one of the domains is `*`.
   let anyDomain: Bool
+  /// Addresses that stand among the domains.
+  let addresses: [CIDR]
   let cidrs: [CIDR]
   let ports: [ClosedRange<UInt16>]
   let operations: [NetworkOperation]
@@ -54,13 +56,6 @@ enum SignalTarget: Sendable {
   case kind(SignalRelation.Kinds)
   case process(Glob)
   case pids(ClosedRange<Int32>)
-}
-
-/// A connection that is to go elsewhere: refused by this version where it matches.
-struct ConnectRedirect: Sendable {
-  let name: String
-  let match: Pattern
-  let message: String?
 }
 
 /// Signals by number, 0 to 64.

@@ -33,17 +33,17 @@ public struct NetworkSubject: Sendable {
   public var address: IPAddress?
   public var port: UInt16
   public var proto: NetworkProtocol
-  /// The name that the address was looked up by, when that is known beyond doubt; nil in this version.
-  public var host: [UInt8]?
+  /// The names by which this session has looked the address up; in any order and spelling, none where it hasn't.
+  public var hosts: [[UInt8]]
 
   public init(
-    operation: NetworkOperation, address: IPAddress?, port: UInt16, proto: NetworkProtocol = .tcp, host: [UInt8]? = nil
+    operation: NetworkOperation, address: IPAddress?, port: UInt16, proto: NetworkProtocol = .tcp, hosts: [[UInt8]] = []
   ) {
     self.operation = operation
     self.address = address
     self.port = port
     self.proto = proto
-    self.host = host
+    self.hosts = hosts
   }
 }
 

@@ -159,10 +159,10 @@ private let closed = "defaults: {file_read: deny}\n"
   @Test(arguments: [
     ("[{domains: ['*'], operations: ['*'], decision: deny}]", [], []), ("[]", [], nil), ("[{ports: [443, '8000-8002'], decision: allow}]", [443, 8000, 8001, 8002], nil),
     ("[{cidrs: [127.0.0.0/8], ports: [5432], decision: audit}, {cidrs: [10.0.0.0/8], ports: [22], decision: deny}]", [5432], nil),
-    ("[{domains: [example.com], ports: [443], decision: allow}]", [443], nil), ("[{cidrs: [127.0.0.0/8], decision: allow}]", nil, nil),
+    ("[{domains: [example.com], ports: [443], decision: allow}]", [53, 443], nil), ("[{cidrs: [127.0.0.0/8], decision: allow}]", nil, nil),
     ("[{ports: ['1-65535'], decision: allow}]", nil, nil), ("[{ports: [443], decision: redirect}]", [], nil),
     ("[{cidrs: [10.0.0.0/8], operations: [bind, connect], ports: [80], decision: allow}, {operations: ['*'], decision: deny}, {ports: [1], decision: allow}]", [80], [80]),
-    ("[{domains: [example.com], operations: ['*'], decision: deny}, {ports: [1], decision: allow}]", [1], nil),
+    ("[{domains: [example.com], operations: ['*'], decision: deny}, {ports: [1], decision: allow}]", [1, 53], nil),
   ] as [(String, [UInt16]?, [UInt16]?)])
   func portsAreHeldWhereNoOtherCanBePermitted(_ rules: String, _ connect: [UInt16]?, _ bind: [UInt16]?) throws {
     let floor = try policy("network_rules: \(rules)").floor

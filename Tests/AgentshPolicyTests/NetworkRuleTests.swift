@@ -3,7 +3,7 @@ import Testing
 @testable import AgentshPolicy
 
 private func connect(_ bound: BoundPolicy, _ address: String, _ port: UInt16 = 443, _ operation: NetworkOperation = .connect, host: String? = nil) -> Verdict {
-  bound.network(NetworkSubject(operation: operation, address: IPAddress(address), port: port, host: host.map(bytes)))
+  bound.network(NetworkSubject(operation: operation, address: IPAddress(address), port: port, hosts: host.map { [bytes($0)] } ?? []))
 }
 
 @Suite struct AddressTests {
@@ -85,7 +85,7 @@ private func connect(_ bound: BoundPolicy, _ address: String, _ port: UInt16 = 4
     #expect(connect(bound, "192.0.2.1", 80).message == "no")
     #expect(connect(bound, "127.0.0.1").isPermitted)
     let named = connect(bound, "192.0.2.1", host: "A.Example.com.")
-    #expect(named.rule == "registry" && !named.isPermitted && named.isRecorded)
+    #expect(named.rule == "registry" && named.isPermitted && named.host == bytes("a.example.com"))
     #expect(connect(bound, "192.0.2.1", host: "a.b.example.com").rule == "rest")
   }
 
@@ -131,6 +131,6 @@ private func connect(_ bound: BoundPolicy, _ address: String, _ port: UInt16 = 4
 
   @Test func withoutAnAddressNoBlockPermits() throws {
     let bound = try policy("network_rules: [{name: any, cidrs: [0.0.0.0/0, '::/0'], decision: allow}]")
-    #expect(!bound.network(NetworkSubject(operation: .connect, address: nil, port: 1, host: bytes("x"))).isPermitted)
+    #expect(!bound.network(NetworkSubject(operation: .connect, address: nil, port: 1, hosts: [bytes("x")])).isPermitted)
   }
 }

@@ -8,7 +8,7 @@ struct PolicyTestCommand: AgentshCommand {
     commandName: "test", abstract: "Ask a policy for its verdict.",
     usage: """
       agentsh policy test FILE --op OPERATION --path PATH [--user NAME]
-      agentsh policy test FILE --host ADDRESS --port NUMBER [--op net.connect]
+      agentsh policy test FILE --host NAME|ADDRESS --port NUMBER [--address ADDRESS] [--op net.connect]
       agentsh policy test FILE [--user NAME] --command PROGRAM [ARGUMENT ...]
       """,
     discussion: "The verdict is the one that the supervisor would give, with the rule that gave it. --command comes last: all that follows belongs to it.")
@@ -25,8 +25,11 @@ struct PolicyTestCommand: AgentshCommand {
   @Option(parsing: .remaining, help: ArgumentHelp("Which program with which arguments.", valueName: "program"))
   var command: [ArgumentBytes] = []
 
-  @Option(help: ArgumentHelp("To which address.", valueName: "address"))
+  @Option(help: ArgumentHelp("To which host: a name that the session has looked up, or an address.", valueName: "name|address"))
   var host: String?
+
+  @Option(help: ArgumentHelp("To which address the name leads; default: one that no rule is about.", valueName: "address"))
+  var address: String?
 
   @Option(help: ArgumentHelp("To which port.", valueName: "number"))
   var port: UInt16?
@@ -38,20 +41,40 @@ struct PolicyTestCommand: AgentshCommand {
     let (_, bound) = try variables.load(file, context)
     let question = try question(context)
     let verdict = question.ask(bound)
+    let lookup = question.name.utf8.starts(with: "net.".utf8) ? host.flatMap { Self.lookup($0, bound) } : nil
     if output.json {
       var object: JSONObject = [
         "op": .string(question.name), "subject": .string(question.subject), "decision": .string(verdict.decision.rawValue),
         "permitted": .bool(verdict.isPermitted), "rule": .string(verdict.rule),
       ]
       object["message"] = verdict.message.map { .string($0) }
+      object["lookup"] = lookup.map { .object($0.json) }
       try Output.json(object)
       return .success
     }
     try Output.line("\(question.name) \(question.subject)")
-    try Output.line("\(verdict.decision.rawValue)\(verdict.isPermitted == verdict.decision.permits ? "" : " (refused)"), by \(verdict.rule)")
-    if !verdict.isPermitted, verdict.decision != .deny { try Output.line("refused: this version does not carry out \(verdict.decision.rawValue)") }
+    let isRefused = verdict.isPermitted != verdict.decision.permits && verdict.redirection == nil
+    try Output.line("\(verdict.decision.rawValue)\(isRefused ? " (refused)" : ""), by \(verdict.rule)")
+    if !verdict.isPermitted, verdict.decision != .deny, verdict.redirection == nil { try Output.line("refused: this version does not carry out \(verdict.decision.rawValue)") }
     if let message = verdict.message { try Output.line(message) }
+    if let lookup { try Output.line(lookup.line) }
     return .success
+  }
+
+  /// What the session's resolver would say of a name; nil for an address, and under a policy that leaves names alone.
+  private static func lookup(_ host: String, _ bound: BoundPolicy) -> (line: String, json: JSONObject)? {
+    guard IPAddress(host) == nil, bound.knowsNames else { return nil }
+    switch bound.name(Array(host.utf8)) {
+    case .allowed(let verdict):
+      return ("the name is looked up, because of \(verdict.rule)", ["decision": .string("allow"), "rule": .string(verdict.rule)])
+    case .refused(let verdict):
+      return ("the name is not looked up, because of \(verdict.rule)", ["decision": .string("deny"), "rule": .string(verdict.rule)])
+    case .redirected(let redirection):
+      return (
+        "the name is given the address \(redirection.address), by \(redirection.rule)",
+        ["decision": .string("redirect"), "rule": .string(redirection.rule), "address": .string("\(redirection.address)")]
+      )
+    }
   }
 
   /// One question to a policy.
@@ -109,9 +132,19 @@ struct PolicyTestCommand: AgentshCommand {
     guard let operation = NetworkOperation(rawValue: word) else {
       throw CommandFailure(.usage, "--op \(displayEscaped(op ?? "")): addresses have net.connect, net.send, net.bind, net.listen")
     }
-    let address = IPAddress(host)
-    let subject = NetworkSubject(operation: operation, address: address, port: port, host: address == nil ? Array(host.utf8) : nil)
-    return Question(name: "net.\(operation.rawValue)", subject: "\(displayEscaped(host)) port \(port)") { $0.network(subject) }
+    let own = IPAddress(host)
+    var given: IPAddress?
+    if let address {
+      guard own == nil else { throw CommandFailure(.usage, "--address is for a --host that is a name") }
+      given = IPAddress(address)
+      if given == nil { throw CommandFailure(.usage, "--address \(displayEscaped(address)) is no address") }
+    }
+    return Question(name: "net.\(operation.rawValue)", subject: "\(displayEscaped(host)) port \(port)") { bound in
+      var address = own ?? given
+      if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
+      return bound.network(
+        NetworkSubject(operation: operation, address: address, port: port, hosts: own == nil ? [Array(host.utf8)] : []))
+    }
   }
 
   private func commandQuestion(_ context: Context) throws(CommandFailure) -> Question {
