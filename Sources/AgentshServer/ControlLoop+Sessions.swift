@@ -81,7 +81,7 @@ extension ControlLoop {
         $0.pid = pid
         if $0.phase == .starting { $0.phase = .running }
       }
-      context.spares.want(session.opened.identity, rehearsal: session.opened.rehearsal)
+      if let rehearsal = session.opened.rehearsal { context.spares.want(session.opened.identity, rehearsal) }
     case .counted(let request, let refused): noteCount(refused, of: session, request: request)
     case .ended(let summary):
       session.summary = summary

@@ -71,8 +71,44 @@ final class Session: Sendable {
 final class SessionTable: Sendable {
   private struct State {
     var sessions: [String: Session] = [:]
+    /// Those that were active when they were last looked at, and the others, each in the order of opening: what a Wrap has to look at must not grow with
+    /// what has been.
+    var active: [Session] = []
+    var ended: [Session] = []
     var nextOrder: UInt64 = 0
     var unwatched: [Session] = []
+
+    mutating func add(_ session: Session) {
+      sessions[session.facts.id] = session
+      active.append(session)
+    }
+
+    /// Notices which sessions have ended.
+    mutating func settle() {
+      guard active.contains(where: { !$0.isActive }) else { return }
+      let over = active.filter { !$0.isActive }
+      active.removeAll { session in over.contains { $0 === session } }
+      for session in over {
+        let place = ended.lastIndex { $0.facts.order < session.facts.order }.map { $0 + 1 } ?? 0
+        ended.insert(session, at: place)
+      }
+    }
+
+    /// Forgets the oldest ended sessions of a user beyond `keeping`, and of all users beyond the bound.
+    mutating func makeRoom(uid: UInt32, keeping: Int) {
+      var surplus = ended.count { $0.facts.uid == uid } - max(0, keeping)
+      if surplus > 0 {
+        ended.removeAll { session in
+          guard surplus > 0, session.facts.uid == uid else { return false }
+          surplus -= 1
+          sessions[session.facts.id] = nil
+          return true
+        }
+      }
+      let beyond = max(0, ended.count - SessionTable.mostEnded)
+      for session in ended.prefix(beyond) { sessions[session.facts.id] = nil }
+      ended.removeFirst(beyond)
+    }
   }
 
   private let state = Mutex(State())
@@ -82,22 +118,21 @@ final class SessionTable: Sendable {
   /// Makes room for one more session and takes it, in one step, so that parallel opens can't exceed a limit.
   func reserve(_ limits: SessionLimits, uid: UInt32, _ facts: (UInt64) -> Session.Facts) throws(ControlError) -> Session {
     let result: Result<Session, ControlError> = state.withLock { state in
-      let sessions = state.sessions.values
-      let active = sessions.filter(\.isActive)
+      state.settle()
+      let active = state.active
       let own = active.filter { $0.facts.uid == uid }
-      let holders = own.sorted { $0.facts.order < $1.facts.order }
       if own.count >= limits.activePerUser {
-        return .failure(Self.limitReached("active_sessions_per_user", limits.activePerUser, holders))
+        return .failure(Self.limitReached("active_sessions_per_user", limits.activePerUser, own))
       }
-      if own.count >= limits.perUser { return .failure(Self.limitReached("sessions_per_user", limits.perUser, holders)) }
+      if own.count >= limits.perUser { return .failure(Self.limitReached("sessions_per_user", limits.perUser, own)) }
       if active.count >= limits.active {
         // Whose the others are is nobody's business here.
         return .failure(.limitReached(reason: "all \(limits.active) sessions that this host allows (active_sessions) are in use; try again later"))
       }
-      Self.makeRoom(&state, uid: uid, keeping: limits.perUser - own.count - 1)
+      state.makeRoom(uid: uid, keeping: limits.perUser - own.count - 1)
       let session = Session(facts(state.nextOrder))
       state.nextOrder += 1
-      state.sessions[session.facts.id] = session
+      state.add(session)
       return .success(session)
     }
     return try result.get()
@@ -114,18 +149,6 @@ final class SessionTable: Sendable {
     return .limitReached(reason: "\(name) allows you \(count) at a time, and you have \(list.joined(separator: "; "))")
   }
 
-  /// Forgets the oldest ended sessions of a user beyond `keeping`, and of all users beyond the bound.
-  private static func makeRoom(_ state: inout State, uid: UInt32, keeping: Int) {
-    func forget(_ sessions: [Session], beyond bound: Int) {
-      for session in sessions.sorted(by: { $0.facts.order < $1.facts.order }).dropLast(max(0, bound)) {
-        state.sessions[session.facts.id] = nil
-      }
-    }
-    let ended = state.sessions.values.filter { !$0.isActive }
-    forget(ended.filter { $0.facts.uid == uid }, beyond: keeping)
-    forget(state.sessions.values.filter { !$0.isActive }, beyond: mostEnded)
-  }
-
   /// Takes up sessions that were opened before this server was there, the oldest first.
   func adopt(_ sessions: [Session]) {
     state.withLock { state in
@@ -133,7 +156,7 @@ final class SessionTable: Sendable {
         var facts = session.facts
         facts.order = state.nextOrder
         state.nextOrder += 1
-        state.sessions[facts.id] = Session(facts, session.current)
+        state.add(Session(facts, session.current))
       }
       state.unwatched = state.sessions.values.filter { $0.current.phase == .unwatched }
     }
@@ -149,7 +172,11 @@ final class SessionTable: Sendable {
 
   /// Forgets a session that never came about.
   func cancel(_ session: Session) {
-    state.withLock { _ = $0.sessions.removeValue(forKey: session.facts.id) }
+    state.withLock { state in
+      state.sessions[session.facts.id] = nil
+      state.active.removeAll { $0 === session }
+      state.ended.removeAll { $0 === session }
+    }
   }
 
   func session(_ id: String) -> Session? { state.withLock { $0.sessions[id] } }

@@ -16,7 +16,7 @@ final class OpenedSession: Sendable {
   /// Whom the supervisor acts as.
   let identity: SpawnIdentity
   /// A plan like this session's with none of its secrets, for the caller's next.
-  let rehearsal: [UInt8]
+  let rehearsal: SpareSupervisors.Rehearsal?
   let cgroup: Cgroup?
   /// The launcher.
   let caller: ControlPeer
@@ -25,8 +25,8 @@ final class OpenedSession: Sendable {
   let readyDeadline: Deadline
 
   init(
-    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, rehearsal: [UInt8] = [], cgroup: consuming Cgroup?,
-    caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
+    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, rehearsal: SpareSupervisors.Rehearsal? = nil,
+    cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
   ) {
     self.session = session
     self.channel = channel
@@ -190,7 +190,7 @@ struct SessionOpening {
       _ = try TrustedPath.file(context.supervisor)
       let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
       let supervisor = try context.spares.start(
-        identity,
+        identity, policy: policy.sha256,
         descriptors: [
           directory.notify.rawValue, directory.signal.rawValue, directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue,
           planFile.rawValue, killNumber ?? null.rawValue,
@@ -213,8 +213,8 @@ struct SessionOpening {
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
-        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity, rehearsal: rehearsal.packet,
-        cgroup: cgroup, caller: peer, program: filter.program, reply: reply,
+        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity,
+        rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, plan: rehearsal.packet), cgroup: cgroup, caller: peer, program: filter.program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()

@@ -14,19 +14,30 @@ struct StartedSupervisor: ~Copyable, Sendable {
 /// Supervisors that were started before their session, since starting one takes as long as all the rest of opening a session.
 ///
 /// A spare has its caller's identity from its exec on, like every supervisor, and nothing of any session: it waits on its channel for the descriptors
-/// that others are started with. One is started for a caller whose session has just begun, and is let go of after a minute. Nobody depends on
-/// it: a spare that is gone, or doesn't take its descriptors, is replaced by a supervisor started on the spot.
+/// that others are started with. One is started for a caller whose session has just begun, with that session's policy, and is let go of after a minute.
+/// Nobody depends on it: a spare that is gone, or doesn't take its descriptors, is replaced by a supervisor started on the spot, and one
+/// that has read another policy reads the right one.
 final class SpareSupervisors: Sendable {
   /// How long a spare waits.
   static let patience: Int64 = 60_000
 
+  /// What a spare reads before its session.
+  struct Rehearsal: Sendable {
+    /// SHA-256 of the policy's file, by which it is told from others.
+    let policy: String
+    /// A plan like the one that it will probably be given, without secrets.
+    let plan: [UInt8]
+  }
+
   private final class Spare: Sendable {
     let identity: SpawnIdentity
+    let rehearsal: Rehearsal
     let end: Deadline
     private let started: Mutex<StartedSupervisor?>
 
-    init(_ started: consuming StartedSupervisor, identity: SpawnIdentity, end: Deadline) {
+    init(_ started: consuming StartedSupervisor, identity: SpawnIdentity, rehearsal: Rehearsal, end: Deadline) {
       self.identity = identity
+      self.rehearsal = rehearsal
       self.end = end
       self.started = Mutex(consume started)
     }
@@ -41,7 +52,7 @@ final class SpareSupervisors: Sendable {
   private struct State {
     var spares: [Spare] = []
     /// Whom spares are to be started for, and what they are to read.
-    var wanted: [(identity: SpawnIdentity, rehearsal: [UInt8])] = []
+    var wanted: [(identity: SpawnIdentity, rehearsal: Rehearsal)] = []
     var isStopped = false
   }
 
@@ -60,10 +71,12 @@ final class SpareSupervisors: Sendable {
     try startThread("spares", stackBytes: 1 << 20) { [self] in run() }
   }
 
-  /// A supervisor for a session: a spare of that identity that takes the descriptors, or a new process.
-  /// - Parameter descriptors: what a supervisor inherits behind its channel, borrowed; `SpareStart.descriptors` many.
-  func start(_ identity: SpawnIdentity, descriptors: [CInt]) throws -> StartedSupervisor {
-    if let spare = take(identity) {
+  /// A supervisor for a session: a spare of that identity that takes the descriptors, if possible one that has read the policy, or a new process.
+  /// - Parameters:
+  ///   - policy: SHA-256 of the policy's file.
+  ///   - descriptors: what a supervisor inherits behind its channel, borrowed; `SpareStart.descriptors` many.
+  func start(_ identity: SpawnIdentity, policy: String, descriptors: [CInt]) throws -> StartedSupervisor {
+    if let spare = take(identity, policy) {
       let packet = SpareStart.packet
       if (try? spare.channel.send(packet[...], descriptors: descriptors)) == packet.count { return spare }
       endAtOnce(spare.process)
@@ -71,11 +84,12 @@ final class SpareSupervisors: Sendable {
     return try spawn(identity, arguments: [program], descriptors: descriptors)
   }
 
-  /// Asks for a spare, unless there is one of that identity. Returns at once.
-  /// - Parameter rehearsal: a plan like the one that it will probably be given.
-  func want(_ identity: SpawnIdentity, rehearsal: [UInt8]) {
+  /// Asks for a spare, unless there is one of that identity with that policy. Returns at once.
+  func want(_ identity: SpawnIdentity, _ rehearsal: Rehearsal) {
     let isNew = state.withLock { state in
-      guard !state.isStopped, !state.wanted.contains(where: { $0.identity == identity }), !state.spares.contains(where: { $0.identity == identity }) else { return false }
+      guard !state.isStopped, !state.wanted.contains(where: { $0.identity == identity && $0.rehearsal.policy == rehearsal.policy }),
+        !state.spares.contains(where: { $0.identity == identity && $0.rehearsal.policy == rehearsal.policy })
+      else { return false }
       state.wanted.append((identity, rehearsal))
       return true
     }
@@ -97,11 +111,13 @@ final class SpareSupervisors: Sendable {
     clear()
   }
 
-  private func take(_ identity: SpawnIdentity) -> StartedSupervisor? {
+  private func take(_ identity: SpawnIdentity, _ policy: String) -> StartedSupervisor? {
     let found = state.withLock { state in
-      state.spares.firstIndex { $0.identity == identity }.map { state.spares.remove(at: $0) }
+      let index = state.spares.firstIndex { $0.identity == identity && $0.rehearsal.policy == policy } ?? state.spares.firstIndex { $0.identity == identity }
+      return index.map { state.spares.remove(at: $0) }
     }
     guard let supervisor = found?.take() else { return nil }
+    setRunsInBackground(supervisor.process.pid, false)
     // Its user can kill it, or stop it, as any process of theirs.
     if (try? waitUntilReady(supervisor.process.pidfd.descriptor, deadline: .after(milliseconds: 0))) == false, !Self.isStopped(supervisor.process) {
       return supervisor
@@ -135,15 +151,17 @@ final class SpareSupervisors: Sendable {
     }
   }
 
-  private func add(_ identity: SpawnIdentity, _ rehearsal: [UInt8]) {
+  private func add(_ identity: SpawnIdentity, _ rehearsal: Rehearsal) {
     let most = most()
     guard most > 0, (try? TrustedPath.file(program)) != nil,
       let started = try? spawn(identity, arguments: [program, SpareStart.argument], descriptors: [])
     else { return }
-    if let plan = try? Memfd.sealed(rehearsal, name: "agentsh-plan") {
+    // Nobody waits for it, and the command of the session that it is started beside should not wait for it either.
+    setRunsInBackground(started.process.pid, true)
+    if let plan = try? Memfd.sealed(rehearsal.plan, name: "agentsh-plan") {
       _ = try? started.channel.send(SpareStart.rehearsal[...], descriptors: [plan.rawValue])
     }
-    let spare = Spare(started, identity: identity, end: .after(milliseconds: Self.patience))
+    let spare = Spare(started, identity: identity, rehearsal: rehearsal, end: .after(milliseconds: Self.patience))
     let surplus = state.withLock { state in
       if state.isStopped { return [spare] }
       state.spares.append(spare)

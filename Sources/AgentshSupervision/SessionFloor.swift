@@ -39,7 +39,12 @@ public struct SessionFloor: Sendable, Equatable {
   ///
   /// - Parameter holding: what the session's filter leaves to it; see `PolicyFloor.placed`.
   public init(_ bound: BoundPolicy, _ policy: Policy, holding: FloorRights = []) {
-    self.init(bound.floor.placed(holding: holding, FloorPlace.init), allowedCalls: policy.allowedRestrictedCalls)
+    self.init(bound.floor, policy, holding: holding)
+  }
+
+  /// The same for a floor that was made before.
+  init(_ floor: PolicyFloor, _ policy: Policy, holding: FloorRights) {
+    self.init(floor.placed(holding: holding, FloorPlace.init), allowedCalls: policy.allowedRestrictedCalls)
   }
 
   /// What the filter of a session under this policy can leave to Landlock. The file system is looked at only where that matters.

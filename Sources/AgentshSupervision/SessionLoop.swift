@@ -88,12 +88,12 @@ final class SessionLoop {
   private(set) var used: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
 
   /// Takes over the inherited descriptors.
-  init(plan: SessionPlan, policy: Policy, bound: BoundPolicy) throws(SyscallError) {
+  init(plan: SessionPlan, _ prepared: PreparedPolicy) throws(SyscallError) {
     self.plan = plan
-    self.policy = policy
-    self.bound = bound
+    policy = prepared.policy
+    bound = prepared.bound
     let left = FloorRights(rawValue: plan.exactRights)
-    sessionFloor = SessionFloor(bound, policy, holding: left)
+    sessionFloor = SessionFloor(prepared.floor, policy, holding: left)
     // What the filter doesn't trap has to be held exactly, or nobody would decide it.
     guard sessionFloor.exactRights().isSuperset(of: left) else { throw SyscallError("landlock_create_ruleset", .notSupportedOnSocket, "exact rights") }
     floor = try ActingFloor(sessionFloor.rules)

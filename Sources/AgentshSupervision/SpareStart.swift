@@ -1,4 +1,6 @@
 import AgentshAudit
+import AgentshPolicy
+import AgentshProtocol
 import AgentshSystem
 import Glibc
 import SystemPackage
@@ -18,16 +20,42 @@ public enum SpareStart {
   /// Received numbers are moved behind this one first, so that none is overwritten by another.
   private static let aside: CInt = 64
 
+  /// What was done before the session was known: the process is the caller's, bounded and behind its own filter, and has read a policy.
+  struct Rehearsed {
+    let callerUID: UInt32
+    let callerGID: UInt32
+    let groups: [UInt32]
+    let filter: [UInt8]
+    let prepared: PreparedPolicy
+
+    /// Whether that is what the session's plan asks for too.
+    func isFor(_ plan: SessionPlan) -> Bool {
+      callerUID == plan.callerUID && callerGID == plan.callerGID && groups == plan.groups && filter == plan.supervisorFilter
+    }
+  }
+
+  /// Does for a plan that is only like the session's what a session starts with. Some of it is kept; the rest is done for the code that has been read in
+  /// and the tables that have been made once it was.
+  private static func rehearse(_ plan: SessionPlan) throws -> Rehearsed {
+    let prepared = try SupervisorStart.confine(plan, rehearsed: nil)
+    let floor = SessionFloor(prepared.floor, prepared.policy, holding: FloorRights(rawValue: plan.exactRights))
+    _ = try ActingFloor(floor.rules)
+    _ = SupervisorReport.ready(floor.plan).packet
+    _ = CallKinds()
+    _ = AuditDigest.sha256([])
+    return Rehearsed(
+      callerUID: plan.callerUID, callerGID: plan.callerGID, groups: plan.groups, filter: plan.supervisorFilter, prepared: prepared)
+  }
+
   /// Comes back with the descriptors in their places, and with what the rehearsal left; ends the process when the server lets go of it.
-  static func wait() throws(StartError) -> PreparedPolicy? {
+  static func wait() throws(StartError) -> Rehearsed? {
     let channel = UnixSocket(owning: OwnedDescriptor(owning: Inherited.channel))
-    var prepared: PreparedPolicy?
-    do throws(SyscallError) {
+    var rehearsed: Rehearsed?
+    do {
       try channel.wait(.readable, deadline: .never)
       guard var received = try channel.receive(atMost: 64), !received.isEnd else { exit(0) }
       if received.bytes == rehearsal, let file = received.descriptors.takeFirst() {
-        prepared = (try? SupervisorStart.readPlan(file)).flatMap { try? SupervisorStart.policy($0, prepared: nil) }
-        _ = AuditDigest.sha256([])
+        rehearsed = try rehearse(try SupervisorStart.readPlan(file))
         try channel.wait(.readable, deadline: .never)
         guard let next = try channel.receive(atMost: 64), !next.isEnd else { exit(0) }
         received = next
@@ -46,10 +74,14 @@ public enum SpareStart {
         try syscall("dup2") { dup2(raw, place) }
         _ = close(raw)
       }
-    } catch {
+    } catch let error as StartError {
+      throw error
+    } catch let error as SyscallError {
       throw .call(error)
+    } catch {
+      throw .filter("\(error)")
     }
     _ = channel.release().release()
-    return prepared
+    return rehearsed
   }
 }

@@ -21,19 +21,12 @@ public enum SupervisorMain {
     }
   }
 
-  private static func start(_ prepared: PreparedPolicy?) throws(StartError) -> SessionLoop {
+  private static func start(_ rehearsed: SpareStart.Rehearsed?) throws(StartError) -> SessionLoop {
     try Inherited.check()
     let plan = try SupervisorStart.readPlan(OwnedDescriptor(owning: Inherited.plan))
-    try SupervisorStart.checkIdentity(plan)
-    SupervisorStart.limitResources(descriptors: 4096)
-    ash_share_memory_arenas()
-    let prepared = try SupervisorStart.policy(plan, prepared: prepared)
-    // What reading the policy needed is not needed any more, and there is one such process for each session.
-    ash_trim_memory()
-    // Before any other thread exists, and before anybody is spoken to.
-    do { try SupervisorFilter.install(plan.supervisorFilter) } catch { throw .filter("\(error)") }
+    let prepared = try SupervisorStart.confine(plan, rehearsed: rehearsed)
     do throws(SyscallError) {
-      return try SessionLoop(plan: plan, policy: prepared.policy, bound: prepared.bound)
+      return try SessionLoop(plan: plan, prepared)
     } catch {
       throw .call(error)
     }

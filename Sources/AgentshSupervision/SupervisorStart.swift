@@ -57,6 +57,16 @@ struct PreparedPolicy {
   let variables: PolicyVariables
   let policy: Policy
   let bound: BoundPolicy
+  /// What the policy lets Landlock hold, wherever that is.
+  let floor: PolicyFloor
+
+  init(source: [UInt8], variables: PolicyVariables, policy: Policy, bound: BoundPolicy) {
+    self.source = source
+    self.variables = variables
+    self.policy = policy
+    self.bound = bound
+    floor = bound.floor
+  }
 }
 
 /// What a supervisor does before it speaks to anybody.
@@ -115,9 +125,28 @@ enum SupervisorStart {
     guard setuid(0) == -1, seteuid(0) == -1, geteuid() == plan.callerUID else { throw .identity("uid 0 could be taken up again") }
   }
 
+  /// Makes sure of the identity, bounds the process, reads the policy and closes the process's own filter behind it: before any other thread exists, and
+  /// before anybody but the server is spoken to.
+  /// - Parameter rehearsed: what of it has been done, for a plan like this one.
+  static func confine(_ plan: SessionPlan, rehearsed: SpareStart.Rehearsed?) throws(StartError) -> PreparedPolicy {
+    if let rehearsed {
+      // Whoever starts spares keeps them apart by this; behind the filter nothing of it can be changed.
+      guard rehearsed.isFor(plan) else { throw .identity("it was started for another caller") }
+      return try policy(plan, prepared: rehearsed.prepared)
+    }
+    try checkIdentity(plan)
+    limitResources(descriptors: 4096)
+    ash_share_memory_arenas()
+    let prepared = try policy(plan, prepared: nil)
+    // What reading the policy needed is not needed any more, and there is one such process for each session.
+    ash_trim_memory()
+    do { try SupervisorFilter.install(plan.supervisorFilter) } catch { throw .filter("\(error)") }
+    return prepared
+  }
+
   /// The policy, which whoever made the plan has checked, with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
   /// - Parameter prepared: what was read before; used as far as it is the same.
-  static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
+  private static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
     let variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
       home: plan.variables.home, user: plan.variables.user)

@@ -27,7 +27,7 @@ struct ControlClient: ~Copyable {
   }
 
   /// How long an answer may take; opening a session includes starting its supervisor.
-  private static let patience: Int64 = 60_000
+  static let patience: Int64 = 60_000
 
   func send(_ request: ControlRequest) throws(CommandFailure) {
     do throws(SyscallError) {

@@ -95,7 +95,9 @@ struct WrapSession {
     }
     let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
     let reply: VarlinkReply
-    do throws(ServerFailure) { reply = try client.call(.wrap(request)) } catch { throw error.explained }
+    try client.send(.wrap(request))
+    WrapRehearsal.run(context.start.environment)
+    do throws(ServerFailure) { reply = try client.receive(deadline: .after(milliseconds: ControlClient.patience)) } catch { throw error.explained }
     do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
       throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
     }
