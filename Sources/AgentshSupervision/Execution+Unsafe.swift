@@ -2,13 +2,6 @@ import AgentshSystem
 import CAgentshSystem
 import Glibc
 
-/// Whether this process's effective identity may execute the file: faccessat2(2).
-func mayExecute(_ file: borrowing OwnedDescriptor) -> Bool {
-  let raw = file.rawValue
-  // SAFETY: the empty path is used for the call only.
-  return unsafe withCPath([]) { unsafe ash_faccessat2(raw, $0, X_OK, AT_EMPTY_PATH | AT_EACCESS) } == 0
-}
-
 /// Up to `count` bytes at `offset` of an open file (pread(2)); fewer at its end, none on an error.
 func readRange(_ descriptor: CInt, offset: UInt64, count: Int) -> [UInt8] {
   guard count > 0, let position = off_t(exactly: offset) else { return [] }

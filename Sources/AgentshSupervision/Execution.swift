@@ -85,7 +85,7 @@ extension Worker {
     }
     if located.status.isSymbolicLink { throw .errno(ELOOP) }
     guard located.status.isRegular else { throw .errno(EACCES) }
-    guard mayExecute(located.descriptor) else { throw .errno(EACCES) }
+    guard PathCalls.mayAccess(located.descriptor.rawValue, X_OK) else { throw .errno(EACCES) }
     return located
   }
 

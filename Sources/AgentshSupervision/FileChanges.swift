@@ -1,6 +1,5 @@
 import AgentshPolicy
 import AgentshSystem
-import CAgentshSystem
 import Glibc
 import SystemPackage
 
@@ -35,7 +34,7 @@ extension Worker {
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
     return perform(call, held: supervision.floor.holds(.makeDir)) {
-      unsafe withCPath(parent.name) { unsafe mkdirat(parent.directory.rawValue, $0, mode_t(truncatingIfNeeded: mode)) }
+      PathCalls.makeDirectory(parent.directory.rawValue, parent.name, mode_t(truncatingIfNeeded: mode))
     }
   }
 
@@ -50,7 +49,7 @@ extension Worker {
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
     return perform(call, held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
-      unsafe withCPath(parent.name) { unsafe unlinkat(parent.directory.rawValue, $0, flags) }
+      PathCalls.unlink(parent.directory.rawValue, parent.name, flags)
     }
   }
 
@@ -73,7 +72,7 @@ extension Worker {
     try takeUmask(of: call)
     return perform(call, held: supervision.floor.holds(.making(mode & S_IFMT))) {
       // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
-      unsafe withCPath(parent.name) { unsafe mknodat(parent.directory.rawValue, $0, mode, dev_t(UInt32(truncatingIfNeeded: device))) }
+      PathCalls.makeNode(parent.directory.rawValue, parent.name, mode, dev_t(UInt32(truncatingIfNeeded: device)))
     }
   }
 
@@ -83,7 +82,7 @@ extension Worker {
     try checkAbsent(parent)
     try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
     return perform(call, held: supervision.floor.holds(.makeSym)) {
-      unsafe withCPath(content) { text in unsafe withCPath(parent.name) { unsafe symlinkat(text, parent.directory.rawValue, $0) } }
+      PathCalls.makeSymbolicLink(content, parent.directory.rawValue, parent.name)
     }
   }
 
@@ -122,9 +121,7 @@ extension Worker {
       let below = protectionBelow(new.path) ?? protectionBelow(old.path) { verdict = below }
     try settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
     return perform(call, held: supervision.floor.holdsFiles) {
-      unsafe withCPath(old.name) { from in
-        unsafe withCPath(new.name) { to in unsafe ash_renameat2(old.directory.rawValue, from, new.directory.rawValue, to, flags) }
-      }
+      PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags)
     }
   }
 
@@ -148,9 +145,7 @@ extension Worker {
     try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
     // The pinned object gets the name, not whatever the old path names by now.
     return perform(call, held: supervision.floor.holdsFiles) {
-      unsafe withCPath(descriptorPath(old.descriptor.rawValue)) { from in
-        unsafe withCPath(new.name) { to in unsafe linkat(AT_FDCWD, from, new.directory.rawValue, to, AT_SYMLINK_FOLLOW) }
-      }
+      PathCalls.link(AT_FDCWD, descriptorPath(old.descriptor.rawValue), new.directory.rawValue, new.name, AT_SYMLINK_FOLLOW)
     }
   }
 
@@ -162,12 +157,12 @@ extension Worker {
     try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
     if length > located.status.size, try exceedsFileSizeLimit(call, length) {
       let raw = located.descriptor.rawValue
-      guard unsafe withCPath([], { unsafe ash_faccessat2(raw, $0, W_OK, AT_EMPTY_PATH | AT_EACCESS) }) == 0 else { return .failure(errno) }
+      guard PathCalls.mayAccess(raw, W_OK) else { return .failure(errno) }
       raise(SIGXFSZ, in: call)
       return .failure(EFBIG)
     }
     return perform(call, held: supervision.floor.holds(.truncate)) {
-      unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe Glibc.truncate($0, off_t(length)) }
+      PathCalls.truncate(descriptorPath(located.descriptor.rawValue), off_t(length))
     }
   }
 
@@ -189,7 +184,7 @@ extension Worker {
     if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChmod, [FileQuestion(.chmod, located.path)], path: located.path) }
     if located.status.isSymbolicLink { throw .errno(EOPNOTSUPP) }
     return perform(call) {
-      unsafe withCPath(descriptorPath(located.descriptor.rawValue)) { unsafe chmod($0, mode_t(truncatingIfNeeded: mode) & 0o7777) }
+      PathCalls.changeMode(descriptorPath(located.descriptor.rawValue), mode_t(truncatingIfNeeded: mode) & 0o7777)
     }
   }
 
@@ -206,7 +201,7 @@ extension Worker {
     if located.hasPath, !located.isMemory { try settleChange(call, kind, .fileChown, [FileQuestion(.chown, located.path)], path: located.path) }
     let (owner, group) = (uid_t(truncatingIfNeeded: owner), gid_t(truncatingIfNeeded: group))
     // An O_PATH descriptor with an empty path is the object itself, a link included.
-    return perform(call) { unsafe withCPath([]) { unsafe fchownat(located.descriptor.rawValue, $0, owner, group, AT_EMPTY_PATH) } }
+    return perform(call) { PathCalls.changeOwner(located.descriptor.rawValue, owner, group) }
   }
 
   func changeOwner(_ call: TrappedCall, _ kind: CallKind, ofDescriptor number: CInt, owner: UInt64, group: UInt64) throws(CallFailure) -> Answer {
@@ -236,7 +231,7 @@ extension Worker {
   /// Whether names may be looked up in a directory, which the kernel asks before anything about them.
   private func checkSearchable(_ parent: borrowing Parent) throws(CallFailure) {
     let raw = parent.directory.rawValue
-    guard unsafe withCPath([], { unsafe ash_faccessat2(raw, $0, X_OK, AT_EMPTY_PATH | AT_EACCESS) }) == 0 else { throw .errno(errno) }
+    guard PathCalls.mayAccess(raw, X_OK) else { throw .errno(errno) }
   }
 
   private func device(of parent: borrowing Parent) throws(CallFailure) -> UInt64 {
@@ -303,8 +298,7 @@ extension Worker {
 /// Whether this kernel lets a process link what it has opened itself (linkat(2) with AT_EMPTY_PATH, since 6.10): it comes to the new name then.
 private let linksByDescriptor: Bool = {
   guard let own = try? openAt(AT_FDCWD, Array("/".utf8), flags: O_RDONLY | O_DIRECTORY) else { return false }
-  let result = unsafe withCPath([]) { empty in unsafe withCPath(Array("/".utf8)) { unsafe linkat(own.rawValue, empty, AT_FDCWD, $0, AT_EMPTY_PATH) } }
-  return result != 0 && errno == EEXIST
+  return PathCalls.link(own.rawValue, [], AT_FDCWD, Array("/".utf8), AT_EMPTY_PATH) != 0 && errno == EEXIST
 }()
 
 /// Whether a last component is the directory itself or the one above: `.`, `..`, or the root's.

@@ -46,6 +46,8 @@ final class Reception: Sendable {
     /// Calls received since the watch looked last.
     var received = 0
     var watchSleeps = false
+    /// The receiver waits for one of the answering threads to be done.
+    var awaitsRoom = false
   }
 
   private let gate = Gate(State())
@@ -56,24 +58,33 @@ final class Reception: Sendable {
   private let mostParked: Int
   private let idleNanoseconds: UInt64
   private let usualNanoseconds: UInt64
+  private let stuckNanoseconds: UInt64
 
   /// - Parameters:
-  ///   - mostThreads: all of them but one may answer at the same time; what comes then is refused.
+  ///   - mostThreads: all of them but one may answer at the same time; what comes then waits for one of them to be done, and is refused when all are stuck.
   ///   - mostBusy: how many threads that are not held up by anything answer at the same time, while others wait.
   ///   - mostParked: how many are kept for the next burst.
   ///   - idleMilliseconds: how long those are kept.
   ///   - usualMicroseconds: an answer that takes longer is held up by something, and its thread keeps no processor busy.
-  init(mostThreads: Int, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000) {
+  ///   - stuckMilliseconds: threads of which none has begun an answer for so long are stuck.
+  init(
+    mostThreads: Int, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000,
+    stuckMilliseconds: UInt64 = 1000
+  ) {
     self.mostThreads = max(2, mostThreads)
     self.mostBusy = max(2, mostBusy)
     self.mostParked = mostParked
     idleNanoseconds = idleMilliseconds * 1_000_000
     usualNanoseconds = usualMicroseconds * 1000
+    stuckNanoseconds = stuckMilliseconds * 1_000_000
   }
 
   var counts: Counts {
     gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.isTaken) }
   }
+
+  /// Whether the receiver waits for room. For tests.
+  var awaitsRoom: Bool { gate.withLock { $0.awaitsRoom } }
 
   /// A call, and the process that made it.
   struct Received {
@@ -107,27 +118,51 @@ final class Reception: Sendable {
   func beginAnswering(_ received: [Received]) -> Admission { beginAnswering(nil, adding: received) }
 
   private func beginAnswering(_ single: TrappedCall?, adding received: [Received]) -> Admission {
-    gate.withLock { state in
-      state.received += max(1, received.count)
-      let wakes = state.watchSleeps
-      state.watchSleeps = false
-      var call = single
-      if call == nil {
-        for one in received { state.backlog.add(one.call, of: one.process) }
-        call = state.backlog.take()
-        backlogCount.store(state.backlog.count, ordering: .relaxed)
+    var mustWake: Bool?
+    while true {
+      let step = gate.withLock { state in
+        if mustWake == nil {
+          state.received += max(1, received.count)
+          for one in received { state.backlog.add(one.call, of: one.process) }
+          mustWake = state.watchSleeps
+          state.watchSleeps = false
+        }
+        return admit(single, mustWake ?? false, &state)
       }
-      guard state.answering + 1 < mostThreads else { return Admission(isAdmitted: false, mustWakeWatch: wakes, call: call) }
-      let now = monotonicNanoseconds()
-      state.answering += 1
-      state.isTaken = false
-      state.emptySince = now
-      let place = state.since.firstIndex(of: 0) ?? state.since.count
-      if place == state.since.count { state.since.append(now) } else { state.since[place] = now }
-      let isCrowded = !state.backlog.isEmpty
-      let needsHelp = isCrowded && state.since.count { $0 != 0 && now &- $0 < usualNanoseconds } < mostBusy
-      return Admission(isAdmitted: true, mustWakeWatch: wakes, call: call, isCrowded: isCrowded, needsHelp: needsHelp, place: place)
+      switch step {
+      case .admission(let admission): return admission
+      case .wait(let until): _ = gate.wait(until: until) { state in state.awaitsRoom && !state.isClosed ? nil : true }
+      }
     }
+  }
+
+  private enum Step {
+    case admission(Admission)
+    /// All threads answer: there may be room later, and at that moment (CLOCK_MONOTONIC, nanoseconds) they are stuck.
+    case wait(until: UInt64)
+  }
+
+  private func admit(_ single: TrappedCall?, _ mustWake: Bool, _ state: inout State) -> Step {
+    let now = monotonicNanoseconds()
+    let isFull = state.answering + 1 >= mostThreads
+    if isFull, !state.isClosed, let newest = state.since.max(), now &- newest < stuckNanoseconds {
+      state.awaitsRoom = true
+      return .wait(until: newest &+ stuckNanoseconds)
+    }
+    state.awaitsRoom = false
+    let call = single ?? state.backlog.take()
+    backlogCount.store(state.backlog.count, ordering: .relaxed)
+    if isFull { return .admission(Admission(isAdmitted: false, mustWakeWatch: mustWake, call: call)) }
+    state.answering += 1
+    state.isTaken = false
+    state.emptySince = now
+    let place = state.since.firstIndex(of: 0) ?? state.since.count
+    if place == state.since.count { state.since.append(now) } else { state.since[place] = now }
+    let isCrowded = !state.backlog.isEmpty
+    // Many that take long together may be waiting for processors and nothing else.
+    let usual = usualNanoseconds * UInt64(1 + state.answering / 8)
+    let needsHelp = isCrowded && state.since.count { $0 != 0 && now &- $0 < usual } < mostBusy
+    return .admission(Admission(isAdmitted: true, mustWakeWatch: mustWake, call: call, isCrowded: isCrowded, needsHelp: needsHelp, place: place))
   }
 
   /// The call is answered: waits for the caller's next turn.
@@ -135,6 +170,10 @@ final class Reception: Sendable {
     let turn: Turn? = gate.withLock { state in
       state.answering -= 1
       if let place, state.since.indices.contains(place) { state.since[place] = 0 }
+      if state.awaitsRoom {
+        state.awaitsRoom = false
+        gate.wakeAll()
+      }
       if !state.isClosed, !state.isTaken {
         state.isTaken = true
         return .receive

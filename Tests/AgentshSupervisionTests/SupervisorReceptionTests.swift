@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test func atTheLimitTheLastThreadRefusesAndGoesOnReceiving() {
-    let reception = Reception(mostThreads: 3)
+    let reception = Reception(mostThreads: 3, stuckMilliseconds: 0)
     #expect(reception.fill() == .startThread)
     for _ in 0..<2 {
       #expect(reception.beginAnswering().isAdmitted)
@@ -36,6 +36,25 @@ import Testing
     for _ in 0..<5 { #expect(!reception.beginAnswering().isAdmitted) }
     #expect(reception.counts.isTaken)
     #expect(reception.counts.threads == 3)
+  }
+
+  @Test func atTheLimitACallWaitsWhileOthersAreBeingAnswered() async throws {
+    let reception = Reception(mostThreads: 3, mostParked: 0, stuckMilliseconds: 3_600_000)
+    #expect(reception.fill() == .startThread)
+    var places: [Int?] = []
+    for _ in 0..<2 {
+      places.append(reception.beginAnswering().place)
+      #expect(reception.fill() == .startThread)
+    }
+    let admitted = Gate([Bool]())
+    try startThread("third") {
+      let isAdmitted = reception.beginAnswering().isAdmitted
+      admitted.withLock { $0.append(isAdmitted) }
+      admitted.wakeAll()
+    }
+    while !reception.awaitsRoom { await Task.yield() }
+    #expect(reception.finishAnswering(places[0]) == .end)
+    #expect(admitted.wait(until: Deadline.after(milliseconds: 60_000).nanoseconds) { $0.first } == true)
   }
 
   @Test func aPlaceThatStaysEmptyIsSeenByTheWatch() {
