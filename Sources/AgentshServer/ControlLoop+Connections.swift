@@ -19,10 +19,12 @@ extension ControlLoop {
   var handshakeTimeout: Int64 { Int64(context.rules.ruleset.configuration.handshakeTimeoutMilliseconds) }
 
   func acceptConnections() {
+    // Of a user who has no room now there is nothing to be closed that wasn't looked for a moment ago.
+    var full: Set<UInt32> = []
     for _ in 0..<Self.acceptsAtATime {
       do throws(SyscallError) {
         guard let socket = try acceptNext() else { return }
-        admit(socket)
+        admit(socket, &full)
       } catch {
         // Out of descriptors or memory. The waiting connection would make the listener readable again at once: look away for a moment.
         context.log.logger.error("accepting a connection: \(error)")
@@ -67,9 +69,13 @@ extension ControlLoop {
     listener = nil
   }
 
-  private func admit(_ socket: consuming UnixSocket) {
+  private func admit(_ socket: consuming UnixSocket, _ full: inout Set<UInt32>) {
     // Who it is decides whether there is room, before anything else is spent on it.
-    guard let uid = try? peerCredentials(of: socket.descriptor).uid, makeRoom(for: uid) else { return }
+    guard let uid = try? peerCredentials(of: socket.descriptor).uid, !full.contains(uid) else { return }
+    guard makeRoom(for: uid) else {
+      full.insert(uid)
+      return
+    }
     let peer: ControlPeer
     do throws(SyscallError) { peer = try ControlPeer(of: socket) } catch {
       // The peer is gone already, or can't be known for sure: nothing is done for it.

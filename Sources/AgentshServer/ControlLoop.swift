@@ -74,7 +74,9 @@ final class ControlLoop {
   func run() throws(SyscallError) {
     while true {
       let events = try epoll.wait(deadline: min(sweepAt, stopping ?? .never))
-      for event in events { handle(event) }
+      // New connections last: a flood of them is not to stand before what is under way.
+      for event in events where event.token & 7 != Source.listener.rawValue { handle(event) }
+      if events.contains(where: { $0.token & 7 == Source.listener.rawValue }) { acceptConnections() }
       if sweepAt.hasPassed { sweep() }
       if let stopping, sessions.isEmpty || stopping.hasPassed {
         abandonSessions()
