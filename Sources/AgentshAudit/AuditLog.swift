@@ -32,9 +32,14 @@ public final class AuditLog<Failure: Error>: Sendable {
   private struct State: ~Copyable {
     var writer: RecordWriter<Failure>
     var counts = DecisionCounts()
+    /// The latest lines about refusals, oldest first, without their newlines.
+    var refusals: [[UInt8]] = []
   }
 
   private let state: Mutex<State>
+  /// How many lines about refusals are kept, and how long one of them may be: a command line can have megabytes.
+  static var mostRefusals: Int { 64 }
+  static var longestRefusal: Int { 16 << 10 }
 
   /// - Parameters: as `RecordWriter`'s.
   public init(
@@ -50,7 +55,11 @@ public final class AuditLog<Failure: Error>: Sendable {
     let failure: Failure? = state.withLock { state in
       if let decision = record.decision { state.counts.add(decision) }
       do throws(Failure) {
-        try state.writer.write(record)
+        let line = try state.writer.write(record)
+        if record.decision?.isRefusal == true, line.count <= Self.longestRefusal {
+          if state.refusals.count >= Self.mostRefusals { state.refusals.removeFirst() }
+          state.refusals.append(line.last == UInt8(ascii: "\n") ? line.dropLast() : line)
+        }
         return nil
       } catch {
         return error
@@ -65,6 +74,9 @@ public final class AuditLog<Failure: Error>: Sendable {
   }
 
   public var counts: DecisionCounts { state.withLock { $0.counts } }
+
+  /// The latest lines about refusals, oldest first: a bounded number, each bounded.
+  public var latestRefusals: [[UInt8]] { state.withLock { $0.refusals } }
 
   /// Where the chain stands now.
   public var position: ChainPosition { state.withLock { $0.writer.position } }

@@ -50,12 +50,14 @@ public struct RecordWriter<Failure: Error> {
   /// Where the chain stands now.
   public var position: ChainPosition { ChainPosition(nextSequence: sequence, lastHash: lastHash) }
 
-  /// Writes one record; what the sink throws is thrown, and the record is not part of the chain then.
-  public mutating func write(_ record: AuditRecord) throws(Failure) {
+  /// Writes one record, and gives the line that the sink has taken; what the sink throws is thrown, and the record is not part of the chain then.
+  @discardableResult
+  public mutating func write(_ record: AuditRecord) throws(Failure) -> [UInt8] {
     line.build(record, sequence: sequence, time: clock(), previous: lastHash)
     try sink(line.bytes)
     line.copyHash(to: &lastHash)
     sequence += 1
+    return line.bytes
   }
 }
 

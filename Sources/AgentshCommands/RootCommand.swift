@@ -5,7 +5,7 @@ struct RootCommand: ParsableCommand {
     commandName: "agentsh", abstract: "Run commands under a policy: what it forbids does not happen, and everything is on record.",
     version: agentshVersion,
     subcommands: [
-      WrapCommand.self, ListCommand.self, ShowCommand.self, StopCommand.self, EventsCommand.self, PolicyCommand.self, AuditCommand.self,
+      WrapCommand.self, ListCommand.self, ShowCommand.self, StopCommand.self, EventsCommand.self, WhyCommand.self, PolicyCommand.self, AuditCommand.self,
       DetectCommand.self,
     ])
 }

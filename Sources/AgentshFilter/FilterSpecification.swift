@@ -2,6 +2,9 @@
 public struct FilterSpecification: Sendable, Hashable {
   /// The option of the prctl(2) that proves, right after the filter was installed, which listener belongs to it: "ASH1".
   public static let nonceOption: UInt32 = 0x4153_4831
+  /// The second argument of that prctl(2) by which a process of a running session asks its supervisor what was refused; the third is the number of an
+  /// empty memfd that the answer is written to: "why?".
+  public static let refusalsRequest: UInt64 = 0x7768_793F
 
   /// What the supervisor decides. The nonce is always among it.
   public let traps: TrapClasses

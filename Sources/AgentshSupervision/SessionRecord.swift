@@ -83,6 +83,9 @@ final class SessionRecord: Sendable {
     if let count { SupervisorMain.complain("session \(session): the record can be written again; \(count) entries are missing and what they were about was refused") }
   }
 
+  /// The latest lines about refusals, oldest first.
+  var latestRefusals: [[UInt8]] { log.latestRefusals }
+
   /// How many records there are of each decision.
   var decisionCounts: DecisionCounts { log.counts }
 

@@ -133,8 +133,7 @@ final class Worker {
     case .sendmmsg: return try sendMessages(call)
     case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl: return try sendSignal(call, kind)
     case .prctl:
-      // The nonce call is over once the session runs; later ones are a target's own idea.
-      return .failure(EINVAL)
+      return try answerQuestion(call)
     case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
       .setns, .unshare, .clone:
       return try refuseRestricted(call, kind)

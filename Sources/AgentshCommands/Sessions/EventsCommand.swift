@@ -61,7 +61,7 @@ struct EventsCommand: AgentshCommand {
   }
 
   /// The record of an embedded session of this user, where there is one with that id.
-  private static func embeddedRecord(_ session: String, _ context: Context) -> [UInt8]? {
+  static func embeddedRecord(_ session: String, _ context: Context) -> [UInt8]? {
     guard session.utf8.count == 36, !session.utf8.contains(UInt8(ascii: "/")), let caller = try? EmbeddedCaller(context) else { return nil }
     let path = Paths.joined(caller.recordPlace, "\(session).jsonl")
     return (try? linkStatus(at: AT_FDCWD, path)) == nil ? nil : path
@@ -148,7 +148,7 @@ enum EventText {
     return wanted.hasSuffix("*") ? found.utf8.starts(with: wanted.utf8.dropLast()) : found.utf8.elementsEqual(wanted.utf8)
   }
 
-  private static func subject(_ object: JSONObject) -> String? {
+  static func subject(_ object: JSONObject) -> String? {
     for name in ["path", "address", "signal"] {
       guard let value = shown(object, name) else { continue }
       // What was done to two names.
@@ -177,18 +177,18 @@ enum EventText {
     }
   }
 
-  private static func text(_ object: JSONObject, _ name: String) -> String? {
+  static func text(_ object: JSONObject, _ name: String) -> String? {
     guard case .string(let text)? = object[name] else { return nil }
     return displayEscaped(text)
   }
 
-  private static func number(_ object: JSONObject, _ name: String) -> Int64? {
+  static func number(_ object: JSONObject, _ name: String) -> Int64? {
     guard case .integer(let value)? = object[name] else { return nil }
     return value
   }
 
   /// The time of day with milliseconds, of an RFC 3339 text; anything else as it is.
-  private static func clock(_ time: String) -> String {
+  static func clock(_ time: String) -> String {
     let bytes = Array(time.utf8)
     guard bytes.count >= 23, bytes[10] == UInt8(ascii: "T") else { return time }
     return String(decoding: bytes[11..<23], as: UTF8.self)

@@ -1,0 +1,74 @@
+import AgentshFilter
+import AgentshSystem
+import Glibc
+import Testing
+
+/// What `why` tells, inside a session and outside.
+struct WhyTests {
+  private func server() throws -> TestServer {
+    let server = try TestServer()
+    for uid in [server.firstUser, server.secondUser] { try write("secret\n", to: "\(server.project(uid))/.env", owner: uid) }
+    return server
+  }
+
+  @Test func insideASessionItsOwnLastRefusalIsExplained() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try server()
+    let agentsh = server.program("agentsh")
+    let first = try server.shell("\(agentsh) why; echo $?")
+    #expect(first.output == "1\n")
+    #expect(first.errors.contains("nothing was refused"))
+    // Neither the control socket nor the record can be reached from there.
+    let outcome = try server.shell("cat .env; AGENTSH_SERVER=/nonexistent \(agentsh) why --last")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("refused:  file.read \(server.project(server.firstUser))/.env\n"))
+    #expect(outcome.output.contains("\nrule:     no-env-files\n"))
+    #expect(outcome.output.contains("\nreason:   \(server.project(server.firstUser))/.env holds credentials\n"))
+    #expect(outcome.output.contains("\nanswered: Permission denied\n"))
+    #expect(outcome.output.contains("\ninstead:  "))
+    let numbered = try server.shell("cat .env; cat .env; n=$(\(agentsh) why --json | sed 's/.*\"seq\":\\([0-9]*\\),.*/\\1/'); \(agentsh) why $n >/dev/null && \(agentsh) why 1")
+    #expect(numbered.status == 1)
+    #expect(numbered.errors.contains("no refusal has this number"))
+    #expect(try server.shell("\(agentsh) why \(server.records[0])").errors.contains("nothing is told of others"))
+  }
+
+  @Test func outsideTheUsersOwnRefusalsAreExplainedAndNobodyElses() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try server()
+    #expect(try run(server.client(["why"])).errors.contains("nothing was refused"))
+    #expect(try server.shell("cat .env; exit 0").status == 0)
+    let session = try #require(server.records.first)
+    #expect(try server.shell("true").status == 0)
+    for arguments in [["why"], ["why", "--last"], ["why", session], ["why", String(session.prefix(8))]] {
+      let outcome = try run(server.client(arguments))
+      #expect(outcome.status == 0)
+      #expect(outcome.output.contains("refused:  file.read \(server.project(server.firstUser))/.env\n"), "\(arguments): \(outcome)")
+    }
+    #expect(try run(server.client(["why"], as: server.secondUser)).errors.contains("nothing was refused"))
+    #expect(try run(server.client(["why", session], as: server.secondUser)).status != 0)
+  }
+
+  @Test func theQuestionWritesToNothingButAnEmptyMemfd() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try server()
+    let script = """
+      import ctypes, os, fcntl
+      libc = ctypes.CDLL(None, use_errno=True)
+      def ask(fd):
+          r = libc.prctl(\(FilterSpecification.nonceOption), ctypes.c_ulong(\(FilterSpecification.refusalsRequest)), ctypes.c_ulong(fd), ctypes.c_ulong(0), ctypes.c_ulong(0))
+          return r if r >= 0 else -ctypes.get_errno()
+      try: open('.env')
+      except PermissionError: pass
+      good = os.memfd_create('a', os.MFD_ALLOW_SEALING)
+      used = os.memfd_create('b', os.MFD_ALLOW_SEALING)
+      os.write(used, b'x')
+      sealed = os.memfd_create('c', os.MFD_ALLOW_SEALING)
+      fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+      r, w = os.pipe()
+      f = os.open('file', os.O_CREAT | os.O_RDWR)
+      print(ask(good), ask(used), ask(sealed), ask(w), ask(f), ask(999), os.fstat(f).st_size, os.pread(good, 100000, 0).count(b'\\n'))
+      """
+    let outcome = try server.wrap(["--", "python3", "-c", script])
+    #expect(outcome.output == "1 -22 -22 -22 -22 -9 0 1\n", "\(outcome)")
+  }
+}
