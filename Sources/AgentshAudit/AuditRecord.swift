@@ -51,8 +51,8 @@ public enum AuditDecision: String, Sendable, CaseIterable {
   /// Whether the operation did not happen: what can't be carried out where it stands is a refusal.
   public var isRefusal: Bool {
     switch self {
-    case .deny, .approve, .redirect, .softDelete: true
-    case .allow, .audit, .absorb: false
+    case .deny, .approve, .softDelete: true
+    case .allow, .audit, .redirect, .absorb: false
     }
   }
 }

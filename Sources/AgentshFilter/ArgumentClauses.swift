@@ -98,8 +98,11 @@ private func family(_ number: UInt32) -> ArgumentTest { .int(0, under: 0x3f, equ
 private func type(_ number: UInt32) -> ArgumentTest { .int(1, under: 0xf, equals: number) }
 
 /// Of inet and inet6: what has connections by connect(2) alone. SCTP connects by setsockopt(2) too (sctp_connectx(3)), to addresses that lie in memory.
+/// The kernel refuses protocols from IPPROTO_MAX (263) on.
 private func internetSockets(_ number: UInt32) -> [Clause] {
-  [
+  // The default, ICMP, TCP, UDP, ICMPv6, UDP-Lite, MPTCP: their addresses are decided. The rest (L2TP, SMC, and whatever comes) is another way out.
+  let protocols = [0, 1, 6, 17, 58, 136, 262].map { Clause(family(number), .int(2, under: 0x1ff, equals: $0), then: .allow) }
+  return [
     Clause(family(number), type(3), then: .refuse(EPERM, .rawSockets)),
     // SOCK_PACKET, which the kernel turns into a packet socket.
     Clause(family(number), type(10), then: .refuse(EPERM, .packetSockets)),
@@ -109,14 +112,15 @@ private func internetSockets(_ number: UInt32) -> [Clause] {
     // SOCK_SEQPACKET and SOCK_DCCP are SCTP and DCCP, whatever the protocol says.
     Clause(family(number), type(5), then: .refuse(ESOCKTNOSUPPORT, nil)),
     Clause(family(number), type(6), then: .refuse(ESOCKTNOSUPPORT, nil)),
-    Clause(family(number), .int(2, equals: 132), then: .refuse(EPROTONOSUPPORT, nil)),
-    Clause(family(number), then: .allow),
-  ]
+  ] + protocols + [Clause(family(number), then: .refuse(EPROTONOSUPPORT, nil))]
 }
 
 /// socket(2): Unix, inet and inet6 without raw ones, and netlink for routing tables (interfaces, addresses: getifaddrs(3) needs it).
 /// Everything else is a family that the kernel could autoload a module for.
-let socketFamilies: [Clause] = [Clause(family(1), then: .allow)] + internetSockets(2) + internetSockets(10) + [
+let socketFamilies: [Clause] = [Clause(family(1), then: .allow)] + [2, 10, 17, 40].map { number in
+  // AF_INET, AF_INET6, AF_PACKET, AF_VSOCK of a session without a network: what its policy permits otherwise is no way out either.
+  Clause(family(number), then: .refuseWith(.internetSockets, EACCES))
+} + internetSockets(2) + internetSockets(10) + [
   Clause(family(16), .int(2, under: 0x1f, equals: 0), then: .allow),
   Clause(family(16), then: .refuse(EPERM, .netlink)),
   Clause(family(17), then: .refuse(EPERM, .packetSockets)),

@@ -20,6 +20,11 @@ public struct FilterSpecification: Sendable, Hashable {
     self.permitted = permitted
   }
 
+  /// The same, and no socket that reaches another machine can be made.
+  public var withoutInternet: FilterSpecification {
+    FilterSpecification(traps: traps.union(.internetSockets), permitted: permitted, tellsRefusals: tellsRefusals)
+  }
+
   /// Whether `name` is a group or a call that a policy can permit.
   public static func isRestrictedName(_ name: String) -> Bool {
     RestrictedGroup(rawValue: name) != nil || SyscallTable.named(name)?.isRestricted == true

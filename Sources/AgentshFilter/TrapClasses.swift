@@ -26,8 +26,10 @@ public struct TrapClasses: OptionSet, Sendable, Hashable {
   public static let signals = TrapClasses(rawValue: 1 << 8)
   /// The one prctl(2) that carries the session's nonce; see `FilterSpecification.nonceOption`.
   public static let nonce = TrapClasses(rawValue: 1 << 9)
+  /// Not trapped: where it is asked for, no socket that reaches another machine can be made.
+  public static let internetSockets = TrapClasses(rawValue: 1 << 10)
 
-  /// Name and class of each, in the order in which they are explained.
+  /// Name and class of each that is trapped, in the order in which they are explained.
   public static let named: [(name: String, trapClass: TrapClasses)] = [
     ("read-only opens", .readOpens), ("opens for writing", .writeOpens), ("file changes", .fileChanges), ("times and attributes", .metadata),
     ("programs", .exec), ("network addresses", .network), ("unix sockets", .unixSockets), ("listening", .listening), ("signals", .signals),

@@ -299,8 +299,7 @@ struct BoundNetworkRules: Sendable {
     if mode == .none { return [] }
     var ports: Set<UInt16> = []
     if operation == .connect {
-      // Where redirections lead, and where the session's own names are looked up.
-      ports.formUnion(redirects.compactMap(\.redirection.port))
+      // Where the session's names are looked up.
       if knowsNames { ports.insert(53) }
     }
     for rule in rules where rule.operations.contains(operation) {

@@ -530,7 +530,6 @@ struct PolicyReader {
       let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
       let message = rule.string("message")
       rule.finish()
-      reports.unenforced(rule.position, "connect_redirects: \(name)", "this version doesn't redirect; what it matches is refused")
       guard let match, let destination else { continue }
       let redirection = ConnectRedirection(
         rule: name, destination: destination, visibility: visibility, onFailure: onFailure, message: message)

@@ -67,13 +67,6 @@ public final class ConnectRedirection: Sendable, Equatable {
     }
   }
 
-  var port: UInt16? {
-    switch destination {
-    case .address(_, let port), .host(_, let port): port
-    case .unix: nil
-    }
-  }
-
   /// `host:port`, `192.0.2.1:443`, `[2001:db8::1]:443`; nil for anything else.
   static func destination(_ text: String) -> Destination? {
     guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }

@@ -85,6 +85,7 @@ public enum ControlInterface {
 
     # Open a session for the calling process. caller_uid: only uid 0 may name another than its own.
     # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
+    # network: none, restricted or full; it makes the session reach less far than its policy says, never farther.
     method Wrap(
       caller_uid: ?int,
       command: []string,
@@ -94,7 +95,8 @@ public enum ControlInterface {
       policy: ?string,
       name: ?string,
       timeout_ms: ?int,
-      sudo_uid: ?int
+      sudo_uid: ?int,
+      network: ?string
     ) -> (
       session: string,
       policy: string,

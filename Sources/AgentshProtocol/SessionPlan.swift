@@ -43,6 +43,8 @@ public struct SessionPlan: WireMessage, Equatable {
   public var exactRights: UInt64 = 0
   /// The filter that the supervisor puts on itself; empty: it makes its own.
   public var supervisorFilter: [UInt8] = []
+  /// How far the session is to reach at most, beside what the policy says (`WrapRequest.network`).
+  public var network: String?
   /// What the root target's first trapped call must carry.
   public var nonce: UInt64
   public var handshakeTimeoutMilliseconds: Int
@@ -106,7 +108,7 @@ public struct SessionPlan: WireMessage, Equatable {
     try fields.expectOnly([
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
-      "sudo_uid", "exact_rights", "supervisor_filter", "features", "not_enforced", "embedded", "server_checks_filter", "cgroup_kill", "directory", "record",
+      "sudo_uid", "exact_rights", "supervisor_filter", "network", "features", "not_enforced", "embedded", "server_checks_filter", "cgroup_kill", "directory", "record",
     ])
     sessionID = try fields.string("session")
     token = try fields.token("token")
@@ -136,6 +138,7 @@ public struct SessionPlan: WireMessage, Equatable {
     filterSHA256 = try fields.string("filter_sha256")
     exactRights = UInt64(clamping: try fields.optionalInteger("exact_rights", in: 0...0xffff) ?? 0)
     supervisorFilter = try fields.optionalBase64("supervisor_filter") ?? []
+    network = try WrapRequest.networkMode(fields)
     nonce = try fields.nonce("nonce")
     handshakeTimeoutMilliseconds = Int(
       truncatingIfNeeded: try fields.integer("handshake_timeout_ms", in: 1...WrapRequest.longestTimeout))
@@ -175,6 +178,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("filter_sha256", .string(filterSHA256))
     if exactRights != 0 { object.add("exact_rights", number(exactRights)) }
     if !supervisorFilter.isEmpty { object.add("supervisor_filter", data(supervisorFilter)) }
+    object.add("network", network.map { .string($0) })
     object.add("nonce", .string(nonceText(nonce)))
     object.add("handshake_timeout_ms", number(handshakeTimeoutMilliseconds))
     object.add("timeout_ms", timeoutMilliseconds.map { number($0) })

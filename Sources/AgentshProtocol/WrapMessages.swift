@@ -13,11 +13,16 @@ public struct WrapRequest: WireMessage, Equatable {
   public var timeoutMilliseconds: Int?
   /// What SUDO_UID said: a claim for the record.
   public var sudoUID: UInt32?
+  /// How far the session is to reach at most, one of `networkModes`; nil: as far as the policy says. It can only make that less.
+  public var network: String?
+
+  public static let networkModes = ["none", "restricted", "full"]
 
   public init(
     callerUID: UInt32? = nil, command: [[UInt8]], cwd: [UInt8], policy: String? = nil, name: String? = nil,
-    timeoutMilliseconds: Int? = nil, sudoUID: UInt32? = nil
+    timeoutMilliseconds: Int? = nil, sudoUID: UInt32? = nil, network: String? = nil
   ) {
+    self.network = network
     self.callerUID = callerUID
     self.command = command
     self.cwd = cwd
@@ -30,7 +35,7 @@ public struct WrapRequest: WireMessage, Equatable {
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
     try fields.expectOnly([
-      "caller_uid", "command", "command_b64", "cwd", "cwd_b64", "policy", "name", "timeout_ms", "sudo_uid",
+      "caller_uid", "command", "command_b64", "cwd", "cwd_b64", "policy", "name", "timeout_ms", "sudo_uid", "network",
     ])
     callerUID = try fields.optionalUserID("caller_uid")
     sudoUID = try fields.optionalUserID("sudo_uid")
@@ -52,6 +57,13 @@ public struct WrapRequest: WireMessage, Equatable {
     name = try fields.optionalString("name")
     if let name { try Self.checkLabel(name, "name", longest: 64) }
     timeoutMilliseconds = try fields.optionalInteger("timeout_ms", in: 1...Self.longestTimeout).map { Int(truncatingIfNeeded: $0) }
+    network = try Self.networkMode(fields)
+  }
+
+  static func networkMode(_ fields: FieldReader) throws(ProtocolError) -> String? {
+    guard let network = try fields.optionalString("network") else { return nil }
+    guard networkModes.contains(network) else { throw .invalid(field: "network", reason: "must be none, restricted or full") }
+    return network
   }
 
   /// One year, in milliseconds: far from any overflow of a deadline.
@@ -79,6 +91,7 @@ public struct WrapRequest: WireMessage, Equatable {
     object.add("name", name.map { .string($0) })
     object.add("timeout_ms", timeoutMilliseconds.map { .integer(Int64($0)) })
     object.add("sudo_uid", sudoUID.map { .integer(Int64($0)) })
+    object.add("network", network.map { .string($0) })
     return object
   }
 }

@@ -30,6 +30,7 @@ final class LoadedPolicy: Sendable {
     let projectRoot: [UInt8]
     let home: [UInt8]
     let user: [UInt8]
+    let network: NetworkMode
   }
 
   private let places: Mutex<[Place: SessionFilter]> = Mutex([:])
@@ -39,18 +40,20 @@ final class LoadedPolicy: Sendable {
   /// People start the same thing in the same place again and again, and binding a policy of two thousand rules takes its time, so the last few
   /// answers are kept. The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project
   /// itself in its place.
-  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8]) throws -> SessionFilter {
-    let place = Place(projectRoot: projectRoot, home: home, user: user)
+  ///
+  /// - Parameter network: how far the session is to reach at most, beside what the policy says.
+  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8], network: NetworkMode = .full) throws -> SessionFilter {
+    let place = Place(projectRoot: projectRoot, home: home, user: user, network: network)
     if let known = places.withLock({ $0[place] }) { return known }
     var variables = PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user)
     variables.isGitRootCertain = false
-    let bound = try policy.bound(to: variables)
+    let bound = try policy.bound(to: variables, network: network)
     let exactRights = SessionFloor.exactRights(bound, policy)
     let specification = FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)
     let known = filters.withLock { $0[specification] }
     let program = try known ?? FilterCompiler.compile(specification)
     filters.withLock { $0[specification] = program }
-    let filter = SessionFilter(program: program, exactRights: exactRights)
+    let filter = SessionFilter(program: program, exactRights: exactRights, knowsNames: bound.knowsNames)
     places.withLock { places in
       if places.count >= Self.mostPlaces { places = [:] }
       places[place] = filter
@@ -65,6 +68,8 @@ final class LoadedPolicy: Sendable {
 struct SessionFilter: Sendable {
   let program: FilterProgram
   let exactRights: FloorRights
+  /// Whether the session needs a resolver.
+  let knowsNames: Bool
 }
 
 /// All policies that can be used, and what is wrong with the rest.

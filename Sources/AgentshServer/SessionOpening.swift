@@ -152,7 +152,9 @@ struct SessionOpening {
 
   private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> SessionFilter {
     do {
-      return try policy.filter(projectRoot: variables.projectRoot, home: variables.home, user: variables.user)
+      return try policy.filter(
+        projectRoot: variables.projectRoot, home: variables.home, user: variables.user,
+        network: request.network.flatMap { NetworkMode(rawValue: $0) } ?? .full)
     } catch {
       throw .hostCannotEnforce(reason: "policy \(policy.name) can't be used here: \(error)")
     }
@@ -190,7 +192,7 @@ struct SessionOpening {
       _ = try TrustedPath.file(context.supervisor)
       let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
       let supervisor = try context.spares.start(
-        identity, policy: policy.sha256,
+        identity, policy: policy.sha256, isResolving: filter.knowsNames,
         descriptors: [
           directory.notify.rawValue, directory.signal.rawValue, directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue,
           planFile.rawValue, killNumber ?? null.rawValue,
@@ -214,7 +216,8 @@ struct SessionOpening {
       undo.isDone = true
       return OpenedSession(
         session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity,
-        rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, plan: rehearsal.packet), cgroup: cgroup, caller: peer, program: filter.program, reply: reply,
+        rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, isResolving: filter.knowsNames, plan: rehearsal.packet), cgroup: cgroup, caller: peer,
+        program: filter.program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()
@@ -262,12 +265,14 @@ extension SessionOpening {
       serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
       recordPath: session.facts.record)
     plan.exactRights = filter.exactRights.rawValue
-    plan.supervisorFilter = Self.supervisorFilter
+    plan.supervisorFilter = filter.knowsNames ? Self.resolvingFilter : Self.supervisorFilter
+    plan.network = request.network
     return plan
   }
 
   /// The same for every supervisor; one that is given none makes its own.
   private static let supervisorFilter = (try? SupervisorFilter.compiled().instructions) ?? []
+  private static let resolvingFilter = (try? SupervisorFilter.compiled(resolving: true).instructions) ?? []
 
   private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
     AuditRecord(

@@ -25,6 +25,8 @@ final class SpareSupervisors: Sendable {
   struct Rehearsal: Sendable {
     /// SHA-256 of the policy's file, by which it is told from others.
     let policy: String
+    /// Whether it is behind the filter of a session that knows names, which can't be exchanged.
+    let isResolving: Bool
     /// A plan like the one that it will probably be given, without secrets.
     let plan: [UInt8]
   }
@@ -74,9 +76,10 @@ final class SpareSupervisors: Sendable {
   /// A supervisor for a session: a spare of that identity that takes the descriptors, if possible one that has read the policy, or a new process.
   /// - Parameters:
   ///   - policy: SHA-256 of the policy's file.
+  ///   - isResolving: whether the session knows names.
   ///   - descriptors: what a supervisor inherits behind its channel, borrowed; `SpareStart.descriptors` many.
-  func start(_ identity: SpawnIdentity, policy: String, descriptors: [CInt]) throws -> StartedSupervisor {
-    if let spare = take(identity, policy) {
+  func start(_ identity: SpawnIdentity, policy: String, isResolving: Bool, descriptors: [CInt]) throws -> StartedSupervisor {
+    if let spare = take(identity, policy, isResolving) {
       let packet = SpareStart.packet
       if (try? spare.channel.send(packet[...], descriptors: descriptors)) == packet.count { return spare }
       endAtOnce(spare.process)
@@ -87,8 +90,9 @@ final class SpareSupervisors: Sendable {
   /// Asks for a spare, unless there is one of that identity with that policy. Returns at once.
   func want(_ identity: SpawnIdentity, _ rehearsal: Rehearsal) {
     let isNew = state.withLock { state in
-      guard !state.isStopped, !state.wanted.contains(where: { $0.identity == identity && $0.rehearsal.policy == rehearsal.policy }),
-        !state.spares.contains(where: { $0.identity == identity && $0.rehearsal.policy == rehearsal.policy })
+      func isSame(_ other: Rehearsal) -> Bool { other.policy == rehearsal.policy && other.isResolving == rehearsal.isResolving }
+      guard !state.isStopped, !state.wanted.contains(where: { $0.identity == identity && isSame($0.rehearsal) }),
+        !state.spares.contains(where: { $0.identity == identity && isSame($0.rehearsal) })
       else { return false }
       state.wanted.append((identity, rehearsal))
       return true
@@ -111,9 +115,10 @@ final class SpareSupervisors: Sendable {
     clear()
   }
 
-  private func take(_ identity: SpawnIdentity, _ policy: String) -> StartedSupervisor? {
+  private func take(_ identity: SpawnIdentity, _ policy: String, _ isResolving: Bool) -> StartedSupervisor? {
     let found = state.withLock { state in
-      let index = state.spares.firstIndex { $0.identity == identity && $0.rehearsal.policy == policy } ?? state.spares.firstIndex { $0.identity == identity }
+      func fits(_ spare: Spare) -> Bool { spare.identity == identity && spare.rehearsal.isResolving == isResolving }
+      let index = state.spares.firstIndex { fits($0) && $0.rehearsal.policy == policy } ?? state.spares.firstIndex(where: fits)
       return index.map { state.spares.remove(at: $0) }
     }
     guard let supervisor = found?.take() else { return nil }

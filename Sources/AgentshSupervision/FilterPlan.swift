@@ -29,7 +29,8 @@ extension FilterSpecification {
 
   /// The specification for a policy whose variables have their values.
   public init(policy: Policy, bound: BoundPolicy, exactRights: FloorRights = []) {
-    self.init(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls, exactRights: exactRights)
+    let asked = FilterSpecification(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls, exactRights: exactRights)
+    self = bound.networkMode == .none ? asked.withoutInternet : asked
   }
 }
 

@@ -16,13 +16,27 @@ extension Worker {
     switch try destination(call, .connect, socket, address, isConnecting: true) {
     case .address(let bytes):
       let raw = socket.descriptor.rawValue
+      if mayWait(socket, address) { expectDelay() }
       return try performing(call, held: socket.isInternet && supervision.floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
     case .pinned(let object):
       let raw = socket.descriptor.rawValue
       let bytes = SocketAddress.ofPinned(descriptorPath(object))
       defer { _ = close(object) }
       return try performing(call) { Int(connectSocket(raw, bytes)) }
+    case .elsewhere(let detour):
+      let raw = socket.descriptor.rawValue
+      let isHeld = supervision.floor.holdsConnecting
+      return try self.detour(call, .connect, socket, detour) { bytes, held throws(CallFailure) in
+        try performing(call, held: held && isHeld) { Int(connectSocket(raw, bytes)) }
+      }
     }
+  }
+
+  /// Whether connecting takes at least the way to another machine and back: a thousand that nobody answers must not come in one after the other.
+  private func mayWait(_ socket: borrowing TargetSocket, _ address: SocketAddress) -> Bool {
+    guard socket.isInternet, socket.isStream, case .inet(let destination, _) = address.meaning, !destination.isLoopback else { return false }
+    let flags = fcntl(socket.descriptor.rawValue, F_GETFL)
+    return flags >= 0 && flags & O_NONBLOCK == 0
   }
 
   /// Where something may go, once it is decided.
@@ -30,6 +44,8 @@ extension Worker {
     case address([UInt8])
     /// An O_PATH descriptor of a Unix socket's file, which the receiver closes.
     case pinned(CInt)
+    /// Another place than the one that was asked for.
+    case elsewhere(Detour)
   }
 
   /// Decides and records where a socket is to be connected to or sent to. Throws the refusal.
@@ -40,10 +56,14 @@ extension Worker {
     case AF_INET, AF_INET6:
       switch address.meaning {
       case .inet(let destination, let port):
-        try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port)
+        if let detour = try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port, address.bytes) {
+          return .elsewhere(detour)
+        }
       case .unspecified(let destination, let port):
         // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all.
-        if !isConnecting, socket.domain == AF_INET, let destination { try settleNetwork(call, kind, .send, socket, destination, port) }
+        if !isConnecting, socket.domain == AF_INET, let destination {
+          _ = try settleNetwork(call, kind, .send, socket, destination, port, address.bytes)
+        }
       case .malformed, .unix, .other:
         // udpv6_sendmsg() knows no other word for it.
         throw !isConnecting && socket.domain == AF_INET6 ? .errno(EINVAL) : foreignFamily(socket, address)
@@ -64,13 +84,18 @@ extension Worker {
     .errno(address.bytes.count < (socket.domain == AF_INET ? 16 : 24) ? EINVAL : EAFNOSUPPORT)
   }
 
-  private func settleNetwork(
+  /// Decides and records. Throws the refusal; gives the place where a connection is to go instead, if there is one.
+  @discardableResult private func settleNetwork(
     _ call: TrappedCall, _ kind: CallKind, _ operation: NetworkOperation, _ socket: borrowing TargetSocket, _ address: IPAddress,
-    _ port: UInt16
-  ) throws(CallFailure) {
-    func verdict(_ address: IPAddress) -> Verdict {
-      supervision.policy.network(NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol))
+    _ port: UInt16, _ original: [UInt8] = []
+  ) throws(CallFailure) -> Detour? {
+    // Only these have ports: what stands in their place in another protocol's address is no one's, and must not match a rule about ports.
+    let hasPorts = socket.networkProtocol == .tcp || socket.networkProtocol == .udp
+    let port = hasPorts ? port : 0
+    func subject(_ address: IPAddress) -> NetworkSubject {
+      NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol)
     }
+    func verdict(_ address: IPAddress) -> Verdict { supervision.policy.network(subject(address)) }
     var chosen = verdict(address)
     if operation == .connect || operation == .send, let meant = address.loopbackMeant {
       let other = verdict(meant)
@@ -83,7 +108,13 @@ extension Worker {
       case .bind: .netBind
       case .listen: .netListen
       }
+    let redirection = chosen.redirection
+    // What was asked for is not permitted, but what happens instead.
+    if redirection != nil {
+      chosen = Verdict(decision: chosen.decision, rule: chosen.rule, message: chosen.message, isPermitted: true, host: chosen.host)
+    }
     try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port)), chosen)
+    return redirection.map { Detour(redirection: $0, subject: subject(address), original: original) }
   }
 
   // MARK: bind, listen

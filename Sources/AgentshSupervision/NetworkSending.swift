@@ -170,6 +170,10 @@ extension Worker {
     case .pinned(let object):
       defer { _ = close(object) }
       return try transmit(call, socket, outgoing, to: SocketAddress.ofPinned(descriptorPath(object)), control: attached)
+    case .elsewhere(let detour):
+      return try self.detour(call, kind, socket, detour) { bytes, _ throws(CallFailure) in
+        try transmit(call, socket, outgoing, to: bytes, control: attached)
+      }
     }
   }
 

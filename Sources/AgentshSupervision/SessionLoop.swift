@@ -434,6 +434,7 @@ final class SessionLoop {
 
   private func finish() {
     pool?.close()
+    supervision?.drainRelay()
     if !isAbandoned { fail("processes of the session could not be killed") }
     used = (processes.cpuMicroseconds() ?? claimed.cpuMicroseconds, processes.memoryKiB() ?? claimed.memoryKiB)
     if !hasStarted { _ = record.write(startRecord()) }

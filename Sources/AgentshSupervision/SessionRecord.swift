@@ -122,7 +122,7 @@ func auditDecision(_ verdict: Verdict) -> AuditDecision {
   case .audit: verdict.isPermitted ? .audit : .deny
   case .deny: .deny
   case .approve: .approve
-  case .redirect: .redirect
+  case .redirect: verdict.isPermitted ? .redirect : .deny
   case .softDelete: .softDelete
   case .absorb: .absorb
   }

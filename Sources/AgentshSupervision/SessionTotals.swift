@@ -16,6 +16,7 @@ extension SessionLoop {
       AuditField("caller", .fields(caller)), AuditField("cwd", .bytes(plan.cwd)), AuditField("filter_sha256", .text(plan.filterSHA256)),
       AuditField("features", .list(plan.features.map { .text($0) })), AuditField("not_enforced", .list(plan.notEnforced.map { .text($0) })),
     ]
+    fields.append(AuditField("network", .text(bound.networkMode.rawValue)))
     fields.append(AuditField("floor", .fields(floorFields())))
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }

@@ -18,6 +18,8 @@ final class Supervision: Sendable {
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
   let restrictedRefusals = RestrictedRefusals()
+  /// Once a connection was redirected to a Unix socket.
+  let redirectRelay = Mutex<RedirectRelay?>(nil)
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
   let executions = Atomic<Int>(0)
   /// The root directory that the session's processes have, opened from the root target.

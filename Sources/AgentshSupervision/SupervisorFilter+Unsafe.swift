@@ -7,8 +7,8 @@ import SystemPackage
 extension SupervisorFilter {
   /// Puts the filter on every thread of the process (SECCOMP_FILTER_FLAG_TSYNC), for good. no_new_privs must be set: seccomp(2).
   /// - Parameter program: instructions that the plan brought, or none: then they are compiled here.
-  static func install(_ program: [UInt8] = []) throws {
-    try load(program.isEmpty ? compiled().instructions : program)
+  static func install(_ program: [UInt8] = [], resolving: Bool = false) throws {
+    try load(program.isEmpty ? compiled(resolving: resolving).instructions : program)
   }
 
   private static func load(_ instructions: [UInt8]) throws(SyscallError) {

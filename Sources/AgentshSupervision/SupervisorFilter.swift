@@ -4,7 +4,17 @@ public import AgentshFilter
 /// reads there could start no program, make no process, open no socket, mount nothing and map no code.
 public enum SupervisorFilter {
   /// The compiled program: made once by whoever starts supervisors, since making it takes longer than a supervisor may.
-  public static func compiled() throws -> FilterProgram { try list.compile() }
+  /// - Parameter resolving: for a session with a resolver, which makes sockets to ask the host's name servers with, and with connections that are redirected
+  ///   to Unix sockets.
+  public static func compiled(resolving: Bool = false) throws -> FilterProgram {
+    var list = list
+    if resolving {
+      list.allow("socket", argument: 0, .equals(1))  // AF_UNIX
+      list.allow("socket", argument: 0, .equals(2))  // AF_INET
+      list.allow("socket", argument: 0, .equals(10))  // AF_INET6
+    }
+    return try list.compile()
+  }
 
   static let list: AllowListFilter = {
     var list = AllowListFilter()
@@ -38,7 +48,8 @@ public enum SupervisorFilter {
       "symlinkat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat", "utimensat", "utime", "utimes",
       "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "removexattr", "lremovexattr", "fremovexattr", "file_setattr",
     ])
-    // Sockets that were handed over or fetched from targets. It makes none but the one that tells which file a bound Unix socket stands for.
+    // Sockets that were handed over or fetched from targets. It makes none but the one that tells which file a bound Unix socket stands for,
+    // and those that a resolver asks with and a relay listens and connects with (`compiled`).
     list.allow("socket", argument: 0, .equals(16))  // AF_NETLINK, where it has no rights
     // A bind for a target is confined to the directory that was decided, by Landlock, on a thread of its own.
     list.allow(["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"])

@@ -140,7 +140,7 @@ enum SupervisorStart {
     let prepared = try policy(plan, prepared: nil)
     // What reading the policy needed is not needed any more, and there is one such process for each session.
     ash_trim_memory()
-    do { try SupervisorFilter.install(plan.supervisorFilter) } catch { throw .filter("\(error)") }
+    do { try SupervisorFilter.install(plan.supervisorFilter, resolving: prepared.bound.knowsNames) } catch { throw .filter("\(error)") }
     return prepared
   }
 
@@ -150,9 +150,10 @@ enum SupervisorStart {
     let variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
       home: plan.variables.home, user: plan.variables.user)
+    let network = plan.network.flatMap { NetworkMode(rawValue: $0) } ?? .full
     let policy: Policy
     if let prepared, prepared.source == plan.policySource {
-      if prepared.variables == variables { return prepared }
+      if prepared.variables == variables, prepared.bound.networkMode == min(network, prepared.policy.networkMode) { return prepared }
       policy = prepared.policy
     } else {
       let parsed = Policy.parse(plan.policySource, file: plan.policyFile, isChecked: true)
@@ -160,7 +161,7 @@ enum SupervisorStart {
       policy = read
     }
     do throws(PolicyError) {
-      return PreparedPolicy(source: plan.policySource, variables: variables, policy: policy, bound: try policy.bound(to: variables))
+      return PreparedPolicy(source: plan.policySource, variables: variables, policy: policy, bound: try policy.bound(to: variables, network: network))
     } catch {
       throw .policy(error.description)
     }

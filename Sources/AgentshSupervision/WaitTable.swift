@@ -35,7 +35,7 @@ final class WaitTable: Sendable {
     }
   }
 
-  var isEmpty: Bool { waits.withLock { $0.isEmpty } }
+  var count: Int { waits.withLock { $0.count } }
 
   /// One look at all waits: interrupts those whose target is gone or has an unblocked signal pending. Called every few milliseconds while there are any.
   func sweep(listener: borrowing SeccompListener) {

@@ -15,12 +15,14 @@ final class WorkerPool: Sendable {
     case failed(Errno)
   }
 
-  /// Most threads at the same time; a session with as many stuck calls gets ENOMEM for more.
-  static let mostThreads = 512
+  /// Most threads at the same time; a session with as many stuck calls gets ENOMEM for more. A thousand connections that nobody answers leave room for
+  /// everything else.
+  static let mostThreads = 1536
   /// How long the place may be empty before the watch fills it.
   private static let longestGap: UInt64 = 1_000_000
-  /// Between two looks at calls that wait for long.
+  /// Between two looks at calls that wait for long, at least; with many of them more, so that looking takes a small part of one processor.
   private static let sweepMilliseconds: Int64 = 10
+  private static let waitsPerMillisecond = 4
   /// Most calls that are received at a time before one of them is answered.
   private static let mostReceived = 256
 
@@ -174,10 +176,11 @@ final class WorkerPool: Sendable {
     while !reception.isClosed {
       let look = reception.look(emptyFor: Self.longestGap)
       if look.mustFill { expectDelay() }
-      let waits = !supervision.waits.isEmpty
+      let waitCount = supervision.waits.count
+      let waits = waitCount > 0
       if waits, nextSweep.hasPassed {
         supervision.waits.sweep(listener: supervision.listener)
-        nextSweep = .after(milliseconds: Self.sweepMilliseconds)
+        nextSweep = .after(milliseconds: max(Self.sweepMilliseconds, Int64(waitCount / Self.waitsPerMillisecond)))
       }
       quietLooks = look.isBusy ? 0 : quietLooks + 1
       let deadline: Deadline

@@ -157,7 +157,7 @@ import Testing
     let log = MemorySink().log()
     for decision in AuditDecision.allCases { try log.write(AuditRecord(operation: .exec, decision: decision)) }
     log.count(.allow)
-    #expect(log.counts.refused == 4)
+    #expect(log.counts.refused == 3)
     #expect(log.counts.allowed == 2)
     #expect(log.counts.audited == 1)
     #expect(log.counts.all.map(\.decision) == AuditDecision.allCases)

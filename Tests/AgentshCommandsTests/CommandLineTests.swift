@@ -82,6 +82,7 @@ struct WrapOptionsTests {
     ["wrap", "--name="], ["wrap", "--name", ""], ["wrap", "--env", "A="], ["wrap", "--policy", "p", "--policy", "q"], ["wrap", "--quiet=x"],
     ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
     ["wrap", "--timeout=x"], ["wrap", "--env"], ["wrap", "--policy", "--quiet"], ["wrap", "-qq"], ["wrap", "--quiet", "-q"], ["wrap", "--env", "-A=b"],
+    ["wrap", "--network", "none"], ["wrap", "--network=restricted"], ["wrap", "--network", "some"], ["wrap", "--network", "none", "--network", "full"],
   ])
   func theQuickReaderAndTheParserAgree(_ arguments: [String]) throws {
     guard let quick = WrapOptions(plain: arguments) else { return }
@@ -92,6 +93,7 @@ struct WrapOptionsTests {
   @Test func theUsualCommandLinesAreReadQuickly() {
     #expect(WrapOptions(plain: ["wrap"]) == WrapOptions())
     #expect(WrapOptions(plain: ["wrap", "--policy", "p", "--cwd=/x", "--quiet"])?.policy == "p")
+    #expect(WrapOptions(plain: ["wrap", "--network", "none"])?.network == NetworkChoice.none)
     #expect(WrapOptions(plain: ["ps"]) == nil)
     #expect(WrapOptions(plain: []) == nil)
   }

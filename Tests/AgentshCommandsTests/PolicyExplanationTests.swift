@@ -53,6 +53,17 @@ private func explanation(_ text: String, version: Int32 = 7, missing: [String] =
     #expect(page.allSatisfy { !$0.utf8.contains(0x1b) && $0.utf8.count < 160 })
   }
 
+  @Test func thePageSaysHowFarASessionReachesAndWhetherNamesMatter() throws {
+    #expect(try explanation(trees).lines.contains { $0.hasPrefix("  full: the rules") })
+    #expect(try explanation(trees).lines.contains { $0.hasPrefix("  no rule goes by name") })
+    let named = try explanation("version: 1\nname: n\nnetwork: restricted\nnetwork_rules: [{name: x, domains: [x.example], decision: allow}]\n")
+    #expect(named.lines.contains { $0.hasPrefix("  restricted:") } && named.lines.contains { $0.hasPrefix("  names matter") })
+    #expect(named.json["network"] == .string("restricted") && named.json["knows_names"] == .bool(true))
+    let none = try explanation("version: 1\nname: n\nnetwork: none\n")
+    #expect(none.lines.contains { $0.hasPrefix("  none: the filter refuses every socket") })
+    #expect(none.lines.allSatisfy { $0.utf8.count < 160 })
+  }
+
   @Test func aPolicyThatPermitsEverythingIsHeldByNothing() throws {
     let page = try explanation("version: 1\nname: open\ndefaults: {file_write: allow, command: allow, network: allow, unix: allow, signal: allow}\n").lines
     #expect(page.contains { $0.hasPrefix("  files: nothing, since the rules could permit everything") })

@@ -88,6 +88,7 @@ private struct PlainReading {
     FilterSpecification(traps: [.metadata, .network]), FilterSpecification(traps: [.fileChanges, .readOpens]),
     FilterSpecification(traps: everything, permitted: Set(RestrictedGroup.allCases.map(\.rawValue))),
     FilterSpecification(traps: [.fileChanges], permitted: ["namespaces", "netlink", "tty_injection", "prctl"]),
+    FilterSpecification(traps: [.network], permitted: ["raw_sockets"]).withoutInternet,
   ])
   func theProgramAnswersAsTheClausesReadAtEveryBoundary(specification: FilterSpecification) throws {
     let machine = try BPFInterpreter(FilterCompiler.compile(specification))

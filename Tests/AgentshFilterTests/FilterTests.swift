@@ -93,6 +93,9 @@ import Testing
       for type in [UInt64(1), 2] {
         for spoken in [UInt64(0), 1, 6, 17, 58, 136, 262] { #expect(try filter.answer("socket", high | family, high | type, high | spoken) == .allow) }
         #expect(try filter.answer("socket", high | family, high | type | nonBlocking, high | 132) == .errno(EPROTONOSUPPORT))
+        for other in [UInt64(2), 4, 41, 47, 50, 115, 137, 255, 256, 261] {
+          #expect(try filter.answer("socket", high | family, high | type, high | other) == .errno(EPROTONOSUPPORT), "\(other)")
+        }
       }
       for type in [UInt64(5), 6] { #expect(try filter.answer("socket", high | family, high | type, 0) == .errno(ESOCKTNOSUPPORT)) }
     }
@@ -101,6 +104,24 @@ import Testing
     for other in [UInt64(1), 4, 9, 15, 16, 31] { #expect(try filter.answer("socket", high | 16, 3, high | other) == .errno(EPERM)) }
     #expect(try filter.answer("socketpair", high | 1, 1) == .allow)
     for family in [UInt64(0), 2, 3, 10, 17, 30] { #expect(try filter.answer("socketpair", high | family, 1) == .errno(EAFNOSUPPORT)) }
+  }
+
+  @Test(arguments: highHalves)
+  func withoutANetworkNoSocketLeadsOut(high: UInt64) throws {
+    let reaching = ["raw_sockets", "packet_sockets", "vsock", "netlink"]
+    for permitted in [[], Set(reaching)] {
+      let program = try FilterCompiler.compile(FilterSpecification(traps: everything, permitted: permitted).withoutInternet)
+      let machine = try BPFInterpreter(program)
+      let number = try #require(SyscallTable.named("socket")?.number(on: .native))
+      func answer(_ family: UInt64, _ type: UInt64, _ spoken: UInt64) throws -> BPFInterpreter.Answer {
+        try machine.run(.init(architecture: Architecture.native.auditValue, number: number, arguments: [high | family, high | type, high | spoken, 0, 0, 0])).answer
+      }
+      for family in [UInt64(2), 10, 17, 40] {
+        for type in UInt64(1)...10 { for spoken in [UInt64(0), 1, 6, 17, 132, 255, 262] { #expect(try answer(family, type, spoken) == .errno(EACCES)) } }
+      }
+      #expect(try answer(1, 1, 0) == .allow)
+      #expect(try answer(16, 3, 0) == .allow)
+    }
   }
 
   @Test(arguments: highHalves)

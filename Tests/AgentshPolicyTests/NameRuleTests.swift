@@ -255,7 +255,7 @@ private let listed = """
     }
     #expect(bound.floor.tcpConnectPorts == nil, "the rule about models has no ports")
     let ports = try policy("connect_redirects: [{name: r, match: 'x:1', redirect_to: '127.0.0.1:8443'}]\nnetwork_rules: [{name: w, ports: [443], decision: allow}]")
-    #expect(ports.floor.tcpConnectPorts == [53, 443, 8443])
+    #expect(ports.floor.tcpConnectPorts == [53, 443])
   }
 
   @Test(arguments: [

@@ -17,7 +17,7 @@ import Testing
     .wrap(
       WrapRequest(
         callerUID: UserID.highest, command: [[0xFF, 0x80], [], Array("é\n".utf8)], cwd: [0x2F, 0xC3], policy: "agent-default", name: "a name",
-        timeoutMilliseconds: 1, sudoUID: 0)),
+        timeoutMilliseconds: 1, sudoUID: 0, network: "restricted")),
   ]
 
   @Test(arguments: requests)
@@ -138,7 +138,7 @@ import Testing
   /// The description and the structs must not drift apart: each field that is sent is one that is described.
   @Test func everyFieldThatIsSentIsDescribed() throws {
     let request = WrapRequest(
-      callerUID: 1, command: [[0xFF]], cwd: [0x2F, 0xFF], policy: "p", name: "n", timeoutMilliseconds: 1, sudoUID: 1)
+      callerUID: 1, command: [[0xFF]], cwd: [0x2F, 0xFF], policy: "p", name: "n", timeoutMilliseconds: 1, sudoUID: 1, network: "none")
     let info = SessionInfo(
       session: "s", name: "n", uid: 1, user: "a", policy: "p", pid: 7, command: [], cwd: "/", started: "", state: .ended, refused: 0, record: "")
     let environment = EnvironmentPlan(maxBytes: 1, maxKeys: 1)

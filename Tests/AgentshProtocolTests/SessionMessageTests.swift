@@ -64,7 +64,10 @@ import Testing
     plan.timeoutMilliseconds = 5
     plan.name = "n"
     plan.sudoUID = 1000
+    plan.network = "none"
     try roundTrip(plan)
+    plan.network = "some"
+    #expect(throws: ProtocolError.self) { try SessionPlan(object: plan.object) }
   }
 
   @Test func aPlanThatLacksAFieldIsRefused() throws {

@@ -40,6 +40,11 @@ private struct Plan {
     #expect(unrecorded.specification(hasFloor: false).traps.isSuperset(of: [.writeOpens, .fileChanges, .exec, .network, .unixSockets, .signals]))
   }
 
+  @Test func aPolicyWithoutANetworkHasTheFilterRefuseIt() throws {
+    #expect(try Plan("version: 1\nname: n\nnetwork: none\n").specification(hasFloor: true).traps.isSuperset(of: [.internetSockets, .network]))
+    #expect(try !Plan("version: 1\nname: n\nnetwork: restricted\n").specification(hasFloor: true).traps.contains(.internetSockets))
+  }
+
   @Test func aPolicyThatRecordsOrCarvesOutReadsTrapsAll() throws {
     #expect(try Plan(shipped: "agent-observe").trapsReading(hasFloor: true))
     #expect(try Plan(shipped: "agent-default").trapsReading(hasFloor: true))

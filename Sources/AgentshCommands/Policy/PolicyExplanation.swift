@@ -20,6 +20,8 @@ struct PolicyExplanation {
   let refusedWithSomeArguments: [String]
   let programs: String
   let floor: FloorWords
+  let network: NetworkMode
+  let knowsNames: Bool
 
   /// - Parameters:
   ///   - floor: placed.
@@ -27,6 +29,8 @@ struct PolicyExplanation {
   init(policy: Policy, bound: BoundPolicy, floor: FloorWords, exactRights: FloorRights) throws(FilterError) {
     self.policy = policy
     self.floor = floor
+    network = bound.networkMode
+    knowsNames = bound.knowsNames
     let calls = try FilterSpecification(policy: policy, bound: bound, exactRights: exactRights).explain()
     let reaching = Set(calls.filter(\.reachesSupervisor).map(\.name))
     asked = TrapClasses.reasons(of: bound.needs, exactRights: exactRights).map { name, rule in
@@ -59,6 +63,7 @@ struct PolicyExplanation {
         }), "undecided": .array(unasked.map { .object(["class": .string($0.name), "reason": .string($0.reason)]) }),
       "trapped": .array(Set(asked.flatMap(\.calls)).sorted().map { .string($0) }), "refused": .array(refused.map { .string($0) }),
       "refused_with_some_arguments": .array(refusedWithSomeArguments.map { .string($0) }), "landlock": .object(floor.json),
+      "network": .string(network.rawValue), "knows_names": .bool(knowsNames),
       "not_enforced": .array(policy.notEnforced.map { .string($0) }),
     ]
     object["description"] = policy.description.map { .string($0) }
@@ -66,6 +71,22 @@ struct PolicyExplanation {
   }
 
   // MARK: For people
+
+  private var networkLines: [String] {
+    switch network {
+    case .none: return ["  none: the filter refuses every socket of internet families, and packet and vsock sockets; names are not looked up"]
+    case .restricted: return ["  restricted: what no rule matches is refused, whatever `defaults` says"] + nameLines
+    case .full: return ["  full: the rules, and `defaults` where none matches"] + nameLines
+    }
+  }
+
+  private var nameLines: [String] {
+    knowsNames
+      ? [
+        "  names matter: the session looks them up with a resolver of its own, which answers for those that some rule could permit;",
+        "  an address is decided by the names that the session has looked it up by",
+      ] : ["  no rule goes by name: addresses are decided as they are, the host's name servers among them"]
+  }
 
   var lines: [String] {
     var lines = ["policy \(displayEscaped(policy.name))"]
@@ -82,6 +103,7 @@ struct PolicyExplanation {
       lines += ["", "Not asked about, so nothing is paid for it:", ""]
       for (name, reason) in unasked { lines.append("  \(name): \(reason)") }
     }
+    lines += ["", "The network:", ""] + networkLines
     lines += [""] + floor.lines
     lines += ["", "Refused by the filter with some arguments, \(refusedWithSomeArguments.count) calls:", ""]
     lines += Self.wrapped(refusedWithSomeArguments, indent: 2)

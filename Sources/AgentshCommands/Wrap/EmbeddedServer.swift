@@ -45,7 +45,7 @@ final class EmbeddedServer {
 
   private init(_ request: WrapRequest, _ policy: EmbeddedPolicy, _ caller: EmbeddedCaller, _ program: [UInt8]) throws {
     let variables = SessionPlan.Variables(projectRoot: request.cwd, home: caller.home, user: caller.user)
-    let (filter, exactRights) = try policy.filter(variables)
+    let (filter, exactRights) = try policy.filter(variables, network: request.network)
     let id = try Self.randomUUID()
     formerChildren = Children.current()
     try becomeSubreaper()
@@ -63,6 +63,7 @@ final class EmbeddedServer {
       sudoUID: request.sudoUID, features: ["embedded"], notEnforced: policy.policy.notEnforced, isEmbedded: true, serverChecksFilter: false,
       canKillCgroup: false, sessionDirectory: directory.path, recordPath: recordPath)
     plan.exactRights = exactRights.rawValue
+    plan.network = request.network
     let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
     let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
     let own = try Pidfd.open(getpid())
@@ -239,12 +240,12 @@ struct EmbeddedPolicy {
   }
 
   /// The compiled filter. The repository is looked for by the supervisor; whatever it finds, no more is trapped than with the project itself.
-  func filter(_ variables: SessionPlan.Variables) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights) {
+  func filter(_ variables: SessionPlan.Variables, network: String?) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights) {
     do {
       var guess = PolicyVariables(
         projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user)
       guess.isGitRootCertain = false
-      let bound = try policy.bound(to: guess)
+      let bound = try policy.bound(to: guess, network: network.flatMap { NetworkMode(rawValue: $0) } ?? .full)
       let exactRights = SessionFloor.exactRights(bound, policy)
       return (try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)), exactRights)
     } catch {

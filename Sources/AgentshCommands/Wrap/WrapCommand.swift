@@ -1,5 +1,8 @@
 internal import ArgumentParser
 
+/// The values of `wrap --network`.
+enum NetworkChoice: String, CaseIterable, ExpressibleByArgument { case none, restricted, full }
+
 struct WrapCommand: AgentshCommand {
   static let configuration = CommandConfiguration(
     commandName: "wrap", abstract: "Run a command, and all that it starts, under a policy.",
@@ -26,6 +29,9 @@ struct WrapCommand: AgentshCommand {
 
   @Option(help: ArgumentHelp("A name to find the session by.", valueName: "name"))
   var name: String?
+
+  @Option(help: "Reach less far than the policy says: nobody, or only what a rule permits. full: as the policy says.")
+  var network: NetworkChoice?
 
   @Flag(help: "Embedded mode: without a server, under a policy of your own choice. Same enforcement, no root.")
   var standalone = false
@@ -60,6 +66,7 @@ struct WrapCommand: AgentshCommand {
     options.env = env
     options.timeout = timeout
     options.name = name
+    options.network = network
     options.standalone = standalone
     options.policyFile = policyFile
     options.summaryJSON = summaryJSON

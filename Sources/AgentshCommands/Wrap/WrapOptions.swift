@@ -6,6 +6,7 @@ struct WrapOptions: Equatable {
   var env: [ArgumentBytes] = []
   var timeout: TimeSpan?
   var name: String?
+  var network: NetworkChoice?
   var standalone = false
   var policyFile: ArgumentBytes?
   var summaryJSON: ArgumentBytes?
@@ -53,6 +54,9 @@ struct WrapOptions: Equatable {
       guard let time = TimeSpan(argument: value) else { return false }
       timeout = time
     case "--name": self.name = value
+    case "--network":
+      guard let choice = NetworkChoice(rawValue: value) else { return false }
+      network = choice
     case "--policy-file": policyFile = ArgumentBytes(argument: value)
     case "--summary-json": summaryJSON = ArgumentBytes(argument: value)
     case "--keep-fd":

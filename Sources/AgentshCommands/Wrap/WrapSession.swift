@@ -83,7 +83,7 @@ struct WrapSession {
   private func openSession(command: [[UInt8]], cwd: [UInt8]) throws(CommandFailure) -> OpenedSession {
     let request = WrapRequest(
       callerUID: context.identity.uid, command: command, cwd: cwd, policy: options.policy, name: options.name, timeoutMilliseconds: options.timeout?.milliseconds,
-      sudoUID: context.sudoUID)
+      sudoUID: context.sudoUID, network: options.network?.rawValue)
     let requested = context.requestedServer(options.server)
     // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
     if options.standalone || (requested == nil && !context.installation.hasServer) {

@@ -1,0 +1,145 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshSystem
+import CAgentshSystem
+import Glibc
+import SystemPackage
+
+/// A connection that is to go elsewhere, by `connect_redirects`: decided, recorded, not yet made.
+struct Detour {
+  let redirection: ConnectRedirection
+  /// What the target asked for.
+  let subject: NetworkSubject
+  /// The target's own address.
+  let original: [UInt8]
+}
+
+extension Worker {
+  /// Makes a connection that was redirected, on the target's own socket.
+  ///
+  /// To a Unix socket it goes by way of this machine's loopback, where the supervisor passes the bytes on: the target keeps the TCP socket that it made,
+  /// with its options, in its sets of descriptors and under all its numbers. Putting another socket under the number would change one of these
+  /// numbers alone, whatever it stands for by then.
+  ///
+  /// - Parameter attempt: the call with another address; the flag says whether the floor holds it.
+  func detour(
+    _ call: TrappedCall, _ kind: CallKind, _ socket: borrowing TargetSocket, _ detour: Detour,
+    attempt: (_ address: [UInt8], _ held: Bool) throws(CallFailure) -> Answer
+  ) throws(CallFailure) -> Answer {
+    let answer: Answer
+    switch detour.redirection.destination {
+    case .address(let address, let port):
+      answer = try self.attempt(socket, [(address, port)], attempt)
+    case .host(let name, let port):
+      answer = try self.attempt(socket, supervision.addresses(ofRedirectionTo: name).map { ($0, port) }, attempt)
+    case .unix(let address):
+      answer = try relay(call, socket, address, attempt)
+    }
+    guard detour.redirection.onFailure != .failClosed, case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
+    // As if there were no redirection.
+    let verdict = supervision.policy.networkWithoutRedirection(detour.subject)
+    let operation: AuditOperation = .netConnect
+    let address = detour.subject.address.map { SocketAddress.text($0, port: detour.subject.port) } ?? "?"
+    try checkStillWaiting(call)
+    try settle(call, kind, operation, .address(address), verdict)
+    return try attempt(detour.original, true)
+  }
+
+  /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)).
+  private static func meansUnreachable(_ number: CInt) -> Bool {
+    [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, ECONNRESET, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
+  }
+
+  /// One address after the other, until one can be reached.
+  private func attempt(
+    _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
+  ) throws(CallFailure) -> Answer {
+    var failure = Answer.failure(EHOSTUNREACH)
+    for place in places {
+      guard let bytes = SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only(socket)) else {
+        failure = .failure(ENETUNREACH)
+        continue
+      }
+      // The place is the administrator's, not the target's: the floor is about what targets ask for.
+      let answer = try attempt(bytes, false)
+      guard case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
+      failure = answer
+    }
+    return failure
+  }
+
+  private func isV6Only(_ socket: borrowing TargetSocket) -> Bool { socket.domain == AF_INET6 && socketOption(socket.descriptor.rawValue, 41, 26) != 0 }
+
+  /// Connects to the relay, which holds a connection to the Unix socket.
+  private func relay(
+    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ address: UnixAddress, _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
+  ) throws(CallFailure) -> Answer {
+    let raw = socket.descriptor.rawValue
+    let isV6Only = isV6Only(socket)
+    let loopback = isV6Only ? IPAddress.v6(high: 0, low: 1, scope: 0) : .v4(0x7f00_0001)
+    func place(_ port: UInt16) -> [UInt8] { SocketAddress.bytes(loopback, port: port, domain: socket.domain, isV6Only: isV6Only) ?? [] }
+    // A socket that is connected or about to be looks at no address, and the kernel knows what to say; no one listens on port 0.
+    guard isUnconnected(raw) else { return try attempt(place(0), false) }
+    let relay: RedirectRelay
+    let offer: RedirectRelay.Offer
+    do throws(SyscallError) {
+      relay = try supervision.relay()
+      offer = try relay.offer(to: address, isV6: isV6Only)
+    } catch {
+      return .failure(error.errno.rawValue)
+    }
+    let answer = try attempt(place(offer.port), false)
+    switch answer {
+    case .value, .failure(EINPROGRESS), .failure(WaitTable.restart), .failure(EINTR):
+      guard case .inet(let own, let port) = SocketAddress(try socketName(raw)).meaning else { return .failure(ECONNREFUSED) }
+      relay.accept(offer, from: own, port)
+    default: break
+    }
+    return answer
+  }
+}
+
+extension SocketAddress {
+  /// The address as a socket of this domain takes it; nil where it can't reach it.
+  static func bytes(_ address: IPAddress, port: UInt16, domain: CInt, isV6Only: Bool) -> [UInt8]? {
+    let head = [UInt8(truncatingIfNeeded: domain), 0, UInt8(port >> 8), UInt8(truncatingIfNeeded: port)]
+    func big<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+      stride(from: Value.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> Value($0)) }
+    }
+    switch (domain, address) {
+    case (AF_INET, .v4(let value)):
+      return head + big(value) + [UInt8](repeating: 0, count: 8)
+    case (AF_INET6, .v4(let value)) where !isV6Only:
+      return head + [0, 0, 0, 0] + [UInt8](repeating: 0, count: 10) + [0xff, 0xff] + big(value) + [0, 0, 0, 0]
+    case (AF_INET6, .v6(let high, let low, let scope)):
+      return head + [0, 0, 0, 0] + big(high) + big(low) + big(scope).reversed()
+    default: return nil
+    }
+  }
+}
+
+extension Supervision {
+  /// Started when it is first needed.
+  func relay() throws(SyscallError) -> RedirectRelay {
+    var failure: SyscallError?
+    let relay: RedirectRelay? = redirectRelay.withLock { known in
+      if let known { return known }
+      do throws(SyscallError) { known = try RedirectRelay() } catch { failure = error }
+      return known
+    }
+    if let relay { return relay }
+    throw failure ?? SyscallError("epoll_create1", .tooManyOpenFiles)
+  }
+
+  /// Gives what targets have sent before they ended the time to arrive.
+  func drainRelay() {
+    guard let relay = redirectRelay.withLock({ $0 }) else { return }
+    relay.drain(deadline: .after(milliseconds: 1000))
+  }
+
+  /// Where a host is that `connect_redirects` names.
+  func addresses(ofRedirectionTo name: [UInt8]) -> [IPAddress] {
+    if name.elementsEqual("localhost".utf8) { return [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)] }
+    return []
+  }
+}
