@@ -116,7 +116,8 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
   }
 
   @Test(arguments: [
-    (UnixAddress.path(bytes("/run/docker.sock")), false), (.path(bytes("/run/dbus/system_bus_socket")), false), (.path(bytes("/run/user/1000/bus")), false),
+    (UnixAddress.path(bytes("/run/docker.sock")), false), (.path(bytes("/run/podman/podman.sock")), false), (.path(bytes("/run/user/1000/podman/podman.sock")), false),
+    (.path(bytes("/run/containerd/containerd.sock")), false), (.path(bytes("/run/user/1000/docker.sock")), false), (.path(bytes("/run/dbus/system_bus_socket")), false), (.path(bytes("/run/user/1000/bus")), false),
     (.abstract(bytes("/tmp/dbus-Xy")), false), (.abstract(bytes("/tmp/.X11-unix/X0")), false), (.path(bytes("/tmp/.X11-unix/X0")), false),
     (.path(bytes("/run/agentsh/control.sock")), false), (.path(bytes("/run/agentsh/sessions/x/notify.sock")), false), (.path(bytes("/tmp/ssh-abc/agent.1")), false),
     (.path(bytes("/tmp/tmux-1000/default")), false), (.path(bytes("/run/systemd/private")), false), (.path(bytes("/home/ann/.gnupg/S.gpg-agent")), false),
