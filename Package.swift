@@ -72,11 +72,12 @@ let package = Package(
     .target(name: "AgentshFilter", dependencies: ["AgentshSystem", "CAgentshSystem", "CLibSeccomp"], swiftSettings: strict),
     .target(name: "AgentshText", dependencies: ["CAgentshRegex", "CLibYAML"], swiftSettings: strict),
     .target(name: "AgentshPolicy", dependencies: ["AgentshText"], swiftSettings: strict),
+    .target(name: "AgentshResolver", dependencies: ["AgentshPolicy"], swiftSettings: strict),
     .target(name: "AgentshProtocol", dependencies: [], swiftSettings: strict),
     .target(name: "AgentshAudit", dependencies: ["AgentshProtocol", crypto], swiftSettings: strict),
     .target(
       name: "AgentshSupervision",
-      dependencies: ["AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "CAgentshSystem"],
+      dependencies: ["AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshResolver", "AgentshProtocol", "AgentshAudit", "CAgentshSystem"],
       swiftSettings: strict),
     .target(
       name: "AgentshServer",
@@ -106,12 +107,14 @@ let package = Package(
     .testTarget(name: "AgentshFilterTests", dependencies: ["AgentshFilter", "AgentshSystem", "CAgentshSystem"], swiftSettings: strict),
     .testTarget(name: "AgentshTextTests", dependencies: ["AgentshText"], swiftSettings: strict),
     .testTarget(name: "AgentshPolicyTests", dependencies: ["AgentshPolicy", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "AgentshResolverTests", dependencies: ["AgentshResolver", "AgentshPolicy"], swiftSettings: strict),
     .testTarget(name: "AgentshProtocolTests", dependencies: ["AgentshProtocol", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "AgentshAuditTests", dependencies: ["AgentshAudit", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "AgentshSupervisionTests",
       dependencies: [
-        "AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshFilter", "AgentshAudit", "AgentshProtocol", "CTestSupport", "TestSupport",
+        "AgentshSupervision", "AgentshSystem", "AgentshPolicy", "AgentshResolver", "AgentshFilter", "AgentshAudit", "AgentshProtocol", "CTestSupport",
+        "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -121,7 +124,8 @@ let package = Package(
     .testTarget(
       name: "FuzzTests",
       dependencies: [
-        "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer", "TestSupport",
+        "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshResolver", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer",
+        "TestSupport",
       ], exclude: ["Driver"], swiftSettings: strict),
     // The three programs together, on the real kernel, with real users. They are dependencies so that they are built.
     .testTarget(
@@ -138,7 +142,8 @@ if fuzzing {
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "CFuzzDriver", "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshProtocol", "AgentshAudit", "AgentshSupervision", "AgentshServer",
+        "CFuzzDriver", "AgentshSystem", "AgentshFilter", "AgentshPolicy", "AgentshResolver", "AgentshProtocol", "AgentshAudit", "AgentshSupervision",
+        "AgentshServer",
       ], path: "Tests/FuzzTests", sources: ["Driver", "Targets"], swiftSettings: strict),
   ]
 }

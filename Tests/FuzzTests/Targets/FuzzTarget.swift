@@ -25,7 +25,7 @@ struct FuzzTarget: Sendable {
 
   static let all: [FuzzTarget] = [
     .policy, .configuration, .glob, .address, .json, .varlink, .handshake, .plan, .record, .recordWriting, .socketAddress, .message, .arguments,
-    .executable, .openHow,
+    .executable, .openHow, .nameMessage, .nameFiles,
   ]
 }
 

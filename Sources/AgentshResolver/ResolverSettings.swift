@@ -1,0 +1,125 @@
+public import AgentshPolicy
+
+/// What resolv.conf(5) says.
+public struct ResolverSettings: Sendable, Equatable {
+  /// A server, with the name of the interface that a link-local address belongs to.
+  public struct Server: Sendable, Hashable {
+    public var address: IPAddress
+    public var interface: [UInt8]?
+
+    public init(_ address: IPAddress, interface: [UInt8]? = nil) {
+      self.address = address
+      self.interface = interface
+    }
+  }
+
+  /// In the file's order.
+  public var servers: [Server] = []
+  /// `search` or `domain`, whichever came last; as written.
+  public var search: [[UInt8]] = []
+  /// Every option, as written, in order.
+  public var options: [[UInt8]] = []
+  public var sortlist: [[UInt8]] = []
+  /// Seconds for each server.
+  public var timeout = 5
+  /// Rounds over all servers.
+  public var attempts = 2
+  /// Whether each question begins with another server.
+  public var rotates = false
+
+  /// More servers than libc takes are taken, but not any number.
+  static let mostServers = 8
+  private static let mostWords = 64
+
+  public init() {}
+
+  public init(_ file: [UInt8]) {
+    for line in file.split(separator: UInt8(ascii: "\n")) {
+      // A comment begins in the first column; some write one behind a value, too.
+      guard line.first != UInt8(ascii: "#"), line.first != UInt8(ascii: ";") else { continue }
+      let words = line.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: ";") }
+        .split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }.map { Array($0) }
+      guard let key = words.first, words.count > 1 else { continue }
+      let values = Array(words.dropFirst().prefix(Self.mostWords))
+      switch String(decoding: key, as: UTF8.self) {
+      case "nameserver":
+        if servers.count < Self.mostServers, let server = Self.server(values[0]) { servers.append(server) }
+      case "domain": search = [values[0]]
+      case "search": search = values
+      case "sortlist": sortlist = values
+      case "options":
+        for option in values where options.count < Self.mostWords { take(option) }
+      default: break
+      }
+    }
+    // What libc does without any (resolv.conf(5)).
+    if servers.isEmpty { servers = [Server(.v4(0x7f00_0001))] }
+  }
+
+  private static func server(_ text: [UInt8]) -> Server? {
+    let parts = text.split(separator: UInt8(ascii: "%"), maxSplits: 1, omittingEmptySubsequences: false)
+    guard let first = parts.first, let address = IPAddress(String(decoding: first, as: UTF8.self)) else { return nil }
+    return Server(address, interface: parts.count > 1 ? Array(parts[1]) : nil)
+  }
+
+  private mutating func take(_ option: [UInt8]) {
+    options.append(option)
+    func number(_ prefix: String) -> Int? {
+      guard option.starts(with: prefix.utf8) else { return nil }
+      return Int(String(decoding: option.dropFirst(prefix.utf8.count), as: UTF8.self))
+    }
+    // The bounds are libc's (RES_MAXRETRANS, RES_MAXRETRY).
+    if let seconds = number("timeout:") { timeout = min(max(seconds, 1), 30) }
+    if let rounds = number("attempts:") { attempts = min(max(rounds, 1), 5) }
+    if option == Array("rotate".utf8) { rotates = true }
+  }
+
+  /// The file for a session whose resolver is at `address`: its one server, and all else as the host has it. A client waits for that server as long as it would have
+  /// waited for all of them.
+  ///
+  /// - Parameter more: options to add.
+  public func file(server address: IPAddress, more: [String] = []) -> [UInt8] {
+    var text = Array("# This session's own resolver, which answers the names that its policy permits.\nnameserver \(address)\n".utf8)
+    func line(_ key: String, _ words: [[UInt8]]) {
+      if !words.isEmpty { text += Array(key.utf8) + words.flatMap { [UInt8(ascii: " ")] + $0 } + [UInt8(ascii: "\n")] }
+    }
+    line("search", search)
+    line("sortlist", sortlist)
+    let kept = options.filter { !$0.starts(with: "timeout:".utf8) && $0 != Array("rotate".utf8) }
+    let patience = min(timeout * max(1, servers.count), 30)
+    line("options", kept + [Array("timeout:\(patience)".utf8)] + more.map { Array($0.utf8) })
+    return text
+  }
+}
+
+/// What hosts(5) says: names by address, and addresses by name.
+public struct HostsFile: Sendable, Equatable {
+  /// Lower case, without a dot at the end, in the file's order.
+  public private(set) var names: [IPAddress: [[UInt8]]] = [:]
+  public private(set) var addresses: [[UInt8]: [IPAddress]] = [:]
+
+  /// More is not read: lists of a hundred thousand names to be blocked are in use, and none of their names leads anywhere.
+  private static let mostNames = 65_536
+
+  public init() {}
+
+  public init(_ file: [UInt8]) {
+    var count = 0
+    for line in file.split(separator: UInt8(ascii: "\n")) {
+      let words = line.prefix { $0 != UInt8(ascii: "#") }
+        .split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
+      guard let first = words.first else { continue }
+      // A scope is the sender's affair.
+      let text = first.prefix { $0 != UInt8(ascii: "%") }
+      guard let address = IPAddress(String(decoding: text, as: UTF8.self)) else { continue }
+      for word in words.dropFirst() {
+        guard count < Self.mostNames else { return }
+        guard let name = DomainName(text: word)?.text, !name.isEmpty else { continue }
+        if names[address]?.contains(name) == true { continue }
+        count += 1
+        names[address, default: []].append(name)
+        addresses[name, default: []].append(address)
+      }
+    }
+  }
+}
