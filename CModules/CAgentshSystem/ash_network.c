@@ -44,6 +44,29 @@ ssize_t ash_send_message(
   return sendmsg(socket, &message, flags);
 }
 
+ssize_t ash_receive_from(int socket, void *bytes, size_t length, void *address, size_t *address_length) {
+  socklen_t room = (socklen_t)*address_length;
+  ssize_t got = recvfrom(socket, bytes, length, MSG_DONTWAIT, address, &room);
+  if (got >= 0) *address_length = room;
+  return got;
+}
+
+ssize_t ash_send_to(int socket, const void *bytes, size_t length, const void *address, size_t address_length) {
+  return sendto(socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, address, (socklen_t)address_length);
+}
+
+int ash_accept_from(int socket, void *address, size_t *address_length) {
+  socklen_t room = (socklen_t)*address_length;
+  int accepted = accept4(socket, address, &room, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (accepted >= 0) *address_length = room;
+  return accepted;
+}
+
+int ash_reuse_address(int socket) {
+  int on = 1;
+  return setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+}
+
 struct confined_bind {
   int socket;
   const void *address;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { most_descriptors = 8, room_descriptors = 64 };
+enum { most_descriptors = 12, room_descriptors = 64 };
 
 int ash_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {
   struct ucred credentials;

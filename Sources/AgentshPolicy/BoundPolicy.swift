@@ -39,7 +39,7 @@ public final class BoundPolicy: Sendable {
     sockets = try BoundUnixRules(rules.sockets, defaults: rules.defaults, compiler: compiler)
     signals = BoundSignalRules(rules.signals, defaults: rules.defaults)
     // Allowed reads are recorded where the policy asks for it; allowed changes, programs, connections and signals always.
-    needs = SupervisionNeeds(
+    var needs = SupervisionNeeds(
       readOpens: files.firstConcern([.read, .open, .list], recordsAllowed: audit.logAllowed)
         .map { $0 == "record" ? "audit.log_allowed" : $0 },
       writeOpens: files.firstConcern([.write, .create], recordsAllowed: true),
@@ -49,7 +49,16 @@ public final class BoundPolicy: Sendable {
       network: networks.firstConcern() ?? "record",
       unixSockets: sockets.firstConcern ?? "record",
       signals: signals.firstConcern ?? "record")
+    if networks.knowsNames {
+      // The file that says where names are looked up is the session's own, and sockets of services that look them up are closed.
+      needs.readOpens = needs.readOpens ?? Self.resolver
+      needs.unixSockets = needs.unixSockets ?? Self.resolver
+    }
+    self.needs = needs
   }
+
+  /// Stands for the rule that asks for whatever a session's own resolver needs.
+  private static let resolver = "builtin:resolver"
 
   /// Whether an operation on a file may happen. `path` is absolute and canonical.
   public func file(_ operation: FileOperation, _ path: [UInt8]) -> Verdict { files.verdict(operation, path.span) }

@@ -16,7 +16,7 @@ extension BoundPolicy {
     compiler.addPrograms(commands)
     floor.grants = compiler.grants
     floor.loaderDirectories = compiler.loaders
-    if !isTentative { floor.claims = compiler.claims(commands, recordsReads: recordsReads) }
+    if !isTentative { floor.claims = compiler.claims(commands, recordsReads: recordsReads || knowsNames) }
     return floor
   }
 }

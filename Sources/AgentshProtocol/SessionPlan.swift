@@ -18,6 +18,18 @@ public struct SessionPlan: WireMessage, Equatable {
     }
   }
 
+  /// Where a session's resolver has its two sockets.
+  public struct Resolver: Sendable, Equatable {
+    /// An address in 127.0.0.0/8, as a number.
+    public var bits: UInt32
+    public var port: UInt16
+
+    public init(bits: UInt32, port: UInt16) {
+      self.bits = bits
+      self.port = port
+    }
+  }
+
   /// Random UUID, as text.
   public var sessionID: String
   public var token: SessionToken
@@ -45,6 +57,8 @@ public struct SessionPlan: WireMessage, Equatable {
   public var supervisorFilter: [UInt8] = []
   /// How far the session is to reach at most, beside what the policy says (`WrapRequest.network`).
   public var network: String?
+  /// The session's resolver, whose sockets are descriptors 11 and 12; nil where the policy goes by no name.
+  public var resolver: Resolver?
   /// What the root target's first trapped call must carry.
   public var nonce: UInt64
   public var handshakeTimeoutMilliseconds: Int
@@ -108,7 +122,8 @@ public struct SessionPlan: WireMessage, Equatable {
     try fields.expectOnly([
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
-      "sudo_uid", "exact_rights", "supervisor_filter", "network", "features", "not_enforced", "embedded", "server_checks_filter", "cgroup_kill", "directory", "record",
+      "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
+      "cgroup_kill", "directory", "record",
     ])
     sessionID = try fields.string("session")
     token = try fields.token("token")
@@ -139,6 +154,10 @@ public struct SessionPlan: WireMessage, Equatable {
     exactRights = UInt64(clamping: try fields.optionalInteger("exact_rights", in: 0...0xffff) ?? 0)
     supervisorFilter = try fields.optionalBase64("supervisor_filter") ?? []
     network = try WrapRequest.networkMode(fields)
+    if let bits = try fields.optionalInteger("resolver", in: 0x7f00_0000...0x7fff_ffff) {
+      resolver = Resolver(
+        bits: UInt32(truncatingIfNeeded: bits), port: UInt16(truncatingIfNeeded: try fields.integer("resolver_port", in: 1...65_535)))
+    }
     nonce = try fields.nonce("nonce")
     handshakeTimeoutMilliseconds = Int(
       truncatingIfNeeded: try fields.integer("handshake_timeout_ms", in: 1...WrapRequest.longestTimeout))
@@ -179,6 +198,10 @@ public struct SessionPlan: WireMessage, Equatable {
     if exactRights != 0 { object.add("exact_rights", number(exactRights)) }
     if !supervisorFilter.isEmpty { object.add("supervisor_filter", data(supervisorFilter)) }
     object.add("network", network.map { .string($0) })
+    if let resolver {
+      object.add("resolver", number(resolver.bits))
+      object.add("resolver_port", number(resolver.port))
+    }
     object.add("nonce", .string(nonceText(nonce)))
     object.add("handshake_timeout_ms", number(handshakeTimeoutMilliseconds))
     object.add("timeout_ms", timeoutMilliseconds.map { number($0) })

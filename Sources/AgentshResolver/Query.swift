@@ -29,13 +29,20 @@ public struct Query: Sendable {
     Array(bytes.prefix(2)) + [0x80 | bytes[2] & 0x79, UInt8(code.rawValue)] + [UInt8](repeating: 0, count: 8)
   }
 
+  /// A question of our own, without an id yet.
+  public static func bytes(asking name: DomainName, _ type: RecordType) -> [UInt8] {
+    // Recursion desired, one question.
+    [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + name.wire + word(type.rawValue) + word(1)
+  }
+
   /// Whether it uses EDNS.
   public var extended: ResourceRecord? { message.records.first }
 
   /// What may be sent back in one datagram.
   public var datagramLimit: Int { max(512, extended.map { Int($0.recordClass) } ?? 512) }
 
-  /// An answer of our own: with these addresses, or with none and a code. `reason` goes along where the client understands it (RFC 8914, "blocked").
+  /// An answer of our own: with these addresses, or with none and a code. `reason` goes along where the client understands it
+  /// (RFC 8914: "blocked", or "no reachable authority" where a server failed).
   public func answer(_ code: ResponseCode, addresses: [IPAddress] = [], ttl: UInt32 = 0, names: [DomainName] = [], reason: String? = nil) -> [UInt8] {
     var reply = Array(message.bytes.prefix(2))
     // Response, opcode and "recursion desired" as asked; recursion available; "checking disabled" as asked.
@@ -52,7 +59,7 @@ public struct Query: Sendable {
       var options: [UInt8] = []
       if let reason {
         let text = Array(reason.utf8.prefix(200))
-        options = Self.word(15) + Self.word(UInt16(text.count + 2)) + Self.word(15) + text
+        options = Self.word(15) + Self.word(UInt16(text.count + 2)) + Self.word(code == .serverFailure ? 22 : 15) + text
       }
       // The root, a size that passes everywhere, no extended code, "DNSSEC OK" as asked.
       reply += [0] + Self.word(RecordType.opt.rawValue) + Self.word(1232) + [0, 0, UInt8(truncatingIfNeeded: extended.ttl >> 8) & 0x80, 0]

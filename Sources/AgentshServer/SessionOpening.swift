@@ -184,7 +184,15 @@ struct SessionOpening {
         case .none: nil
         }
       let token = try newToken()
-      let plan = try plan(session, configuration, owner, policy, variables, filter, directory.path, token, hasKillFile: killNumber != nil)
+      let resolver = filter.knowsNames ? try ResolverSockets.open() : nil
+      var plan = try plan(session, configuration, owner, policy, variables, filter, directory.path, token, hasKillFile: killNumber != nil)
+      var resolverNumbers: [CInt]?
+      switch resolver {
+      case .some(let sockets):
+        plan.resolver = SessionPlan.Resolver(sockets)
+        resolverNumbers = [sockets.datagrams.rawValue, sockets.stream.rawValue]
+      case .none: break
+      }
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       var rehearsal = plan
       (rehearsal.token, rehearsal.nonce, rehearsal.command) = (try newToken(), 0, [[]])
@@ -196,7 +204,8 @@ struct SessionOpening {
         descriptors: [
           directory.notify.rawValue, directory.signal.rawValue, directory.ptrace.rawValue, record.rawValue, peer.pidfd.descriptor.rawValue,
           planFile.rawValue, killNumber ?? null.rawValue,
-        ])
+        ] + (resolverNumbers ?? [null.rawValue, null.rawValue]))
+      _ = consume resolver
       // On record before the caller hears of it: a log that can't be written opens no session.
       do throws(SyscallError) {
         try context.log.require(opened(session, policy))

@@ -75,6 +75,11 @@ extension Worker {
         if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
         return try openExisting(call, kind, located, request)
       }
+      if let names = supervision.names, !request.writes, !request.creates, SessionNames.isSettingsName(path), request.flags & O_DIRECTORY == 0 {
+        // A host without the file: libc would ask a server on this machine then.
+        try settle(call, kind, .fileRead, .path(path), fileVerdict(.read, path), isPlainRead: true)
+        return try inject(call, try openSettings(call, names, request), request, isPlain: true)
+      }
       guard request.creates else { throw .errno(ENOENT) }
       guard let parent = try resolveCreation(call, at: directory, path: path, request) else { continue }
       if let answer = try openNew(call, kind, parent, request) { return answer }
@@ -119,6 +124,9 @@ extension Worker {
     if request.isTemporary { return try openTemporary(call, kind, located, request) }
     if located.status.isDirectory, request.writes || request.creates { throw .errno(EISDIR) }
     try settleOpen(call, kind, located, request)
+    if let names = supervision.names, !request.writes, located.status.isRegular, names.isSettingsFile(located.path) {
+      return try inject(call, try openSettings(call, names, request), request, isPlain: true)
+    }
     // The object is pinned: opening its entry in /proc/self/fd opens exactly it, with the caller's own rights. A terminal must not become the
     // supervisor's.
     let flags = request.flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) | O_NOCTTY

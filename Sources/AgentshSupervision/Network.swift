@@ -18,6 +18,10 @@ extension Worker {
       let raw = socket.descriptor.rawValue
       if mayWait(socket, address) { expectDelay() }
       return try performing(call, held: socket.isInternet && supervision.floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
+    case .resolver(let bytes):
+      // Not by the floor, which knows ports alone: where the resolver is, is certain.
+      let raw = socket.descriptor.rawValue
+      return try performing(call) { Int(connectSocket(raw, bytes)) }
     case .pinned(let object):
       let raw = socket.descriptor.rawValue
       let bytes = SocketAddress.ofPinned(descriptorPath(object))
@@ -42,6 +46,8 @@ extension Worker {
   /// Where something may go, once it is decided.
   enum Destination {
     case address([UInt8])
+    /// The session's own resolver.
+    case resolver([UInt8])
     /// An O_PATH descriptor of a Unix socket's file, which the receiver closes.
     case pinned(CInt)
     /// Another place than the one that was asked for.
@@ -56,12 +62,14 @@ extension Worker {
     case AF_INET, AF_INET6:
       switch address.meaning {
       case .inet(let destination, let port):
+        if let place = try resolverPlace(call, kind, isConnecting ? .netConnect : .netSend, socket, address, destination, port) { return .resolver(place) }
         if let detour = try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port, address.bytes) {
           return .elsewhere(detour)
         }
       case .unspecified(let destination, let port):
         // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all.
         if !isConnecting, socket.domain == AF_INET, let destination {
+          if let place = try resolverPlace(call, kind, .netSend, socket, address, destination, port) { return .resolver(place) }
           _ = try settleNetwork(call, kind, .send, socket, destination, port, address.bytes)
         }
       case .malformed, .unix, .other:
@@ -92,12 +100,14 @@ extension Worker {
     // Only these have ports: what stands in their place in another protocol's address is no one's, and must not match a rule about ports.
     let hasPorts = socket.networkProtocol == .tcp || socket.networkProtocol == .udp
     let port = hasPorts ? port : 0
+    let isReaching = operation == .connect || operation == .send
+    let hosts = isReaching ? supervision.names?.hosts(of: address) ?? [] : []
     func subject(_ address: IPAddress) -> NetworkSubject {
-      NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol)
+      NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol, hosts: hosts)
     }
-    func verdict(_ address: IPAddress) -> Verdict { supervision.policy.network(subject(address)) }
+    func verdict(_ address: IPAddress) -> Verdict { foreignResolver(operation, port) ?? supervision.policy.network(subject(address)) }
     var chosen = verdict(address)
-    if operation == .connect || operation == .send, let meant = address.loopbackMeant {
+    if isReaching, let meant = address.loopbackMeant {
       let other = verdict(meant)
       if chosen.isPermitted && (!other.isPermitted || (other.isRecorded && !chosen.isRecorded)) { chosen = other }
     }
@@ -113,7 +123,8 @@ extension Worker {
     if redirection != nil {
       chosen = Verdict(decision: chosen.decision, rule: chosen.rule, message: chosen.message, isPermitted: true, host: chosen.host)
     }
-    try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port)), chosen)
+    try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port), host: chosen.host ?? hosts.first), chosen)
+    if !hosts.isEmpty { supervision.names?.renew(address) }
     return redirection.map { Detour(redirection: $0, subject: subject(address), original: original) }
   }
 

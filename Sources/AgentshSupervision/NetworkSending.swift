@@ -165,7 +165,7 @@ extension Worker {
     }
     let isConnecting = socket.isInternet && outgoing.flags & fastOpen != 0
     switch try destination(call, kind, socket, address, isConnecting: isConnecting) {
-    case .address(let bytes):
+    case .address(let bytes), .resolver(let bytes):
       return try transmit(call, socket, outgoing, to: bytes, control: attached)
     case .pinned(let object):
       defer { _ = close(object) }

@@ -46,6 +46,8 @@ final class SessionLoop {
   let bound: BoundPolicy
   let sessionFloor: SessionFloor
   let floor: ActingFloor
+  /// Where the session looks names up; nil where its policy goes by none.
+  let names: SessionNames?
   let record: SessionRecord
   let counters = DecisionCounters()
   private let channel: ServerChannel
@@ -97,6 +99,9 @@ final class SessionLoop {
     // What the filter doesn't trap has to be held exactly, or nobody would decide it.
     guard sessionFloor.exactRights().isSuperset(of: left) else { throw SyscallError("landlock_create_ruleset", .notSupportedOnSocket, "exact rights") }
     floor = try ActingFloor(sessionFloor.rules)
+    names = if let resolver = plan.resolver { try SessionNames(address: resolver.address, port: resolver.port) } else { nil }
+    // A policy that goes by names was promised what it needs for that.
+    guard !bound.knowsNames || names != nil else { throw SyscallError("bind", .protocolError, "the session's resolver") }
     channel = try ServerChannel(UnixSocket(owning: OwnedDescriptor(owning: Inherited.channel)))
     record = SessionRecord(
       descriptor: OwnedDescriptor(owning: Inherited.record), session: plan.sessionID, uid: plan.callerUID,
@@ -306,6 +311,11 @@ final class SessionLoop {
     channel.tell(.started(pid: call.thread), milliseconds: 200)
     let box = mailbox
     do throws(SyscallError) {
+      if let names {
+        try NameResolver.start(
+          NameResolver.Session(names: names, policy: bound, record: record, counters: counters),
+          datagrams: OwnedDescriptor(owning: Inherited.resolverDatagrams), stream: OwnedDescriptor(owning: Inherited.resolverStream))
+      }
       let pool = try WorkerPool(supervision: supervision) { ending in
         switch ending {
         case .abandoned: box.put(.abandoned)

@@ -45,7 +45,7 @@ final class SessionRecord: Sendable {
     write(
       AuditRecord(
         operation: entry.operation, session: session, uid: uid, pid: entry.process, exe: entry.executable, syscall: entry.call,
-        subject: auditSubject(entry.subject), decision: auditDecision(entry.verdict), rule: entry.verdict.rule,
+        subject: auditSubject(entry.subject), fields: auditFields(entry.subject), decision: auditDecision(entry.verdict), rule: entry.verdict.rule,
         message: entry.verdict.message, errno: entry.errno, durationMicroseconds: Int(clamping: entry.microseconds)))
   }
 
@@ -134,8 +134,14 @@ private func auditSubject(_ subject: DecisionSubject) -> AuditSubject {
   case .path(let path): .path(path)
   case .paths(let old, let new): .paths(old, new: new)
   case .command(_, let arguments): .command(arguments)
-  case .address(let text): .address(Array(text.utf8))
+  case .address(let text, _): .address(Array(text.utf8))
   case .unixAddress(let address): .address(Array("unix:".utf8) + address)
   case .signal(let number, let process): .signal(signalName(number), target: process)
   }
+}
+
+/// What stands behind the subject: the name that an address was decided by.
+private func auditFields(_ subject: DecisionSubject) -> [AuditField] {
+  if case .address(_, let host?) = subject { return [AuditField("host", .bytes(host))] }
+  return []
 }

@@ -18,6 +18,16 @@ extension SessionLoop {
     ]
     fields.append(AuditField("network", .text(bound.networkMode.rawValue)))
     fields.append(AuditField("floor", .fields(floorFields())))
+    if let resolver = plan.resolver {
+      var about = [AuditField("address", .text("\(resolver.address):\(ResolverSockets.service)"))]
+      if resolver.port != ResolverSockets.service {
+        about += [
+          AuditField("port", .integer(Int64(resolver.port))),
+          AuditField("limited", .text("port 53 needs root: programs that look at the port of answers over UDP get none, libc asks over TCP")),
+        ]
+      }
+      fields.append(AuditField("resolver", .fields(about)))
+    }
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }
     return AuditRecord(

@@ -11,7 +11,8 @@ enum DecisionSubject: Sendable {
   /// A call with two names (rename, link): both are shown.
   case paths([UInt8], [UInt8])
   case command(path: [UInt8], arguments: [[UInt8]])
-  case address(String)
+  /// With the name that it was decided by, where one is known.
+  case address(String, host: [UInt8]? = nil)
   /// A Unix socket's path, or `@name` of the abstract namespace.
   case unixAddress([UInt8])
   case signal(number: Int32, process: Int32)

@@ -15,8 +15,8 @@ public enum SpareStart {
   public static let rehearsal: [UInt8] = Array("rehearsal".utf8)
   /// What the server sends then, with the descriptors; the rest is in the plan, which is among them.
   public static let packet: [UInt8] = Array("session".utf8)
-  /// notify.sock, signal.sock, ptrace.sock, the record, the launcher's pidfd, the plan, the cgroup's kill file: 4 to 10, in this order.
-  public static let descriptors = 7
+  /// notify.sock, signal.sock, ptrace.sock, the record, the launcher's pidfd, the plan, the cgroup's kill file, the resolver's two sockets: 4 to 12, in this order.
+  public static let descriptors = 9
   /// Received numbers are moved behind this one first, so that none is overwritten by another.
   private static let aside: CInt = 64
 

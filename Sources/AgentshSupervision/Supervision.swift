@@ -34,6 +34,8 @@ final class Supervision: Sendable {
   let permitsTracing: Bool
   /// Names in other mount namespaces than the one that the session began in.
   let mounts: SessionMounts
+  /// Where names are looked up and which gave which addresses; nil where the policy goes by no name.
+  let names: SessionNames?
   /// The process that was started by the launcher, and what its first trapped call must carry.
   let rootTarget: Int32
   /// Ends the session with a reason; safe to call from any thread, more than once.
@@ -42,7 +44,8 @@ final class Supervision: Sendable {
   init(
     listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
     kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true,
-    permitsTracing: Bool = false, rootTarget: Int32, floor: ActingFloor, endSession: @escaping @Sendable (String) -> Void
+    permitsTracing: Bool = false, rootTarget: Int32, floor: ActingFloor, names: SessionNames? = nil,
+    endSession: @escaping @Sendable (String) -> Void
   ) {
     self.listener = listener
     self.policy = policy
@@ -58,6 +61,7 @@ final class Supervision: Sendable {
     mounts = SessionMounts(rootTarget: rootTarget, isShared: sharesRoot, mayDiffer: rootsMayDiffer)
     self.rootTarget = rootTarget
     self.floor = floor
+    self.names = names
     self.endSession = endSession
   }
 }

@@ -37,10 +37,14 @@ enum Inherited {
   static let launcher: CInt = 8
   static let plan: CInt = 9
   static let kill: CInt = 10
+  /// The resolver's sockets for datagrams and for streams; anything where the plan has no resolver.
+  static let resolverDatagrams: CInt = 11
+  static let resolverStream: CInt = 12
 
   private static let all: [(CInt, String)] = [
     (channel, "the server's channel"), (notify, "notify.sock"), (signal, "signal.sock"), (ptrace, "ptrace.sock"), (record, "the record"),
     (launcher, "the launcher's pidfd"), (plan, "the plan"), (kill, "the cgroup's kill file"),
+    (resolverDatagrams, "the resolver's socket for datagrams"), (resolverStream, "the resolver's socket for streams"),
   ]
 
   /// Checks that all are open, and makes them close-on-exec, although nothing is ever exec'ed.

@@ -47,6 +47,7 @@ struct TargetRoot: ~Copyable {
       listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
       kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
       verifiesExecutions: !FloorRights(rawValue: loop.plan.exactRights).contains(.execute),
-      permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor, endSession: endSession)
+      permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor,
+      names: loop.names, endSession: endSession)
   }
 }

@@ -184,9 +184,9 @@ public func waitUntilReady(_ descriptor: borrowing OwnedDescriptor, _ readiness:
   public var isEnd: Bool { bytes.isEmpty && descriptors.count == 0 }
 }
 
-/// Received descriptors (at most 8), closed with the list unless taken.
+/// Received descriptors (at most 12), closed with the list unless taken.
 public struct DescriptorList: ~Copyable, Sendable {
-  public static let most = 8
+  public static let most = 12
   private var raw: [CInt]
 
   public init() { raw = [] }

@@ -100,8 +100,8 @@ import Testing
       "CapInh: 0000000000080000;", "CapAmb: 0000000000080000;", "NoNewPrivs: 1;", "SigBlk: 0000000000000000;",
       "ENV 0", "PLAN 1",
     ] { #expect(report.contains(expected), "\(expected) in \(report)") }
-    // 11 and 12 are the stub's own: its text, and the directory that it lists them with.
-    #expect(report.contains("FDS 0 1 2 3 4 5 6 7 8 9 10 11 12 ENV"), "\(report.suffix(100))")
+    // 13 and 14 are the stub's own: its text, and the directory that it lists them with.
+    #expect(report.contains("FDS 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 ENV"), "\(report.suffix(100))")
     let file = try linkStatus(at: AT_FDCWD, Array("\(rig.scratch.path)/log/sessions/\(session).jsonl".utf8))
     #expect(file.owner == 0 && file.mode & 0o7777 == 0o640)
   }

@@ -16,6 +16,15 @@ ssize_t ash_send_message(
     int socket, const void *address, size_t address_length, const void *bytes, size_t length, const void *control, size_t control_length,
     int flags);
 
+// recvfrom(2) that doesn't wait; *address_length holds the room for the sender's address and then its length.
+ssize_t ash_receive_from(int socket, void *bytes, size_t length, void *address, size_t *address_length);
+// sendto(2) that doesn't wait and raises no signal; the address may be NULL with length 0.
+ssize_t ash_send_to(int socket, const void *bytes, size_t length, const void *address, size_t address_length);
+// accept4(2), non-blocking and close-on-exec, with the peer's address.
+int ash_accept_from(int socket, void *address, size_t *address_length);
+// SO_REUSEADDR.
+int ash_reuse_address(int socket);
+
 // bind(2) with a path, on a thread of its own that stands in `directory` (a target's working directory), has `mask` as its umask, and may create
 // sockets nowhere but beneath `parent` (Landlock). 0, or a positive errno; ENOSYS when Landlock isn't there and nothing was done.
 int ash_bind_beneath(int socket, const void *address, size_t length, int directory, int parent, mode_t mask);

@@ -45,7 +45,7 @@ final class EmbeddedServer {
 
   private init(_ request: WrapRequest, _ policy: EmbeddedPolicy, _ caller: EmbeddedCaller, _ program: [UInt8]) throws {
     let variables = SessionPlan.Variables(projectRoot: request.cwd, home: caller.home, user: caller.user)
-    let (filter, exactRights) = try policy.filter(variables, network: request.network)
+    let (filter, exactRights, knowsNames) = try policy.filter(variables, network: request.network)
     let id = try Self.randomUUID()
     formerChildren = Children.current()
     try becomeSubreaper()
@@ -64,6 +64,18 @@ final class EmbeddedServer {
       canKillCgroup: false, sessionDirectory: directory.path, recordPath: recordPath)
     plan.exactRights = exactRights.rawValue
     plan.network = request.network
+    let resolver = knowsNames ? try ResolverSockets.open() : nil
+    var resolverNumbers: [CInt]?
+    var warnings: [String] = []
+    switch resolver {
+    case .some(let sockets):
+      plan.resolver = SessionPlan.Resolver(sockets)
+      resolverNumbers = [sockets.datagrams.rawValue, sockets.stream.rawValue]
+      if sockets.port != ResolverSockets.service {
+        warnings.append("port 53 needs root: names are looked up by programs that use the system's libc, and not by those that ask over UDP themselves")
+      }
+    case .none: break
+    }
     let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
     let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
     let own = try Pidfd.open(getpid())
@@ -73,14 +85,14 @@ final class EmbeddedServer {
       descriptors: [
         null.rawValue, null.rawValue, STDERR_FILENO, pair.second.rawValue, directory.notify.rawValue, directory.signal.rawValue,
         directory.ptrace.rawValue, record.rawValue, own.descriptor.rawValue, planFile.rawValue, null.rawValue,
-      ], identity: nil)
+      ] + (resolverNumbers ?? [null.rawValue, null.rawValue]), identity: nil)
+    _ = consume resolver
     supervisorPID = started.pid
     supervisor = started.pidfd
     channel = pair.first
     var floor = try Self.floor(of: channel, supervisor)
     // What the filter leaves to Landlock nobody else decides.
     if !exactRights.isEmpty { floor.isRequired = true }
-    var warnings: [String] = []
     if LandlockABI.running == .none, !LandlockRules(floor).isEmpty(in: .scopes) {
       warnings.append("this kernel has no Landlock, or it isn't switched on: nothing holds what the supervisor lets through")
     }
@@ -240,14 +252,16 @@ struct EmbeddedPolicy {
   }
 
   /// The compiled filter. The repository is looked for by the supervisor; whatever it finds, no more is trapped than with the project itself.
-  func filter(_ variables: SessionPlan.Variables, network: String?) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights) {
+  func filter(
+    _ variables: SessionPlan.Variables, network: String?
+  ) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights, knowsNames: Bool) {
     do {
       var guess = PolicyVariables(
         projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user)
       guess.isGitRootCertain = false
       let bound = try policy.bound(to: guess, network: network.flatMap { NetworkMode(rawValue: $0) } ?? .full)
       let exactRights = SessionFloor.exactRights(bound, policy)
-      return (try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)), exactRights)
+      return (try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)), exactRights, bound.knowsNames)
     } catch {
       throw CommandFailure(.failed, "policy \(name) can't be used here: \(error)")
     }

@@ -1,0 +1,132 @@
+import AgentshAudit
+import AgentshPolicy
+import AgentshResolver
+import AgentshSystem
+import Glibc
+
+extension NameResolver {
+  enum Outcome {
+    case answer([UInt8])
+    /// The host's servers are to be asked; the name as policies write it.
+    case ask([UInt8])
+  }
+
+  /// How long answers of our own hold, in seconds: short, since what they are made of may change.
+  private static let ownLife: UInt32 = 30
+  /// More addresses than that don't fit a datagram.
+  private static let mostAddresses = 16
+  private static let localhost = DomainName(text: Array("localhost".utf8)) ?? .root
+
+  /// Decides about one question, by the name that was asked for: what that is an alias for is the answer's affair.
+  func decide(_ query: Query, _ client: SessionNames.Client) -> Outcome {
+    let question = query.question
+    let text = question.name == .root ? [UInt8(ascii: ".")] : question.name.text
+    func refuse(_ verdict: Verdict) -> Outcome {
+      notes.refused(text, question.type, verdict, client)
+      return .answer(query.answer(.refused, reason: verdict.message))
+    }
+    guard question.recordClass == 1 || question.recordClass == 255, ![.axfr, .ixfr, .opt].contains(question.type) else {
+      return refuse(Verdict(decision: .deny, rule: "builtin:resolver", message: "only names of the internet are looked up here, one at a time"))
+    }
+    // RFC 6761, 6.3: nobody has to be asked for that.
+    if question.name.isWithin(Self.localhost) {
+      return .answer(query.answer(.noError, addresses: [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)], ttl: Self.ownLife))
+    }
+    if question.type == .ptr, let address = question.name.reversedAddress, let outcome = decide(query, reverseOf: address) { return outcome }
+    switch session.policy.name(text) {
+    case .refused(let verdict): return refuse(verdict)
+    case .redirected(let redirection):
+      guard notes.redirected(text, question.type, redirection, client) else { return .answer(unrecorded(query)) }
+      session.names.remember(text, redirection.address, ttl: Self.ownLife)
+      return .answer(query.answer(.noError, addresses: [redirection.address], ttl: Self.ownLife))
+    case .allowed(let verdict):
+      guard notes.allowed(text, question.type, verdict, client) else { return .answer(unrecorded(query)) }
+    }
+    if question.type == .a || question.type == .aaaa, let listed = session.names.listed(text) {
+      return .answer(query.answer(.noError, addresses: Array(listed.prefix(Self.mostAddresses)), ttl: Self.ownLife))
+    }
+    return .ask(text)
+  }
+
+  /// What has to be on record and can't be does not happen.
+  private func unrecorded(_ query: Query) -> [UInt8] { query.answer(.serverFailure, reason: "the record can't be written") }
+
+  /// The name of an address that this session has been told already tells nobody anything new; nil where the rules decide.
+  private func decide(_ query: Query, reverseOf address: IPAddress) -> Outcome? {
+    let known = session.names.hosts(of: address)
+    let listed = known.filter { session.names.listed($0)?.contains(address) == true }.compactMap { DomainName(text: $0) }
+    if !listed.isEmpty { return .answer(query.answer(.noError, ttl: Self.ownLife, names: Array(listed.prefix(4)))) }
+    if address.isLoopback { return .answer(query.answer(.noError, ttl: Self.ownLife, names: [Self.localhost])) }
+    return known.isEmpty ? nil : .ask(query.question.name.text)
+  }
+}
+
+/// What the resolver puts on record: each refused name, and what went wrong, without letting a loop of a program's fill the disk.
+final class ResolverNotes {
+  private let session: NameResolver.Session
+  private var recent: [[UInt8]: UInt64] = [:]
+  private static let second: UInt64 = 1_000_000_000
+  /// Both families, and every repetition that libc makes by itself, are one refusal.
+  private static let window = 5 * second
+  private static let mostRecent = 4096
+
+  init(_ session: NameResolver.Session) { self.session = session }
+
+  private func isNew(_ key: [UInt8], for span: UInt64 = window) -> Bool {
+    let now = monotonicNanoseconds()
+    if let last = recent[key], now &- last < span { return false }
+    if recent.count >= Self.mostRecent {
+      recent = recent.filter { now &- $0.value < Self.window }
+      if recent.count >= Self.mostRecent { recent = [:] }
+    }
+    recent[key] = now
+    return true
+  }
+
+  @discardableResult private func write(
+    _ name: [UInt8], _ type: RecordType?, _ decision: AuditDecision, _ rule: String, _ message: String?, _ client: SessionNames.Client?
+  ) -> Bool {
+    session.record.write(
+      AuditRecord(
+        operation: .netDNS, session: session.record.session, uid: session.record.uid, pid: client?.process, exe: client?.executable,
+        subject: .address(name), fields: type.map { [AuditField("type", .text("\($0)"))] } ?? [], decision: decision, rule: rule, message: message))
+  }
+
+  func refused(_ name: [UInt8], _ type: RecordType, _ verdict: Verdict, _ client: SessionNames.Client) {
+    session.counters.count(auditDecision(verdict))
+    if isNew([0] + name) { write(name, type, auditDecision(verdict), verdict.rule, verdict.message, client) }
+  }
+
+  /// False where it had to be on record and isn't.
+  func allowed(_ name: [UInt8], _ type: RecordType, _ verdict: Verdict, _ client: SessionNames.Client) -> Bool {
+    session.counters.count(auditDecision(verdict))
+    guard verdict.isRecorded || session.record.recordsAllowedReads, isNew([1] + name) else { return true }
+    return write(name, type, auditDecision(verdict), verdict.rule, verdict.message, client)
+  }
+
+  func redirected(_ name: [UInt8], _ type: RecordType, _ redirection: NameRedirection, _ client: SessionNames.Client) -> Bool {
+    // It is answered: nothing was refused.
+    session.counters.count(.audit)
+    guard isNew([2] + name) else { return true }
+    let place = redirection.visibility == .silent ? "has another address here" : "has the address \(redirection.address) here"
+    return write(name, type, .audit, redirection.rule, place, client)
+  }
+
+  func unanswered(_ name: [UInt8], _ servers: [ResolverSettings.Server]) {
+    guard isNew([3], for: 10 * Self.second) else { return }
+    let list = servers.map { "\($0.address)" }.joined(separator: ", ")
+    write(name, nil, .allow, "builtin:resolver", "no name server has answered (\(list)); more of the same are not recorded for ten seconds", nil)
+  }
+
+  func crowded() {
+    guard isNew([4], for: 10 * Self.second) else { return }
+    write([], nil, .deny, "builtin:resolver", "more names are being looked up at once than are asked for; more of the same are not recorded for ten seconds", nil)
+  }
+
+  func stranger(_ address: [UInt8], isStream: Bool) {
+    guard isNew([5, isStream ? 1 : 0], for: 10 * Self.second), case .inet(let from, let port) = SocketAddress(address).meaning else { return }
+    write(
+      Array(SocketAddress.text(from, port: port).utf8), nil, .deny, "builtin:resolver",
+      "a process outside the session asked its resolver; more of the same are not recorded for ten seconds", nil)
+  }
+}

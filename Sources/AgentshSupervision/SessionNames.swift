@@ -1,0 +1,295 @@
+import AgentshPolicy
+public import AgentshProtocol
+import AgentshResolver
+public import AgentshSystem
+import CAgentshSystem
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// What a session knows of names: where its resolver is, which names gave which addresses, and which sockets may ask. Shared by workers and resolver.
+final class SessionNames: Sendable {
+  /// Who asks: the process that connected a socket to the resolver.
+  struct Client: Sendable {
+    let process: Int32
+    let executable: [UInt8]?
+  }
+
+  /// An address in 127.0.0.0/8.
+  let address: IPAddress
+  /// Where the sockets really are bound: 53, unless that takes a right that nobody here has.
+  let port: UInt16
+
+  private let memory = Mutex(NameMemory())
+  private let hosts: FileWatch<HostsFile>
+  private let host: FileWatch<ResolverSettings>
+  private let file = Mutex(SessionFile())
+  private let clients = Mutex(Clients())
+
+  private static let settingsPath = Array("/etc/resolv.conf".utf8)
+  private static let hostsPath = Array("/etc/hosts".utf8)
+
+  init(address: IPAddress, port: UInt16) throws(SyscallError) {
+    bell = try EventDescriptor()
+    self.address = address
+    self.port = port
+    hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
+    host = FileWatch(Self.settingsPath, limit: 1 << 20, ResolverSettings([]))
+  }
+
+  /// Whether something is for the session's own resolver.
+  func isResolver(_ address: IPAddress, _ port: UInt16) -> Bool { address == self.address && port == ResolverSockets.service }
+
+  /// Whether something is for another resolver: DNS, DNS over TLS and over QUIC.
+  static func isForeign(_ port: UInt16) -> Bool { port == ResolverSockets.service || port == 853 }
+
+  /// The address of a socket call with the port that the resolver really has: same place in every family's form.
+  func place(_ address: [UInt8]) -> [UInt8] {
+    guard port != ResolverSockets.service, address.count >= 4 else { return address }
+    var changed = address
+    changed[2] = UInt8(port >> 8)
+    changed[3] = UInt8(truncatingIfNeeded: port)
+    return changed
+  }
+
+  /// Sockets of services that look names up without a word to this resolver: systemd-resolved, nscd, avahi. Libraries ask DNS where they can't be reached.
+  static func isForeign(socket path: [UInt8]) -> Bool {
+    path.starts(with: "/run/systemd/resolve/".utf8)
+      || ["/run/nscd/socket", "/var/run/nscd/socket", "/run/avahi-daemon/socket", "/var/run/avahi-daemon/socket"].contains { path.elementsEqual($0.utf8) }
+  }
+
+  // MARK: Addresses
+
+  /// The names by which this session knows an address: those that it looked up, and those of /etc/hosts.
+  func hosts(of address: IPAddress) -> [[UInt8]] {
+    let now = monotonicNanoseconds()
+    let asked = memory.withLock { $0.names(of: address, now: now) }
+    guard let listed = hosts.value().names[address] else { return asked }
+    return asked + listed.filter { !asked.contains($0) }
+  }
+
+  func remember(_ name: [UInt8], _ address: IPAddress, ttl: UInt32) {
+    let now = monotonicNanoseconds()
+    memory.withLock { $0.remember(name, address, ttl: ttl, now: now) }
+  }
+
+  /// A connection to the address was permitted: there may be more.
+  func renew(_ address: IPAddress) {
+    let now = monotonicNanoseconds()
+    memory.withLock { $0.renew(address, now: now) }
+  }
+
+  /// What /etc/hosts says of a name; nil where it says nothing.
+  func listed(_ name: [UInt8]) -> [IPAddress]? { hosts.value().addresses[name] }
+
+  /// The host's own settings: its servers, and how long each is waited for.
+  var settings: ResolverSettings { host.value() }
+
+  // MARK: Questions of the supervisor's own
+
+  private let inside = Mutex<[LookUp]>([])
+  /// Readable when there are such questions.
+  let bell: EventDescriptor
+
+  /// Where a name of the policy's own leads (a redirection); empty where nobody knows. Waits for the host's servers, so not on a thread that others wait for.
+  func addresses(of name: [UInt8]) -> [IPAddress] {
+    if let listed = listed(name) { return listed }
+    guard let asked = DomainName(text: name) else { return [] }
+    let lookUps = [LookUp(asked, .a), LookUp(asked, .aaaa)]
+    inside.withLock { $0 += lookUps }
+    bell.signal()
+    let deadline = Deadline.after(milliseconds: Int64(settings.timeout * max(1, settings.servers.count)) * 1000 + 1000)
+    return lookUps.flatMap { $0.wait(deadline: deadline) }
+  }
+
+  /// What has been asked since the last call; for the resolver's thread.
+  func takeInside() -> [LookUp] {
+    bell.clear()
+    return inside.withLock { list in
+      defer { list = [] }
+      return list
+    }
+  }
+
+  // MARK: Clients
+
+  /// Lets a socket ask: the source port tells it from those of other processes of this machine.
+  ///
+  /// A socket of its own that has no port yet is given one here, as it would be a moment later, so that the port is known before anything comes from it.
+  func admit(_ socket: CInt, family: CInt, isStream: Bool, _ client: Client) throws(SyscallError) {
+    var port = try internetPort(socket)
+    if port == 0 {
+      let any: [UInt8] = [UInt8(truncatingIfNeeded: family), 0] + [UInt8](repeating: 0, count: family == AF_INET6 ? 26 : 14)
+      // Bound meanwhile by another thread of the target's: then it has one.
+      _ = bindSocket(socket, any)
+      port = try internetPort(socket)
+    }
+    clients.withLock { $0.admit(port, isStream, client) }
+  }
+
+  /// Who may have sent from a port; nil: nobody of this session. A connection's port counts once.
+  func client(port: UInt16, isStream: Bool) -> Client? { clients.withLock { $0.client(port, isStream) } }
+
+  private struct Clients {
+    private var known: [UInt32: (client: Client, turn: UInt64)] = [:]
+    private var turn: UInt64 = 0
+    private static let most = 8192
+
+    private static func key(_ port: UInt16, _ isStream: Bool) -> UInt32 { UInt32(port) | (isStream ? 1 << 16 : 0) }
+
+    mutating func admit(_ port: UInt16, _ isStream: Bool, _ client: Client) {
+      turn += 1
+      known[Self.key(port, isStream)] = (client, turn)
+      // Of those that came first half is forgotten: their sockets are closed by now, or ask nothing any more.
+      if known.count > Self.most { known = known.filter { $0.value.turn > turn - UInt64(Self.most / 2) } }
+    }
+
+    mutating func client(_ port: UInt16, _ isStream: Bool) -> Client? {
+      let key = Self.key(port, isStream)
+      return isStream ? known.removeValue(forKey: key)?.client : known[key]?.client
+    }
+  }
+
+  // MARK: resolv.conf
+
+  /// What the session reads as /etc/resolv.conf.
+  private struct SessionFile: ~Copyable {
+    var made: OwnedDescriptor?
+    var settings: ResolverSettings?
+  }
+
+  /// Whether a canonical path is that of the file which /etc/resolv.conf leads to.
+  func isSettingsFile(_ path: [UInt8]) -> Bool {
+    if path == Self.settingsPath { return true }
+    // Asked at every open of a session: looked at closely only where the name or what was found last speaks for it.
+    guard path.suffix(11).elementsEqual("resolv.conf".utf8) || path == host.lastPath else { return false }
+    do throws(SyscallError) { return try kernelPath(of: try openAt(AT_FDCWD, Self.settingsPath, flags: O_PATH)) == path } catch { return false }
+  }
+
+  /// Whether a path is the file's name, for hosts that have no such file.
+  static func isSettingsName(_ path: [UInt8]) -> Bool { path == settingsPath }
+
+  /// An open file with the session's settings, positioned at its start: what the host's file says, with this resolver in the place of its servers.
+  func settingsFile(flags: CInt) throws(SyscallError) -> OwnedDescriptor {
+    let current = settings
+    // Without port 53 an answer over UDP comes from a port that libc takes for somebody else's.
+    let text = current.file(server: address, more: port == ResolverSockets.service ? [] : ["use-vc"])
+    let raw: CInt
+    do {
+      raw = try file.withLock { file in
+        if file.settings != current || file.made == nil {
+          let made = try Memfd.sealed(text, name: "resolv.conf")
+          _ = fchmod(made.rawValue, 0o644)
+          file.made = consume made
+          file.settings = current
+        }
+        // Opened anew: its position is the opener's alone.
+        switch file.made {
+        case .some(let made): return try openAt(AT_FDCWD, descriptorPath(made.rawValue), flags: flags).release()
+        case .none: throw SyscallError("open", .noSuchFileOrDirectory)
+        }
+      }
+    } catch let error as SyscallError {
+      throw error
+    } catch {
+      throw SyscallError("open", .ioError)
+    }
+    return OwnedDescriptor(owning: raw)
+  }
+}
+
+/// A question that the supervisor asks its own resolver.
+final class LookUp: Sendable {
+  let name: DomainName
+  let type: RecordType
+  private let result = Gate<[IPAddress]?>(nil)
+
+  init(_ name: DomainName, _ type: RecordType) {
+    self.name = name
+    self.type = type
+  }
+
+  /// The answer, or nothing of use.
+  func give(_ answer: [UInt8]) {
+    let found = (try? Message(answer))?.addresses(of: name).map(\.address) ?? []
+    result.withLock { $0 = found }
+    result.wakeAll()
+  }
+
+  func wait(deadline: Deadline) -> [IPAddress] { result.wait(until: deadline.nanoseconds) { $0 } ?? [] }
+}
+
+/// A small file of the host's that is read again when it has changed.
+private final class FileWatch<Value: Sendable>: Sendable {
+  private struct Stamp: Equatable {
+    let device: UInt64
+    let inode: UInt64
+    let size: Int64
+    let modified: Int64
+  }
+
+  private struct State {
+    var stamp: Stamp?
+    var path: [UInt8]?
+    var value: Value
+  }
+
+  private let name: [UInt8]
+  private let limit: Int
+  private let missing: Value
+  private let parse: @Sendable ([UInt8]) -> Value
+  private let state: Mutex<State>
+
+  fileprivate init(_ name: [UInt8], limit: Int, _ missing: Value, parse: @escaping @Sendable ([UInt8]) -> Value) {
+    self.name = name
+    self.limit = limit
+    self.missing = missing
+    self.parse = parse
+    state = Mutex(State(value: missing))
+  }
+
+  /// The kernel's path of the file when it was last read; nil without one.
+  var lastPath: [UInt8]? { state.withLock { $0.path } }
+
+  private func currentStamp() -> Stamp? {
+    do throws(SyscallError) {
+      let status = try fileStatus(try openAt(AT_FDCWD, name, flags: O_PATH))
+      return Stamp(device: status.device, inode: status.inode, size: status.size, modified: status.modified)
+    } catch {
+      return nil
+    }
+  }
+
+  func value() -> Value {
+    let stamp = currentStamp()
+    return state.withLock { state in
+      if stamp != state.stamp {
+        state.stamp = stamp
+        state.value = missing
+        state.path = nil
+        if stamp != nil, let opened = try? openAt(AT_FDCWD, name, flags: O_RDONLY | O_NONBLOCK) {
+          state.path = try? kernelPath(of: opened)
+          state.value = (try? readAll(opened, limit: limit)).map(parse) ?? missing
+        }
+      }
+      return state.value
+    }
+  }
+}
+
+extension FileWatch where Value == HostsFile {
+  fileprivate convenience init(_ name: [UInt8], limit: Int, _ missing: HostsFile) { self.init(name, limit: limit, missing) { HostsFile($0) } }
+}
+
+extension FileWatch where Value == ResolverSettings {
+  fileprivate convenience init(_ name: [UInt8], limit: Int, _ missing: ResolverSettings) { self.init(name, limit: limit, missing) { ResolverSettings($0) } }
+}
+
+extension SessionPlan.Resolver {
+  var address: IPAddress { .v4(bits) }
+
+  /// Where sockets that were just bound are.
+  public init(_ sockets: borrowing ResolverSockets) {
+    self.init(bits: sockets.address.reduce(0) { $0 << 8 | UInt32($1) }, port: sockets.port)
+  }
+}

@@ -1,0 +1,89 @@
+import AgentshPolicy
+import AgentshResolver
+import AgentshSystem
+import Glibc
+import Testing
+
+@testable import AgentshSupervision
+
+@Suite struct SessionNamesTests {
+  private let own = IPAddress.v4(0x7f01_0203)
+
+  @Test func theResolverIsOneAddressAndPort() throws {
+    let names = try SessionNames(address: own, port: 53)
+    #expect(names.isResolver(own, 53))
+    #expect(!names.isResolver(own, 54))
+    #expect(!names.isResolver(.v4(0x7f00_0001), 53))
+    #expect(SessionNames.isForeign(53) && SessionNames.isForeign(853) && !SessionNames.isForeign(443))
+    let address = socketAddress((127, 1, 2, 3), port: 53)
+    #expect(names.place(address) == address)
+    #expect(socketPort(try SessionNames(address: own, port: 40_000).place(address)) == 40_000)
+  }
+
+  @Test func servicesThatLookNamesUpAreKnownByTheirSockets() {
+    for path in ["/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket", "/run/avahi-daemon/socket"] {
+      #expect(SessionNames.isForeign(socket: Array(path.utf8)))
+    }
+    for path in ["/run/systemd/resolved", "/run/nscd/socket2", "/run/postgresql/.s.PGSQL.5432"] {
+      #expect(!SessionNames.isForeign(socket: Array(path.utf8)))
+    }
+  }
+
+  @Test func aSocketIsKnownByItsPortBeforeItSends() throws {
+    let names = try SessionNames(address: own, port: 53)
+    let client = SessionNames.Client(process: 7, executable: nil)
+    for family in [AF_INET, AF_INET6] {
+      let socket = try InternetSocket.make(family, isStream: false)
+      #expect(try socket.localPort() == 0)
+      try names.admit(socket.rawValue, family: family, isStream: false, client)
+      let port = try socket.localPort()
+      #expect(port != 0)
+      // Datagrams may come for as long as the socket lives.
+      #expect(names.client(port: port, isStream: false)?.process == 7)
+      #expect(names.client(port: port, isStream: false)?.process == 7)
+      #expect(names.client(port: port, isStream: true) == nil)
+      // A second time changes nothing.
+      try names.admit(socket.rawValue, family: family, isStream: false, client)
+      #expect(try socket.localPort() == port)
+    }
+    let stream = try InternetSocket.make(AF_INET, isStream: true)
+    try names.admit(stream.rawValue, family: AF_INET, isStream: true, client)
+    let port = try stream.localPort()
+    // A connection comes once.
+    #expect(names.client(port: port, isStream: true)?.process == 7)
+    #expect(names.client(port: port, isStream: true) == nil)
+  }
+
+  @Test func theSessionsFileBeginsAnewForEachOpener() throws {
+    let names = try SessionNames(address: own, port: 53)
+    let first = try names.settingsFile(flags: O_RDONLY)
+    let second = try names.settingsFile(flags: O_RDONLY)
+    let text = String(decoding: try readAll(first, limit: 65_536), as: UTF8.self)
+    #expect(text.contains("\nnameserver 127.1.2.3\n") && !text.contains("use-vc"))
+    #expect(String(decoding: try readAll(second, limit: 65_536), as: UTF8.self) == text)
+    #expect(writeAll(first.rawValue, [0]).written == 0)
+    let other = try SessionNames(address: own, port: 4053)
+    #expect(String(decoding: try readAll(try other.settingsFile(flags: O_RDONLY), limit: 65_536), as: UTF8.self).contains("use-vc"))
+    #expect(names.isSettingsFile(Array("/etc/resolv.conf".utf8)))
+    #expect(!names.isSettingsFile(Array("/tmp/resolv.conf".utf8)))
+  }
+
+  @Test func resolversHaveAddressesOfTheirOwn() throws {
+    let first = try ResolverSockets.open()
+    let second = try ResolverSockets.open()
+    #expect(first.address != second.address)
+    for address in [first.address, second.address] { #expect(address.count == 4 && address[0] == 127 && address[1] != 0) }
+    #expect(geteuid() != 0 || first.port == 53)
+  }
+
+  @Test func messagesOfAStreamAreTakenWhole() {
+    var bytes = framed([1, 2, 3]) + framed([]) + framed([4])
+    let last = bytes.removeLast()
+    #expect(unframed(&bytes) == [1, 2, 3])
+    #expect(unframed(&bytes) == [])
+    #expect(unframed(&bytes) == nil)
+    bytes.append(last)
+    #expect(unframed(&bytes) == [4])
+    #expect(bytes.isEmpty && unframed(&bytes) == nil)
+  }
+}
