@@ -30,15 +30,26 @@ func collect(_ thread: Int32) {
   }
 }
 
-/// The newest filter of a stopped tracee, as bytes: PTRACE_SECCOMP_GET_FILTER, see ptrace(2).
+/// The newest filter of a stopped tracee, as bytes: PTRACE_SECCOMP_GET_FILTER, see ptrace(2). The kernel counts from the oldest on (get_nth_filter of
+/// kernel/seccomp.c), whatever the page says.
 func readInstalledFilter(_ thread: Int32) throws(SyscallError) -> [UInt8] {
-  // Without a buffer the call only counts.
-  let count = try syscall("ptrace", subject: "SECCOMP_GET_FILTER") { ash_ptrace_get_filter(thread, 0, nil) }
+  // Without a buffer the call only counts instructions. A chain has at most 32768 of them in all.
+  var newest: UInt64 = 0
+  var count = try syscall("ptrace", subject: "SECCOMP_GET_FILTER") { ash_ptrace_get_filter(thread, 0, nil) }
+  while newest < 32768 {
+    let next = ash_ptrace_get_filter(thread, newest + 1, nil)
+    if next < 0 {
+      guard currentErrno == .noSuchFileOrDirectory else { throw SyscallError("ptrace", currentErrno, "SECCOMP_GET_FILTER") }
+      break
+    }
+    newest += 1
+    count = next
+  }
   guard count > 0, count <= 4096 else { throw SyscallError("ptrace", .invalidArgument, "SECCOMP_GET_FILTER") }
   var program = [sock_filter](repeating: sock_filter(), count: Int(count))
   // SAFETY: the tracee is stopped, so its newest filter has still `count` instructions, for which there is room.
   let copied = try syscall("ptrace", subject: "SECCOMP_GET_FILTER") {
-    unsafe program.withUnsafeMutableBufferPointer { unsafe ash_ptrace_get_filter(thread, 0, $0.baseAddress) }
+    unsafe program.withUnsafeMutableBufferPointer { unsafe ash_ptrace_get_filter(thread, newest, $0.baseAddress) }
   }
   guard copied == count else { throw SyscallError("ptrace", .invalidArgument, "SECCOMP_GET_FILTER") }
   // SAFETY: sock_filter is eight bytes without padding.
