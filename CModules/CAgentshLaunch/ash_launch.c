@@ -61,6 +61,7 @@ static int set_default_dispositions(const struct ash_launch_plan *plan) {
 static int install_filter(const struct ash_launch_plan *plan) {
   struct sock_fprog program = {.len = plan->filter_length, .filter = (struct sock_filter *)plan->filter};
   // WAIT_KILLABLE_RECV: once received, a call is only interrupted by a fatal signal, so nothing is performed twice.
+  if (plan->without_listener) return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0UL, &program);
   unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
   int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   if (listener == -1 && errno == EINVAL)  // kernels before 5.19
@@ -128,7 +129,7 @@ static void run_child(const struct ash_launch_plan *plan, const struct ash_launc
   int listener = install_filter(plan);
   if (listener == -1) fail(launch, ASH_STAGE_FILTER, 0);
   // From here to the nonce nobody answers notifications: only write, read and exit, which no filter of ours traps.
-  report(launch, ASH_STAGE_LISTENING, 0, listener);
+  report(launch, ASH_STAGE_LISTENING, 0, plan->without_listener ? -1 : listener);
   uint64_t nonce;
   ssize_t got;
   do got = read(launch->go_read, &nonce, sizeof nonce);
@@ -192,6 +193,8 @@ int ash_launch_start(const struct ash_launch_plan *plan, struct ash_launch *laun
   launch->pidfd = pidfd;
   return 0;
 }
+
+int ash_launch_door(void) { return prctl(ASH_NONCE_PRCTL, 0UL, 0UL, (unsigned long)ASH_NONCE_DOOR, 0UL); }
 
 static int take_report(struct ash_launch *launch, struct ash_launch_report *report) {
   ssize_t got;

@@ -40,7 +40,7 @@ public enum FilterCompiler {
       if rules.contains(where: { $0.action == .notify }), !call.isTold { trapped.append(call.name) }
     }
     let gate = UnknownNumbers.gate(
-      known: SyscallTable.all.compactMap { $0.number(on: .native) }, architecture: Architecture.native.auditValue, answering: .notify)
+      known: SyscallTable.all.compactMap { $0.number(on: .native) }, architecture: Architecture.native.auditValue, answering: specification.asking)
     let program = FilterProgram(instructions: gate + (try builder.export()), trapped: trapped)
     guard program.count <= 4096 else { throw .tooLong(instructions: program.count) }
     return program

@@ -29,6 +29,9 @@ public struct TrapClasses: OptionSet, Sendable, Hashable {
   /// Not trapped: where it is asked for, no socket that reaches another machine can be made.
   public static let internetSockets = TrapClasses(rawValue: 1 << 10)
 
+  /// All that the supervisor can be asked to decide.
+  public static let all: TrapClasses = named.reduce(into: []) { $0.formUnion($1.trapClass) }
+
   /// Name and class of each that is trapped, in the order in which they are explained.
   public static let named: [(name: String, trapClass: TrapClasses)] = [
     ("read-only opens", .readOpens), ("opens for writing", .writeOpens), ("file changes", .fileChanges), ("times and attributes", .metadata),

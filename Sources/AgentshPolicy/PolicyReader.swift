@@ -38,16 +38,10 @@ struct PolicyReader {
     readAudit(&top)
     readTransparentCommands(&top)
     readSyscalls(&top)
-    readNesting(&top)
+    allowsNestedSessions = top.bool("allow_nested_sessions") ?? false
     readContexts(&top)
     readOtherParts(&top)
     top.finish()
-  }
-
-  private mutating func readNesting(_ top: inout Mapping) {
-    let position = top.position(of: "allow_nested_sessions")
-    allowsNestedSessions = top.bool("allow_nested_sessions") ?? false
-    if allowsNestedSessions { reports.unenforced(position, "allow_nested_sessions", "this version opens no session inside another") }
   }
 
   private mutating func readHead(_ top: inout Mapping) {

@@ -61,9 +61,21 @@ public enum SupervisorReport: WireMessage, Equatable {
   case counted(request: Int, refused: Int)
   /// The session has ended and its record is closed.
   case ended(SessionSummary)
+  /// A process of the session, whose pidfd comes along, asks for a connection to the server, with this number.
+  case knock(request: Int)
+  /// A report of the session of that id, which runs inside the supervisor's own.
+  indirect case nested(session: String, SupervisorReport)
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
+    if let session = try fields.optionalString("session") {
+      try fields.expectOnly(["session", "report"])
+      let report = try SupervisorReport(object: try fields.object("report"))
+      // One level: what a session inside says of another inside itself is nothing that any supervisor sends.
+      if case .nested = report { throw .unknownMessage }
+      self = .nested(session: session, report)
+      return
+    }
     guard object.members.count == 1 else { throw .unknownMessage }
     if let ready = try fields.optionalReader("ready") {
       try ready.expectOnly(["floor"])
@@ -79,6 +91,9 @@ public enum SupervisorReport: WireMessage, Equatable {
       self = .counted(request: try counted.count("request"), refused: try counted.count("refused"))
     } else if let ended = try fields.optionalReader("ended") {
       self = .ended(try SessionSummary(ended))
+    } else if let knock = try fields.optionalReader("knock") {
+      try knock.expectOnly(["request"])
+      self = .knock(request: try knock.count("request"))
     } else {
       throw .unknownMessage
     }
@@ -93,6 +108,8 @@ public enum SupervisorReport: WireMessage, Equatable {
     case .counted(let request, let refused):
       ["counted": .object(["request": .integer(Int64(request)), "refused": .integer(Int64(refused))])]
     case .ended(let summary): ["ended": .object(summary.object)]
+    case .knock(let request): ["knock": .object(["request": .integer(Int64(request))])]
+    case .nested(let session, let report): ["session": .string(session), "report": .object(report.object)]
     }
   }
 }
@@ -106,11 +123,33 @@ public enum ServerOrder: WireMessage, Equatable {
   case stop(reason: String)
   /// Say how many operations were refused, with this number.
   case count(request: Int)
+  /// The connection that was asked for with this number; it comes along, unless there is an errno.
+  case door(request: Int, errno: Int32?)
+  /// Take up this session inside the supervisor's own. Its record, the launcher's pidfd, its plan, its cgroup's kill file and the connection to the
+  /// launcher come along, in this order.
+  case open(session: String)
+  /// An order to the session of that id, which runs inside the supervisor's own.
+  indirect case nested(session: String, ServerOrder)
+
+  /// How many descriptors come with `open`.
+  public static let openDescriptors = 5
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
-    try fields.expectOnly(["attested", "reason", "stop", "count"])
-    if let request = try fields.optionalCount("count") {
+    try fields.expectOnly(["attested", "reason", "stop", "count", "door", "open", "session", "order"])
+    if let session = try fields.optionalString("session") {
+      try fields.expectOnly(["session", "order"])
+      let order = try ServerOrder(object: try fields.object("order"))
+      if case .nested = order { throw .unknownMessage }
+      self = .nested(session: session, order)
+    } else if let door = try fields.optionalReader("door") {
+      guard object.members.count == 1 else { throw .unknownMessage }
+      try door.expectOnly(["request", "errno"])
+      self = .door(request: try door.count("request"), errno: try door.optionalInteger("errno", in: 1...4095).map { Int32(truncatingIfNeeded: $0) })
+    } else if let session = try fields.optionalString("open") {
+      guard object.members.count == 1 else { throw .unknownMessage }
+      self = .open(session: session)
+    } else if let request = try fields.optionalCount("count") {
       guard object.members.count == 1 else { throw .unknownMessage }
       self = .count(request: request)
     } else if let reason = try fields.optionalString("stop") {
@@ -129,6 +168,15 @@ public enum ServerOrder: WireMessage, Equatable {
     case .notAttested(let reason): ["attested": .bool(false), "reason": .string(reason)]
     case .stop(let reason): ["stop": .string(reason)]
     case .count(let request): ["count": .integer(Int64(request))]
+    case .door(let request, let errno): ["door": .object(Self.door(request, errno))]
+    case .open(let session): ["open": .string(session)]
+    case .nested(let session, let order): ["session": .string(session), "order": .object(order.object)]
     }
+  }
+
+  private static func door(_ request: Int, _ errno: Int32?) -> JSONObject {
+    var object: JSONObject = ["request": .integer(Int64(request))]
+    object.add("errno", errno.map { .integer(Int64($0)) })
+    return object
   }
 }

@@ -27,10 +27,12 @@ public struct SessionInfo: WireMessage, Equatable {
   public var refused: Int
   /// Path of the record.
   public var record: String
+  /// The session that this one lies inside of.
+  public var parent: String?
 
   public init(
     session: String, name: String? = nil, uid: UInt32, user: String, policy: String, pid: Int32? = nil, command: [String], cwd: String,
-    started: String, state: SessionState, refused: Int, record: String
+    started: String, state: SessionState, refused: Int, record: String, parent: String? = nil
   ) {
     self.session = session
     self.name = name
@@ -44,6 +46,7 @@ public struct SessionInfo: WireMessage, Equatable {
     self.state = state
     self.refused = refused
     self.record = record
+    self.parent = parent
   }
 
   public init(object: JSONObject) throws(ProtocolError) {
@@ -63,6 +66,7 @@ public struct SessionInfo: WireMessage, Equatable {
     self.state = state
     refused = try fields.count("refused")
     record = try fields.string("record")
+    parent = try fields.optionalString("parent")
   }
 
   public var object: JSONObject {
@@ -78,6 +82,7 @@ public struct SessionInfo: WireMessage, Equatable {
     object.add("state", .string(state.rawValue))
     object.add("refused", .integer(Int64(refused)))
     object.add("record", .string(record))
+    object.add("parent", parent.map { .string($0) })
     return object
   }
 }

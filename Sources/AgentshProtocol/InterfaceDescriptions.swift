@@ -57,7 +57,8 @@ public enum ControlInterface {
       started: string,
       state: string,
       refused: int,
-      record: string
+      record: string,
+      parent: ?string
     )
 
     # What of the caller's environment the command is given.
@@ -86,6 +87,7 @@ public enum ControlInterface {
     # Open a session for the calling process. caller_uid: only uid 0 may name another than its own.
     # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
     # network: none, restricted or full; it makes the session reach less far than its policy says, never farther.
+    # nested: the session lies inside another; it has no sockets, and a connection to its supervisor comes with the reply.
     method Wrap(
       caller_uid: ?int,
       command: []string,
@@ -100,9 +102,10 @@ public enum ControlInterface {
     ) -> (
       session: string,
       policy: string,
-      notify_socket: string,
-      signal_socket: string,
-      ptrace_socket: string,
+      nested: ?bool,
+      notify_socket: ?string,
+      signal_socket: ?string,
+      ptrace_socket: ?string,
       token: string,
       filter: string,
       environment: Environment,

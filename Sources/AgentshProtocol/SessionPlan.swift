@@ -65,6 +65,8 @@ public struct SessionPlan: WireMessage, Equatable {
   /// When the session is to be ended; nil: never.
   public var timeoutMilliseconds: Int?
   public var name: String?
+  /// The session that this one lies inside of.
+  public var parent: String?
   /// What SUDO_UID said: a claim for the record.
   public var sudoUID: UInt32?
   /// Host features in use, for `session.start`.
@@ -122,7 +124,7 @@ public struct SessionPlan: WireMessage, Equatable {
     try fields.expectOnly([
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
-      "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
+      "parent", "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
       "cgroup_kill", "directory", "record",
     ])
     sessionID = try fields.string("session")
@@ -163,6 +165,7 @@ public struct SessionPlan: WireMessage, Equatable {
       truncatingIfNeeded: try fields.integer("handshake_timeout_ms", in: 1...WrapRequest.longestTimeout))
     timeoutMilliseconds = try fields.optionalInteger("timeout_ms", in: 1...WrapRequest.longestTimeout).map { Int(truncatingIfNeeded: $0) }
     name = try fields.optionalString("name")
+    parent = try fields.optionalString("parent")
     sudoUID = try fields.optionalUserID("sudo_uid")
     features = try fields.strings("features")
     notEnforced = try fields.strings("not_enforced")
@@ -206,6 +209,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("handshake_timeout_ms", number(handshakeTimeoutMilliseconds))
     object.add("timeout_ms", timeoutMilliseconds.map { number($0) })
     object.add("name", name.map { .string($0) })
+    object.add("parent", parent.map { .string($0) })
     object.add("sudo_uid", sudoUID.map { number($0) })
     object.add("features", texts(features))
     object.add("not_enforced", texts(notEnforced))

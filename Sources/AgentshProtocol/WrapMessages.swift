@@ -173,6 +173,8 @@ public struct WrapReply: WireMessage, Equatable {
   public var warnings: [String]
   /// Absolute path of the session's record.
   public var record: [UInt8]
+  /// The session lies inside another, whose listener serves it too: there are no sockets, and the connection to the supervisor comes along.
+  public var isNested = false
 
   public init(
     session: String, policy: String, notifySocket: [UInt8], signalSocket: [UInt8], ptraceSocket: [UInt8], token: SessionToken,
@@ -195,9 +197,10 @@ public struct WrapReply: WireMessage, Equatable {
     let fields = FieldReader(object)
     session = try fields.string("session")
     policy = try fields.string("policy")
-    notifySocket = try Self.path(fields, "notify_socket")
-    signalSocket = try Self.path(fields, "signal_socket")
-    ptraceSocket = try Self.path(fields, "ptrace_socket")
+    isNested = try fields.optionalBool("nested") ?? false
+    notifySocket = isNested ? [] : try Self.path(fields, "notify_socket")
+    signalSocket = isNested ? [] : try Self.path(fields, "signal_socket")
+    ptraceSocket = isNested ? [] : try Self.path(fields, "ptrace_socket")
     token = try fields.token("token")
     filter = try fields.base64("filter")
     // BPF_MAXINSNS instructions of 8 bytes (linux/bpf_common.h).
@@ -219,11 +222,20 @@ public struct WrapReply: WireMessage, Equatable {
 
   public var object: JSONObject {
     func text(_ path: [UInt8]) -> JSONValue { .string(String(decoding: path, as: UTF8.self)) }
-    return [
-      "session": .string(session), "policy": .string(policy), "notify_socket": text(notifySocket), "signal_socket": text(signalSocket),
-      "ptrace_socket": text(ptraceSocket), "token": .string(token.hexadecimal), "filter": .string(Base64.encode(filter)),
-      "environment": .object(environment.object), "floor": .object(floor.object),
-      "warnings": .array(warnings.map { .string($0) }), "record": text(record),
-    ]
+    var object: JSONObject = ["session": .string(session), "policy": .string(policy)]
+    if isNested {
+      object.add("nested", .bool(true))
+    } else {
+      object.add("notify_socket", text(notifySocket))
+      object.add("signal_socket", text(signalSocket))
+      object.add("ptrace_socket", text(ptraceSocket))
+    }
+    object.add("token", .string(token.hexadecimal))
+    object.add("filter", .string(Base64.encode(filter)))
+    object.add("environment", .object(environment.object))
+    object.add("floor", .object(floor.object))
+    object.add("warnings", .array(warnings.map { .string($0) }))
+    object.add("record", text(record))
+    return object
   }
 }

@@ -25,6 +25,18 @@ final class ControlPeer: Sendable {
     self.pidfd = Pidfd(pidfd)
   }
 
+  /// A process that a supervisor has let in, by its pidfd: numbers from the kernel. Throws ESRCH when it has ended, and EPERM where it has more than one
+  /// uid or gid.
+  init(letIn pidfd: consuming Pidfd) throws(SyscallError) {
+    let users = try ProcessIdentity.userIDs(of: pidfd)
+    let groups = try ProcessIdentity.groupIDs(of: pidfd)
+    guard let uid = users.first, let gid = groups.first, users.allSatisfy({ $0 == uid }), groups.allSatisfy({ $0 == gid }) else {
+      throw SyscallError("/proc/PID/status", .notPermitted)
+    }
+    credentials = PeerCredentials(pid: try ProcessIdentity.processID(of: pidfd), uid: uid, gid: gid)
+    self.pidfd = pidfd
+  }
+
   var uid: UInt32 { credentials.uid }
 }
 
@@ -33,8 +45,10 @@ struct ControlCaller: Sendable {
   let peer: ControlPeer
   /// Supplementary groups when it connected.
   let groups: [UInt32]
-  /// The session that it belongs to.
+  /// The session that it belongs to; of two, the inner one.
   let inside: String?
+  /// The session whose supervisor has let it in, which permits sessions inside.
+  let door: String?
 
   /// Nobody leaves a session's control group by their own means, so that this is looked up only when something is asked costs no safety: whoever
   /// only connects is not worth a look into /proc. Throws ESRCH when the peer has ended.
@@ -43,6 +57,7 @@ struct ControlCaller: Sendable {
     of peer: ControlPeer, socket: borrowing UnixSocket, in hierarchy: CgroupHierarchy?, supervised: (ControlPeer) -> String?
   ) throws(SyscallError) {
     self.peer = peer
+    door = nil
     groups = try peerGroups(of: socket.descriptor)
     if let session = supervised(peer) {
       inside = session
@@ -58,7 +73,18 @@ struct ControlCaller: Sendable {
       return
     }
     let membership = try ProcessIdentity.read("cgroup", of: peer.pidfd)
-    inside = hierarchy.session(inMembership: membership).map { String(decoding: $0, as: UTF8.self) }
+    inside = hierarchy.sessions(inMembership: membership).last.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// A process that the supervisor of a session has let in. The server believes the supervisor nothing but the pidfd: it looks itself whether that process
+  /// is of the session's user and lives in its control group.
+  init(letIn peer: ControlPeer, by session: String, uid: UInt32, in hierarchy: CgroupHierarchy) throws(SyscallError) {
+    self.peer = peer
+    groups = try ProcessIdentity.supplementaryGroups(of: peer.pidfd)
+    let names = hierarchy.sessions(inMembership: try ProcessIdentity.read("cgroup", of: peer.pidfd)).map { String(decoding: $0, as: UTF8.self) }
+    guard peer.uid == uid, names.first == session, let innermost = names.last else { throw SyscallError("/proc/PID/cgroup", .notPermitted) }
+    inside = innermost
+    door = session
   }
 
   /// What a session's processes connect to, their supervisor connects for them: to the kernel it is the peer then, and it lives in no session's group.

@@ -13,6 +13,8 @@ final class ControlConnection {
   var queued: [[UInt8]] = []
   var output: [UInt8] = []
   var sent = 0
+  /// Goes with the next byte of `output`.
+  private var attached: NestedDescriptors?
   /// A call is being worked on; nothing is read meanwhile.
   var isBusy = false
   /// The call that is being worked on wants no reply.
@@ -58,12 +60,16 @@ final class ControlConnection {
     }
   }
 
+  /// What is queued next brings the launcher's end of the connection along.
+  func attach(_ nested: NestedDescriptors) { attached = nested }
+
   /// Sends what the socket takes; false when the peer is gone.
   func flush() -> Bool {
     while hasOutput {
       do {
-        let count = try socket.send(output[sent...])
+        let count = try socket.send(output[sent...], descriptors: attached.map { [$0.launcherLink.rawValue] } ?? [])
         if count == 0 { return true }
+        attached = nil
         sent += count
         lastActivity = monotonicNanoseconds()
       } catch {

@@ -24,6 +24,11 @@ extension ControlLoop {
     connection.isBusy = true
     connection.isOneway = call.oneway
     connection.deadline = .never
+    if let inside = caller.inside, caller.door == nil, hasNested(inside), request.asksForSessions {
+      // Who of those in it asks can't be told here, and one inside another is to learn nothing of that one. By its own way it is known.
+      answer(connection.id, .failure(.notPermitted(reason: "from inside session \(inside), which has others inside, ask with agentsh itself: it takes another way to the server")))
+      return
+    }
     let authority = PendingAuthority(caller: caller, context: context)
     let (id, context, mailbox) = (connection.id, context, mailbox)
     switch request {
@@ -67,11 +72,15 @@ extension ControlLoop {
     }
   }
 
+  /// Whether sessions lie inside a session.
+  private func hasNested(_ session: String) -> Bool { sessions.values.contains { $0.parent?.id == session } }
+
   private func caller(of connection: ControlConnection) throws(SyscallError) -> ControlCaller {
     try ControlCaller(of: connection.peer, socket: connection.socket, in: context.host.cgroups) { peer in
       sessions.values.first { session in
         // The number first, which costs nothing; the pidfd decides.
-        session.opened.supervisor.pid == peer.credentials.pid && session.opened.supervisor.pidfd.isSameProcess(as: peer.pidfd)
+        guard let supervisor = session.opened.supervisor else { return false }
+        return supervisor.process.pid == peer.credentials.pid && supervisor.process.pidfd.isSameProcess(as: peer.pidfd)
       }?.id
     }
   }
@@ -107,7 +116,7 @@ extension ControlLoop {
       do throws(ControlError) {
         if isOneway { throw .invalidParameter(reason: "Wrap gives a reply that has to be read") }
         if isStopping { throw .notPermitted(reason: "the server is stopping; try again when it is back") }
-        if let inside = caller.inside {
+        if let inside = caller.inside, caller.door == nil {
           throw .notPermitted(reason: "already inside session \(inside): no other can be opened from there. Run the command as it is: it is under that session's policy")
         }
         let opened = try SessionOpening(context: context, caller: caller, request: request).open()
@@ -229,6 +238,16 @@ struct PendingAuthority: Sendable {
       return Authority(uid: peer.uid, isAdmin: isAdmin, inside: nil)
     } catch {
       throw .notPermitted(reason: "the user database can't be asked: \(error)")
+    }
+  }
+}
+
+extension ControlRequest {
+  /// Whether it tells of sessions, or does something to one.
+  fileprivate var asksForSessions: Bool {
+    switch self {
+    case .listSessions, .getSession, .stopSession, .events: true
+    case .wrap, .ping, .getInfo, .getInterfaceDescription: false
     }
   }
 }

@@ -81,14 +81,36 @@ extension ControlLoop {
       // The peer is gone already, or can't be known for sure: nothing is done for it.
       return
     }
+    admit(socket, peer)
+  }
+
+  /// Connections of one session's processes that its supervisor has let in, at a time.
+  static let mostAtDoor = 16
+
+  /// Makes a connection for a process that a session's supervisor vouches for; the process's end of it, or an errno.
+  func letIn(_ descriptor: consuming OwnedDescriptor, by session: WatchedSession) throws(SyscallError) -> UnixSocket {
+    guard session.session.facts.permitsNested, let hierarchy = context.host.cgroups, stopping == nil else { throw SyscallError("door", .notPermitted) }
+    guard connections.values.count(where: { $0.caller?.door == session.id }) < Self.mostAtDoor else { throw SyscallError("door", .resourceTemporarilyUnavailable) }
+    let uid = session.session.facts.uid
+    let peer = try ControlPeer(letIn: Pidfd(descriptor))
+    let caller = try ControlCaller(letIn: peer, by: session.id, uid: uid, in: hierarchy)
+    guard makeRoom(for: uid) else { throw SyscallError("door", .resourceTemporarilyUnavailable) }
+    let pair = try UnixSocket.pair(.stream, nonBlocking: true)
+    guard let connection = admit(pair.first, peer) else { throw SyscallError("epoll_ctl", .noMemory) }
+    connection.caller = caller
+    return pair.second
+  }
+
+  @discardableResult private func admit(_ socket: consuming UnixSocket, _ peer: ControlPeer) -> ControlConnection? {
     let id = nextNumber
     nextNumber += 1
     let connection = ControlConnection(id: id, socket: socket, peer: peer, deadline: .after(milliseconds: handshakeTimeout))
-    guard (try? epoll.add(connection.socket.rawValue, [.readable, .peerClosed], token: Self.token(.connection, id))) != nil else { return }
+    guard (try? epoll.add(connection.socket.rawValue, [.readable, .peerClosed], token: Self.token(.connection, id))) != nil else { return nil }
     connection.interest = [.readable, .peerClosed]
     connections[id] = connection
     usage[peer.uid, default: UserUsage()].connections.insert(id)
     watchFor(connection.deadline)
+    return connection
   }
 
   /// Room for one more connection of a user: an idle one of the same user goes if it has too many; if all places are taken, those who have most of

@@ -31,12 +31,11 @@ extension ControlLoop {
   func beginListing(_ found: [Session], isList: Bool, for connection: UInt64) {
     let number = nextNumber
     nextNumber += 1
-    let order = ServerOrder.count(request: Int(clamping: number)).packet
     var waiting: Set<UInt64> = []
     for session in found where session.current.phase == .running {
-      guard let watched = sessionNumbers[session.facts.id], let running = sessions[watched], running.isChannelOpen else { continue }
+      guard let watched = sessionNumbers[session.facts.id], let running = sessions[watched] else { continue }
       // One whose queue is full has questions enough before it.
-      if let sent = try? running.opened.channel.send(order[...]), sent == order.count { waiting.insert(watched) }
+      if send(.count(request: Int(clamping: number)), to: running) { waiting.insert(watched) }
     }
     let deadline = Deadline.after(milliseconds: Self.countMilliseconds)
     listings[number] = Listing(connection: connection, sessions: found, isList: isList, waiting: waiting, deadline: deadline)

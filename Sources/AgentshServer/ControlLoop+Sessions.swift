@@ -16,30 +16,51 @@ extension ControlLoop {
   func watch(_ opened: OpenedSession, for connection: UInt64) {
     let number = nextNumber
     nextNumber += 1
-    let session = WatchedSession(number: number, opened: opened, wrapConnection: connection)
+    let parent = opened.session.facts.parent.flatMap { sessionNumbers[$0] }.flatMap { sessions[$0] }
+    let session = WatchedSession(number: number, opened: opened, parent: parent, wrapConnection: connection)
     sessions[number] = session
     sessionNumbers[session.id] = number
     do throws(SyscallError) {
-      try epoll.add(opened.supervisor.pidfd.descriptor.rawValue, .readable, token: Self.token(.supervisor, number))
-      try epoll.add(opened.channel.rawValue, .readable, token: Self.token(.channel, number))
+      if let supervisor = opened.supervisor {
+        try epoll.add(supervisor.process.pidfd.descriptor.rawValue, .readable, token: Self.token(.supervisor, number))
+        try epoll.add(supervisor.channel.rawValue, .readable, token: Self.token(.channel, number))
+      }
       if let events = opened.cgroupEvents {
         try epoll.add(events, [.priority, .edgeTriggered], token: Self.token(.cgroup, number))
       }
     } catch {
       fail(session, "it can't be watched: \(error)")
-      supervisorEnded(session)
+      if opened.supervisor == nil { endNested(session, 0) } else { supervisorEnded(session) }
+      return
+    }
+    if let nested = opened.nested, !hand(nested, to: session) {
+      fail(session, "the session around it is ending")
+      endNested(session, 0)
       return
     }
     watchFor(opened.readyDeadline)
     if stopping != nil { stop(session, "the server is stopping") }
   }
 
+  /// Gives a session inside another to the supervisor of that one.
+  private func hand(_ nested: NestedDescriptors, to session: WatchedSession) -> Bool {
+    guard let parent = session.parent, parent.status == nil, parent.stopReason == nil, parent.summary == nil,
+      let kill = session.opened.killDescriptor
+    else { return false }
+    return send(
+      .open(session: session.id), over: parent,
+      descriptors: [
+        nested.record.rawValue, session.opened.caller.pidfd.descriptor.rawValue, nested.plan.rawValue, kill, nested.link.rawValue,
+      ])
+  }
+
   // MARK: What supervisors say
 
   func readChannel(_ session: WatchedSession) {
+    guard let supervisor = session.opened.supervisor else { return }
     for _ in 0..<Self.packetsAtATime {
       do throws(SyscallError) {
-        guard var received = try session.opened.channel.receive(atMost: MessageFramer.sessionLimit + 1) else { return }
+        guard var received = try supervisor.channel.receive(atMost: MessageFramer.sessionLimit + 1) else { return }
         if received.isEnd {
           closeChannel(session)
           return
@@ -60,7 +81,7 @@ extension ControlLoop {
   private func closeChannel(_ session: WatchedSession) {
     guard session.isChannelOpen else { return }
     session.isChannelOpen = false
-    epoll.remove(session.opened.channel.rawValue)
+    if let supervisor = session.opened.supervisor { epoll.remove(supervisor.channel.rawValue) }
   }
 
   private func handle(_ report: SupervisorReport, _ descriptor: consuming OwnedDescriptor?, from session: WatchedSession) {
@@ -89,7 +110,22 @@ extension ControlLoop {
         $0.refused = summary.refused
         $0.phase = .ending
       }
-      expectEnd(of: session)
+      if session.opened.supervisor == nil { endNested(session, 0) } else { expectEnd(of: session) }
+    case .knock(let request):
+      guard let descriptor = consume descriptor else {
+        fail(session, "its supervisor asked for a connection without a process")
+        return
+      }
+      do throws(SyscallError) {
+        let connection = try letIn(descriptor, by: session)
+        _ = send(.door(request: request, errno: nil), over: session, descriptors: [connection.rawValue])
+      } catch {
+        order(.door(request: request, errno: error.errno.rawValue), session)
+      }
+    case .nested(let id, let report):
+      // Only of sessions that lie inside this supervisor's own, and that it has not said to be over.
+      guard let number = sessionNumbers[id], let nested = sessions[number], nested.parent === session, nested.status == nil else { return }
+      handle(report, descriptor, from: nested)
     }
   }
 
@@ -103,6 +139,7 @@ extension ControlLoop {
     let isRequired = reply.floor.isRequired
     reply.floor = floor
     reply.floor.isRequired = isRequired
+    if let nested = session.opened.nested { connections[connection]?.attach(nested) }
     answer(connection, .success(.wrap(reply)))
   }
 
@@ -117,13 +154,22 @@ extension ControlLoop {
   }
 
   private func order(_ order: ServerOrder, _ session: WatchedSession) {
-    guard session.isChannelOpen else { return }
-    let packet = order.packet
+    let carrier = session.parent ?? session
+    guard carrier.isChannelOpen else { return }
     // A packet goes whole or not at all; a supervisor that lets its queue fill up is not working.
-    guard let sent = try? session.opened.channel.send(packet[...]), sent == packet.count else {
-      fail(session, "its supervisor takes no messages")
-      return
-    }
+    if !send(order, to: session) { fail(carrier, "its supervisor takes no messages") }
+  }
+
+  /// Sends an order to a session, by the supervisor of the session around it where it lies inside one; false when there is no room, or nobody to take it.
+  func send(_ order: ServerOrder, to session: WatchedSession) -> Bool {
+    guard let parent = session.parent else { return send(order, over: session) }
+    return send(.nested(session: session.id, order), over: parent)
+  }
+
+  private func send(_ order: ServerOrder, over session: WatchedSession, descriptors: [CInt] = []) -> Bool {
+    guard session.isChannelOpen, let supervisor = session.opened.supervisor else { return false }
+    let packet = order.packet
+    return (try? supervisor.channel.send(packet[...], descriptors: descriptors)) == packet.count
   }
 
   private func note(_ rejection: PeerRejection, in session: WatchedSession) {
@@ -189,7 +235,7 @@ extension ControlLoop {
   private func fail(_ session: WatchedSession, _ reason: String) {
     if session.failure == nil { session.failure = reason }
     context.log.logger.error("session \(session.id): \(reason)")
-    try? session.opened.supervisor.pidfd.sendSignal(SIGKILL)
+    try? session.opened.supervisor?.process.pidfd.sendSignal(SIGKILL)
     killGroup(session)
   }
 
@@ -204,6 +250,10 @@ extension ControlLoop {
     if session.status != nil {
       killGroup(session)
       finishIfEmpty(session)
+    } else if session.opened.supervisor == nil {
+      // The supervisor of the session around has others to serve.
+      fail(session, session.isReady || session.stopReason != nil ? "it did not end in time" : "its supervisor was not ready in time")
+      endNested(session, 0)
     } else if !session.isReady, session.stopReason == nil {
       fail(session, "its supervisor was not ready in time")
     } else {
@@ -212,19 +262,31 @@ extension ControlLoop {
   }
 
   func supervisorEnded(_ session: WatchedSession) {
-    guard session.status == nil else { return }
-    guard let status = reap(session.opened.supervisor.pidfd) else { return }
-    epoll.remove(session.opened.supervisor.pidfd.descriptor.rawValue)
+    guard session.status == nil, let supervisor = session.opened.supervisor else { return }
+    guard let status = reap(supervisor.process.pidfd) else { return }
+    epoll.remove(supervisor.process.pidfd.descriptor.rawValue)
     // What it said last is still there.
     if session.isChannelOpen { readChannel(session) }
     closeChannel(session)
     session.status = status
+    for nested in Array(sessions.values) where nested.parent === session && nested.status == nil { endNested(nested, status) }
+    end(session, status)
+  }
+
+  /// A session inside another is over, or nobody serves it any more: `status` is then how the supervisor ended.
+  private func endNested(_ session: WatchedSession, _ status: Int32) {
+    guard session.status == nil else { return }
+    session.status = status
+    end(session, status)
+  }
+
+  private func end(_ session: WatchedSession, _ status: Int32) {
     // Whatever is left runs without anybody to decide what it may do.
     killGroup(session)
     session.session.update { $0.phase = .ending }
     if let connection = session.wrapConnection {
       session.wrapConnection = nil
-      let reason = session.failure ?? "its supervisor ended at once (\(Self.words(status)))"
+      let reason = session.failure ?? session.summary?.reason ?? "its supervisor ended at once (\(Self.words(status)))"
       answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more")))
     }
     finishIfEmpty(session)
@@ -263,6 +325,7 @@ extension ControlLoop {
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil
     stopWaiting(for: session.number)
+    if !session.isReady, session.opened.supervisor == nil { removeEmptyRecord(of: session) }
     if session.isReady {
       session.session.update { $0.phase = .ended }
       if session.summary == nil { countFromRecord(session.session) }
@@ -271,6 +334,13 @@ extension ControlLoop {
     }
     for connection in session.stopConnections { answer(connection, .success(.done)) }
     wakeFollowers(of: session.id)
+  }
+
+  /// Nobody has taken up a session inside another: a record without a line tells nothing.
+  private func removeEmptyRecord(of session: WatchedSession) {
+    let name = Array("\(session.id).jsonl".utf8)
+    guard let status = try? linkStatus(at: context.records.rawValue, name), status.size == 0 else { return }
+    try? removeName(at: context.records.rawValue, name)
   }
 
   /// A supervisor that was killed has told no totals: its record tells.
@@ -325,9 +395,10 @@ extension ControlLoop {
   /// The time to stop is over: kills what is left.
   func abandonSessions() {
     for session in Array(sessions.values) {
+      guard let supervisor = session.opened.supervisor else { continue }
       fail(session, "the server stops")
       session.failure = session.failure ?? "the server stopped"
-      _ = try? waitUntilReady(session.opened.supervisor.pidfd.descriptor, deadline: .after(milliseconds: 1000))
+      _ = try? waitUntilReady(supervisor.process.pidfd.descriptor, deadline: .after(milliseconds: 1000))
       supervisorEnded(session)
     }
   }

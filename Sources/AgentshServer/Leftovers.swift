@@ -16,6 +16,8 @@ extension ServerContext {
         let id = String(decoding: name, as: UTF8.self)
         log.logger.warning("session \(id) of a server before this one is still running; it is left to its supervisor")
         running.insert(id)
+        // Sessions inside have a group in that one's.
+        for inside in nestedCgroups(of: name) { running.insert(String(decoding: inside, as: UTF8.self)) }
       }
     }
     return running

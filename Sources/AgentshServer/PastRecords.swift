@@ -28,7 +28,7 @@ enum PastRecords {
       Session.Facts(
         id: id, name: text(start, "name"), uid: uid, user: displayEscaped(user), policy: text(start, "policy") ?? "",
         command: command(start).map { displayEscaped($0) }, cwd: displayEscaped(bytes(start, "cwd")), started: text(start, "time") ?? "",
-        record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0))
+        record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
     let refused = refusals(in: file)
     session.update {
@@ -182,7 +182,7 @@ extension ServerContext {
   func settleUnwatched() {
     for session in sessions.unwatched {
       let name = Array(session.facts.id.utf8)
-      guard removeCgroup(name) || PastRecords.isClosed(session.facts.id, in: self) else { continue }
+      guard removeCgroup(name, in: session.facts.parent.map { Array($0.utf8) }) || PastRecords.isClosed(session.facts.id, in: self) else { continue }
       SessionDirectory.remove(in: runtime.descriptor, name: name)
       var refused = session.current.refused
       if let file = try? PastRecords.open(session.facts.id, in: self) { refused = PastRecords.refusals(in: file) }
@@ -197,7 +197,7 @@ extension ServerContext {
   func killUnwatched(_ session: Session) throws(ControlError) {
     guard let cgroups = host.cgroups else { throw .hostCannotEnforce(reason: "without control groups the session's processes can't be found") }
     do throws(SyscallError) {
-      let group = try cgroups.open(Array(session.facts.id.utf8))
+      let group = try cgroups.open(Array(session.facts.id.utf8), in: session.facts.parent.map { Array($0.utf8) })
       let deadline = Deadline.after(milliseconds: ControlLoop.stopMilliseconds)
       while try !group.isEmpty() {
         try group.kill()

@@ -31,6 +31,7 @@ final class LoadedPolicy: Sendable {
     let home: [UInt8]
     let user: [UInt8]
     let network: NetworkMode
+    let isNested: Bool
   }
 
   private let places: Mutex<[Place: SessionFilter]> = Mutex([:])
@@ -41,15 +42,18 @@ final class LoadedPolicy: Sendable {
   /// answers are kept. The repository is looked for by the supervisor, as the caller; whatever it finds, no more is trapped than with the project
   /// itself in its place.
   ///
-  /// - Parameter network: how far the session is to reach at most, beside what the policy says.
-  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8], network: NetworkMode = .full) throws -> SessionFilter {
-    let place = Place(projectRoot: projectRoot, home: home, user: user, network: network)
+  /// - Parameters:
+  ///   - network: how far the session is to reach at most, beside what the policy says.
+  ///   - isNested: for a session inside another, whose filter is put on top of that one's.
+  func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8], network: NetworkMode = .full, isNested: Bool = false) throws -> SessionFilter {
+    let place = Place(projectRoot: projectRoot, home: home, user: user, network: network, isNested: isNested)
     if let known = places.withLock({ $0[place] }) { return known }
     var variables = PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user)
     variables.isGitRootCertain = false
     let bound = try policy.bound(to: variables, network: network)
-    let exactRights = SessionFloor.exactRights(bound, policy)
-    let specification = FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)
+    let exactRights = isNested ? [] : SessionFloor.exactRights(bound, policy)
+    let specification = isNested
+      ? FilterSpecification(nested: policy, bound: bound) : FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)
     let known = filters.withLock { $0[specification] }
     let program = try known ?? FilterCompiler.compile(specification)
     filters.withLock { $0[specification] = program }

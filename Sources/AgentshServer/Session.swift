@@ -20,6 +20,10 @@ final class Session: Sendable {
     let record: [UInt8]
     /// In the order of opening.
     var order: UInt64
+    /// The session that it lies inside of.
+    var parent: String?
+    /// Whether others may be opened inside it.
+    var permitsNested = false
   }
 
   enum Phase: Sendable, Equatable {
@@ -63,7 +67,7 @@ final class Session: Sendable {
       }
     return SessionInfo(
       session: facts.id, name: facts.name, uid: facts.uid, user: facts.user, policy: facts.policy, pid: now.pid, command: facts.command,
-      cwd: facts.cwd, started: facts.started, state: state, refused: now.refused, record: String(decoding: facts.record, as: UTF8.self))
+      cwd: facts.cwd, started: facts.started, state: state, refused: now.refused, record: String(decoding: facts.record, as: UTF8.self), parent: facts.parent)
   }
 }
 

@@ -10,9 +10,10 @@ import SystemPackage
 /// A session whose supervisor runs and has not said yet that it is ready.
 final class OpenedSession: Sendable {
   let session: Session
-  /// Our end of the channel; non-blocking.
-  let channel: UnixSocket
-  let supervisor: SpawnedProcess
+  /// Its own supervisor; nil for a session inside another, which that one's supervisor serves.
+  let supervisor: SupervisorHandle?
+  /// What that supervisor is to be given; nil for a session of its own.
+  let nested: NestedDescriptors?
   /// Whom the supervisor acts as.
   let identity: SpawnIdentity
   /// A plan like this session's with none of its secrets, for the caller's next.
@@ -25,12 +26,13 @@ final class OpenedSession: Sendable {
   let readyDeadline: Deadline
 
   init(
-    session: Session, channel: consuming UnixSocket, supervisor: consuming SpawnedProcess, identity: SpawnIdentity, rehearsal: SpareSupervisors.Rehearsal? = nil,
+    session: Session, supervisor: SupervisorHandle?, nested: NestedDescriptors? = nil, identity: SpawnIdentity,
+    rehearsal: SpareSupervisors.Rehearsal? = nil,
     cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
   ) {
     self.session = session
-    self.channel = channel
     self.supervisor = supervisor
+    self.nested = nested
     self.identity = identity
     self.rehearsal = rehearsal
     self.cgroup = cgroup
@@ -69,12 +71,48 @@ final class OpenedSession: Sendable {
     }
   }
 
+  /// The kernel's cgroup.kill descriptor, lent.
+  var killDescriptor: CInt? {
+    switch cgroup {
+    case .some(let group): group.killDescriptor
+    case .none: nil
+    }
+  }
+
   /// The kernel's cgroup.events descriptor, lent.
   var cgroupEvents: CInt? {
     switch cgroup {
     case .some(let group): group.eventsDescriptor
     case .none: nil
     }
+  }
+}
+
+/// A supervisor that runs, for as long as its session.
+final class SupervisorHandle: Sendable {
+  let process: SpawnedProcess
+  /// Our end of the channel; non-blocking.
+  let channel: UnixSocket
+
+  init(_ process: consuming SpawnedProcess, _ channel: consuming UnixSocket) {
+    self.process = process
+    self.channel = channel
+  }
+}
+
+/// What the supervisor of the session around is given of a session inside, and the launcher's end of the connection between the two.
+final class NestedDescriptors: Sendable {
+  let record: OwnedDescriptor
+  let plan: OwnedDescriptor
+  let link: UnixSocket
+  /// Goes to the launcher with the reply to Wrap.
+  let launcherLink: UnixSocket
+
+  init(record: consuming OwnedDescriptor, plan: consuming OwnedDescriptor, link: consuming UnixSocket, launcherLink: consuming UnixSocket) {
+    self.record = record
+    self.plan = plan
+    self.link = link
+    self.launcherLink = launcherLink
   }
 }
 
@@ -88,12 +126,13 @@ struct SessionOpening {
 
   func open() throws(ControlError) -> OpenedSession {
     let rules = context.rules.ruleset
+    let around = try caller.door.map { id throws(ControlError) in try sessionAround(id) }
     let owner = try identity()
     let policy = try rules.policy(for: owner, wanted: request.policy)
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
     let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
-    let filter = try filter(policy, variables)
+    let filter = try filter(policy, variables, isNested: around != nil)
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
     context.settleUnwatched()
@@ -101,7 +140,8 @@ struct SessionOpening {
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
         command: request.command.map { displayEscaped($0) }, cwd: displayEscaped(cwd), started: auditClock().text,
-        record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order)
+        record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order, parent: around?.facts.id,
+        permitsNested: around == nil && policy.policy.allowsNestedSessions)
     }
     do throws(ControlError) {
       return try start(session, rules.configuration, owner, policy, variables, filter, warnings)
@@ -109,6 +149,18 @@ struct SessionOpening {
       context.sessions.cancel(session)
       throw error
     }
+  }
+
+  /// The session that this one is to lie inside of, whose supervisor has let the caller in.
+  private func sessionAround(_ id: String) throws(ControlError) -> Session {
+    guard let session = context.sessions.session(id), session.current.phase == .running, session.facts.permitsNested else {
+      throw .notPermitted(reason: "session \(displayEscaped(id)) takes no other inside")
+    }
+    guard caller.inside == id else {
+      throw .notPermitted(
+        reason: "already inside session \(caller.inside ?? ""), which lies inside another: no third can be opened in there. Run the command as it is: it is under the policies of both")
+    }
+    return session
   }
 
   private func identity() throws(ControlError) -> CallerIdentity {
@@ -150,11 +202,11 @@ struct SessionOpening {
     return path
   }
 
-  private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables) throws(ControlError) -> SessionFilter {
+  private func filter(_ policy: LoadedPolicy, _ variables: SessionPlan.Variables, isNested: Bool) throws(ControlError) -> SessionFilter {
     do {
       return try policy.filter(
         projectRoot: variables.projectRoot, home: variables.home, user: variables.user,
-        network: request.network.flatMap { NetworkMode(rawValue: $0) } ?? .full)
+        network: request.network.flatMap { NetworkMode(rawValue: $0) } ?? .full, isNested: isNested)
     } catch {
       throw .hostCannotEnforce(reason: "policy \(policy.name) can't be used here: \(error)")
     }
@@ -164,6 +216,7 @@ struct SessionOpening {
     _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
     _ variables: SessionPlan.Variables, _ filter: SessionFilter, _ warnings: [String]
   ) throws(ControlError) -> OpenedSession {
+    if session.facts.parent != nil { return try startNested(session, configuration, owner, policy, variables, filter, warnings) }
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
     do {
@@ -224,10 +277,50 @@ struct SessionOpening {
         record: session.facts.record)
       undo.isDone = true
       return OpenedSession(
-        session: session, channel: supervisor.channel, supervisor: supervisor.process, identity: identity,
+        session: session, supervisor: SupervisorHandle(supervisor.process, supervisor.channel), identity: identity,
         rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, isResolving: filter.knowsNames, plan: rehearsal.packet), cgroup: cgroup, caller: peer,
         program: filter.program, reply: reply,
         readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+    } catch {
+      undo.run()
+      throw Self.failed(error)
+    }
+  }
+
+  /// A session inside another: everything of its own but sockets and supervisor. That of the session around is given what it needs by the loop.
+  private func startNested(
+    _ session: Session, _ configuration: ServerConfiguration, _ owner: CallerIdentity, _ policy: LoadedPolicy,
+    _ variables: SessionPlan.Variables, _ filter: SessionFilter, _ warnings: [String]
+  ) throws(ControlError) -> OpenedSession {
+    let name = Array(session.facts.id.utf8)
+    let parent = session.facts.parent.map { Array($0.utf8) }
+    var undo = Undo(context: context, name: name, parent: parent)
+    do {
+      let record = try openAt(
+        context.records.rawValue, name + Array(".jsonl".utf8), flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o640)
+      undo.hasRecord = true
+      guard let cgroups = context.host.cgroups else { throw Self.failed("making a control group", SyscallError("mkdir", .notSupported)) }
+      let cgroup = try cgroups.create(name, in: parent)
+      undo.hasCgroup = true
+      guard cgroup.killDescriptor != nil else { throw Self.failed("making a control group", SyscallError("cgroup.kill", .notSupported)) }
+      let token = try newToken()
+      let plan = try plan(session, configuration, owner, policy, variables, filter, [], token, hasKillFile: true)
+      let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
+      let pair = try UnixSocket.pair(.stream, nonBlocking: true)
+      try context.log.require(opened(session, policy))
+      var floor = FloorPlan()
+      floor.isRequired = configuration.rule(for: .landlock) == .refuse
+      var reply = WrapReply(
+        session: session.facts.id, policy: policy.name, notifySocket: [], signalSocket: [], ptraceSocket: [], token: token,
+        filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
+        record: session.facts.record)
+      reply.isNested = true
+      undo.isDone = true
+      return OpenedSession(
+        session: session, supervisor: nil,
+        nested: NestedDescriptors(record: record, plan: planFile, link: pair.first, launcherLink: pair.second),
+        identity: SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: 0), cgroup: cgroup, caller: peer, program: filter.program,
+        reply: reply, readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
     } catch {
       undo.run()
       throw Self.failed(error)
@@ -240,6 +333,7 @@ extension SessionOpening {
   private struct Undo {
     let context: ServerContext
     let name: [UInt8]
+    var parent: [UInt8]?
     var hasDirectory = false
     var hasRecord = false
     var hasCgroup = false
@@ -247,7 +341,7 @@ extension SessionOpening {
 
     func run() {
       guard !isDone else { return }
-      if hasCgroup { context.removeCgroup(name) }
+      if hasCgroup { context.removeCgroup(name, in: parent) }
       if hasRecord { try? removeName(at: context.records.rawValue, name + Array(".jsonl".utf8)) }
       if hasDirectory { SessionDirectory.remove(in: context.runtime.descriptor, name: name) }
     }
@@ -274,8 +368,12 @@ extension SessionOpening {
       serverChecksFilter: context.host.canReadFilters, canKillCgroup: hasKillFile, sessionDirectory: directory,
       recordPath: session.facts.record)
     plan.exactRights = filter.exactRights.rawValue
-    plan.supervisorFilter = filter.knowsNames ? Self.resolvingFilter : Self.supervisorFilter
     plan.network = request.network
+    plan.parent = session.facts.parent
+    if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
+    // The supervisor of the session around has its own already.
+    if plan.parent != nil { return plan }
+    plan.supervisorFilter = filter.knowsNames ? Self.resolvingFilter : Self.supervisorFilter
     return plan
   }
 
@@ -284,13 +382,13 @@ extension SessionOpening {
   private static let resolvingFilter = (try? SupervisorFilter.compiled(resolving: true).instructions) ?? []
 
   private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
-    AuditRecord(
-      operation: .sessionOpened, session: session.facts.id, uid: session.facts.uid, pid: peer.credentials.pid,
-      subject: .command(request.command),
-      fields: [
-        AuditField("policy", .text(policy.name)), AuditField("policy_sha256", .text(policy.sha256)),
-        AuditField("peer_uid", .integer(Int64(peer.uid))),
-      ])
+    var fields = [
+      AuditField("policy", .text(policy.name)), AuditField("policy_sha256", .text(policy.sha256)), AuditField("peer_uid", .integer(Int64(peer.uid))),
+    ]
+    if let parent = session.facts.parent { fields.append(AuditField("parent", .text(parent))) }
+    return AuditRecord(
+      operation: .sessionOpened, session: session.facts.id, uid: session.facts.uid, pid: peer.credentials.pid, subject: .command(request.command),
+      fields: fields)
   }
 
   /// What the caller is told of a failure of the server's own.
@@ -320,15 +418,22 @@ extension SessionOpening {
 }
 
 extension ServerContext {
-  /// Removes a session's control group; false while something lives in it: rmdir(2) asks and removes in one step.
-  @discardableResult func removeCgroup(_ name: [UInt8]) -> Bool {
-    guard let directory = host.cgroups?.directory else { return true }
+  /// Removes a session's control group; false while something lives in it: rmdir(2) asks and removes in one step. Those of sessions inside go first.
+  @discardableResult func removeCgroup(_ name: [UInt8], in parent: [UInt8]? = nil) -> Bool {
+    guard let cgroups = host.cgroups else { return true }
+    if parent == nil { for inside in nestedCgroups(of: name) { removeCgroup(inside, in: name) } }
     do throws(SyscallError) {
-      try removeName(at: AT_FDCWD, TrustedPath.joined(directory, name), isDirectory: true)
+      try removeName(at: AT_FDCWD, cgroups.place(of: name, in: parent), isDirectory: true)
     } catch {
       return error.errno == .noSuchFileOrDirectory
     }
     return true
+  }
+
+  /// The names of the control groups in a session's own: of sessions inside it.
+  func nestedCgroups(of name: [UInt8]) -> [[UInt8]] {
+    guard let place = host.cgroups?.place(of: name), let opened = try? openAt(AT_FDCWD, place, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { return [] }
+    return ((try? directoryNames(in: opened)) ?? []).filter { $0.count == 36 }
   }
 }
 

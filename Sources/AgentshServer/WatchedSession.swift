@@ -5,6 +5,8 @@ internal import AgentshSystem
 final class WatchedSession {
   let number: UInt64
   let opened: OpenedSession
+  /// The session that it lies inside of, whose supervisor serves it.
+  let parent: WatchedSession?
   /// The connection that waits for the reply to Wrap.
   var wrapConnection: UInt64?
   /// Connections that wait for the session to end.
@@ -21,8 +23,9 @@ final class WatchedSession {
   var isChannelOpen = true
   var emptyChecks = 0
 
-  init(number: UInt64, opened: OpenedSession, wrapConnection: UInt64) {
+  init(number: UInt64, opened: OpenedSession, parent: WatchedSession? = nil, wrapConnection: UInt64) {
     self.number = number
+    self.parent = parent
     self.opened = opened
     self.wrapConnection = wrapConnection
     deadline = opened.readyDeadline

@@ -13,6 +13,8 @@ final class ActingFloor: Sendable {
   private let rights: LandlockRights
   let holdsConnecting: Bool
   let holdsBinding: Bool
+  /// The floor of the session around: a thread is put under that one as well.
+  private let around: ActingFloor?
 
   private final class HeldRuleset: Sendable {
     let ruleset: LandlockRuleset
@@ -26,32 +28,40 @@ final class ActingFloor: Sendable {
     rights = []
     holdsConnecting = false
     holdsBinding = false
+    around = nil
   }
 
   /// Without the scopes: whom the supervisor signals and connects to on behalf of a target is a matter of the target's own domain, which this one
   /// isn't.
-  init(_ floor: LandlockRules, abi: LandlockABI = .running) throws(SyscallError) {
+  /// - Parameter around: the floor of the session that this one's lies inside of. Rulesets stack: what one refuses the other can't grant.
+  init(_ floor: LandlockRules, around: ActingFloor? = nil, abi: LandlockABI = .running) throws(SyscallError) {
+    self.around = around
     var rules = floor
     rules.scopesSignals = false
     rules.scopesAbstractSockets = false
     self.rules = rules
     rights = rules.handledRights(in: abi)
-    holdsConnecting = abi.has(.tcpPorts) && rules.connectPorts != nil
-    holdsBinding = abi.has(.tcpPorts) && rules.bindPorts != nil
+    holdsConnecting = abi.has(.tcpPorts) && rules.connectPorts != nil || around?.holdsConnecting ?? false
+    holdsBinding = abi.has(.tcpPorts) && rules.bindPorts != nil || around?.holdsBinding ?? false
     if let made = try LandlockRuleset.bestEffort(rules, abi: abi) { ruleset = HeldRuleset(made) } else { ruleset = nil }
   }
 
   /// Whether a call that takes one of these rights is held.
-  func holds(_ needed: LandlockRights) -> Bool { !rights.isDisjoint(with: needed) }
+  func holds(_ needed: LandlockRights) -> Bool { !rights.isDisjoint(with: needed) || around?.holds(needed) ?? false }
 
   /// Whether anything of files is held: then moving and linking are, since those depend on all rights at both places.
-  var holdsFiles: Bool { !rights.isEmpty }
+  var holdsFiles: Bool { !rights.isEmpty || around?.holdsFiles ?? false }
 
   /// Whether the floor grants these rights on a path, which is the kernel's own and has no links.
-  func grants(_ needed: LandlockRights, on path: [UInt8]) -> Bool { rules.rights(on: path).isSuperset(of: needed.intersection(rights)) }
+  func grants(_ needed: LandlockRights, on path: [UInt8]) -> Bool {
+    rules.rights(on: path).isSuperset(of: needed.intersection(rights)) && around?.grants(needed, on: path) ?? true
+  }
 
-  /// Puts the ruleset on the calling thread.
-  func restrictThread() throws(SyscallError) { try ruleset?.ruleset.restrictThread() }
+  /// Puts the ruleset on the calling thread, and that of the session around before it.
+  func restrictThread() throws(SyscallError) {
+    try around?.restrictThread()
+    try ruleset?.ruleset.restrictThread()
+  }
 }
 
 extension LandlockRights {

@@ -35,7 +35,7 @@ struct ExpectedFile {
 private struct DecidedProgram {
   let path: [UInt8]
   let arguments: [[UInt8]]
-  let verdict: Verdict
+  let judgement: Judgement
 }
 
 extension Worker {
@@ -55,11 +55,11 @@ extension Worker {
     var decided: [DecidedProgram] = []
     let image = try decideChain(call, located, at: directory, path: path, arguments: vector, &decided)
     let chosen = strictest(decided)
-    try settle(call, kind, .exec, .command(path: chosen.path, arguments: [chosen.path] + chosen.arguments.dropFirst()), chosen.verdict)
+    try settle(call, kind, .exec, .command(path: chosen.path, arguments: [chosen.path] + chosen.arguments.dropFirst()), chosen.judgement)
 
     supervision.executions.add(1, ordering: .releasing)
     // Nothing is executed; nothing has to be verified either.
-    if flags & checksOnly != 0 || supervision.policy.needs.commands == nil { return .proceed }
+    if flags & checksOnly != 0 || (supervision.policy.needs.commands == nil && inner?.layer.policy.needs.commands == nil) { return .proceed }
     // Whatever the path and the arguments are by now: only what lies in a permitted tree can be executed, and nothing else was asked.
     if !supervision.verifiesExecutions { return .proceed }
     return try proceedVerified(call, kind, image)
@@ -94,7 +94,8 @@ extension Worker {
     _ call: TrappedCall, _ first: consuming Located, at directory: CInt, path: [UInt8], arguments: [[UInt8]],
     _ decided: inout [DecidedProgram]
   ) throws(CallFailure) -> ExpectedImage {
-    let depth = supervision.relations.depth(of: (try? processID(call)) ?? call.thread)
+    let process = (try? processID(call)) ?? call.thread
+    let depth = layered { $0.relations.depth(of: process) }
     var current = first
     var names = executableNames(call, at: directory, path: path, canonical: current.path)
     var vector = arguments
@@ -168,17 +169,20 @@ extension Worker {
     }
   }
 
-  private func decide(_ path: [UInt8], _ names: ExecutableNames, _ arguments: [[UInt8]], _ depth: Int?) -> DecidedProgram {
+  private func decide(_ path: [UInt8], _ names: ExecutableNames, _ arguments: [[UInt8]], _ depth: Layered<Int?>) -> DecidedProgram {
     var untrusted = names.untrusted
     if let zero = arguments.first, !zero.isEmpty { untrusted.append(zero) }
-    let subject = CommandSubject(
-      canonicalPath: path, trustedNames: names.trusted, untrustedNames: untrusted, arguments: Array(arguments.dropFirst()), depth: depth)
-    return DecidedProgram(path: path, arguments: arguments, verdict: supervision.policy.command(subject))
+    func subject(_ depth: Int?) -> CommandSubject {
+      CommandSubject(
+        canonicalPath: path, trustedNames: names.trusted, untrustedNames: untrusted, arguments: Array(arguments.dropFirst()), depth: depth)
+    }
+    let judgement = layered { $0.policy.command(subject($0 === supervision.layer ? depth.outer : depth.inner ?? nil)) }
+    return DecidedProgram(path: path, arguments: arguments, judgement: judgement)
   }
 
   /// A program's loader runs before it: one that isn't the system's own is decided as a program. Answers the file that must be mapped.
   private func decideLoader(
-    _ call: TrappedCall, _ loader: [UInt8], _ arguments: [[UInt8]], _ depth: Int?, _ decided: inout [DecidedProgram]
+    _ call: TrappedCall, _ loader: [UInt8], _ arguments: [[UInt8]], _ depth: Layered<Int?>, _ decided: inout [DecidedProgram]
   ) throws(CallFailure) -> ExpectedFile? {
     let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
     let path = located.path
@@ -206,7 +210,7 @@ extension Worker {
 
   /// `ld.so PROGRAM`: the program is decided as if it had been executed.
   private func decideLoaded(
-    _ call: TrappedCall, _ arguments: [[UInt8]], _ depth: Int?, _ decided: inout [DecidedProgram]
+    _ call: TrappedCall, _ arguments: [[UInt8]], _ depth: Layered<Int?>, _ decided: inout [DecidedProgram]
   ) throws(CallFailure) {
     let rest = Array(arguments.dropFirst())
     guard let index = LoaderCommand.program(in: rest), rest.indices.contains(index) else { return }
@@ -221,7 +225,7 @@ extension Worker {
   }
 
   private func strictest(_ decided: [DecidedProgram]) -> DecidedProgram {
-    decided.first { !$0.verdict.isPermitted } ?? decided.first { $0.verdict.isRecorded } ?? decided.first
-      ?? DecidedProgram(path: [], arguments: [], verdict: Verdict(decision: .deny, rule: "internal"))
+    decided.first { !$0.judgement.isPermitted } ?? decided.first { $0.judgement.isRecorded } ?? decided.first
+      ?? DecidedProgram(path: [], arguments: [], judgement: layered { _ in Verdict(decision: .deny, rule: "internal") })
   }
 }

@@ -32,7 +32,7 @@ extension Worker {
       switch waitForTracee() {
       case .executed(let process):
         supervision.executions.add(1, ordering: .releasing)
-        if process == supervision.rootTarget { supervision.relations.noteRootExecution() }
+        for layer in [supervision.layer, innermost] where process == layer.relations.rootTarget { layer.relations.noteRootExecution() }
         if let difference = difference(process, image) {
           kill(process)
           let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
@@ -65,11 +65,11 @@ extension Worker {
 
   /// Whether what traces the caller is a process of its own session, in a session that may have debuggers.
   private func isTracedWithin(_ call: TrappedCall) throws(CallFailure) -> Bool {
-    guard supervision.permitsTracing, let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 4096),
+    guard permitsTracing, let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 4096),
       let tracer = statusField("TracerPid:", in: status).flatMap({ Int32($0) }), tracer > 0
     else { return false }
     try checkStillWaiting(call)
-    return supervision.relations.isInSession(tracer)
+    return innermost.relations.isInSession(tracer)
   }
 
   /// Lets an exec go on that was decided and can't be verified. Where a policy permits ptrace, a debugger could put anything into a permitted program

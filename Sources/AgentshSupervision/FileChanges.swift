@@ -33,7 +33,7 @@ extension Worker {
     try checkAbsent(parent)
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(call, held: supervision.floor.holds(.makeDir)) {
+    return perform(call, held: floor.holds(.makeDir)) {
       PathCalls.makeDirectory(parent.directory.rawValue, parent.name, mode_t(truncatingIfNeeded: mode))
     }
   }
@@ -48,7 +48,7 @@ extension Worker {
     _ = try status(parent)
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
-    return perform(call, held: supervision.floor.holds(isDirectory ? .removeDir : .removeFile)) {
+    return perform(call, held: floor.holds(isDirectory ? .removeDir : .removeFile)) {
       PathCalls.unlink(parent.directory.rawValue, parent.name, flags)
     }
   }
@@ -70,7 +70,7 @@ extension Worker {
     try settleChange(
       call, kind, isRegular ? .fileCreate : .fileMknod, [FileQuestion(isRegular ? .create : .mknod, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(call, held: supervision.floor.holds(.making(mode & S_IFMT))) {
+    return perform(call, held: floor.holds(.making(mode & S_IFMT))) {
       // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
       PathCalls.makeNode(parent.directory.rawValue, parent.name, mode, dev_t(UInt32(truncatingIfNeeded: device)))
     }
@@ -81,7 +81,7 @@ extension Worker {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
     try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
-    return perform(call, held: supervision.floor.holds(.makeSym)) {
+    return perform(call, held: floor.holds(.makeSym)) {
       PathCalls.makeSymbolicLink(content, parent.directory.rawValue, parent.name)
     }
   }
@@ -115,12 +115,16 @@ extension Worker {
       questions += [FileQuestion(.read, new.path), FileQuestion(.create, old.path), FileQuestion(.write, old.path)]
     }
     if flags & whiteout != 0 { questions.append(FileQuestion(.mknod, old.path)) }
-    var verdict = strictest(questions)
-    if verdict.isPermitted, oldStatus.isDirectory, let below = protectionBelow(old.path) ?? protectionBelow(new.path) { verdict = below }
-    if verdict.isPermitted, flags & exchange != 0, newStatus?.isDirectory == true,
-      let below = protectionBelow(new.path) ?? protectionBelow(old.path) { verdict = below }
-    try settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
-    return perform(call, held: supervision.floor.holdsFiles) {
+    let (oldName, newName) = (old.path, new.path)
+    let judgement = layered { layer in
+      let verdict = strictest(questions, layer)
+      if !verdict.isPermitted { return verdict }
+      if oldStatus.isDirectory, let below = protectionBelow(oldName, layer) ?? protectionBelow(newName, layer) { return below }
+      if flags & exchange != 0, newStatus?.isDirectory == true, let below = protectionBelow(newName, layer) ?? protectionBelow(oldName, layer) { return below }
+      return verdict
+    }
+    try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
+    return perform(call, held: floor.holdsFiles) {
       PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags)
     }
   }
@@ -144,7 +148,7 @@ extension Worker {
     }
     try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
     // The pinned object gets the name, not whatever the old path names by now.
-    return perform(call, held: supervision.floor.holdsFiles) {
+    return perform(call, held: floor.holdsFiles) {
       PathCalls.link(AT_FDCWD, descriptorPath(old.descriptor.rawValue), new.directory.rawValue, new.name, AT_SYMLINK_FOLLOW)
     }
   }
@@ -161,7 +165,7 @@ extension Worker {
       raise(SIGXFSZ, in: call)
       return .failure(EFBIG)
     }
-    return perform(call, held: supervision.floor.holds(.truncate)) {
+    return perform(call, held: floor.holds(.truncate)) {
       PathCalls.truncate(descriptorPath(located.descriptor.rawValue), off_t(length))
     }
   }

@@ -16,10 +16,12 @@ struct FileQuestion {
 
 extension Worker {
   /// The strictest of the verdicts on several questions: the first refusal, else the first that is to be recorded, else the first.
-  func strictest(_ questions: [FileQuestion]) -> Verdict {
+  func strictest(_ questions: [FileQuestion]) -> Judgement { layered { strictest(questions, $0) } }
+
+  func strictest(_ questions: [FileQuestion], _ layer: SessionLayer) -> Verdict {
     var chosen: Verdict?
     for question in questions {
-      let verdict = fileVerdict(question.operation, question.path)
+      let verdict = fileVerdict(question.operation, question.path, layer)
       if !verdict.isPermitted { return verdict }
       if chosen == nil || (verdict.isRecorded && chosen?.isRecorded == false) { chosen = verdict }
     }
@@ -28,8 +30,8 @@ extension Worker {
   }
 
   /// The policy's answer, or what holds for file systems of the session's own.
-  func fileVerdict(_ operation: FileOperation, _ path: [UInt8]) -> Verdict {
-    ownVerdict(operation, path) ?? supervision.policy.file(operation, path)
+  func fileVerdict(_ operation: FileOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
+    ownVerdict(operation, path, layer) ?? layer.policy.file(operation, path)
   }
 
   /// Decides about a change at `parent`'s name and records it.
@@ -40,9 +42,9 @@ extension Worker {
   }
 
   /// The verdict that keeps a directory from being moved or replaced because of what may lie below it; nil when nothing there is protected.
-  func protectionBelow(_ directory: [UInt8]) -> Verdict? {
+  func protectionBelow(_ directory: [UInt8], _ layer: SessionLayer) -> Verdict? {
     if directory.starts(with: SessionMounts.ownPrefix) { return nil }
-    return supervision.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
+    return layer.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
   }
 }
 

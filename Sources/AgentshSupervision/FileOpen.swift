@@ -77,7 +77,7 @@ extension Worker {
       }
       if let names = supervision.names, !request.writes, !request.creates, SessionNames.isSettingsName(path), request.flags & O_DIRECTORY == 0 {
         // A host without the file: libc would ask a server on this machine then.
-        try settle(call, kind, .fileRead, .path(path), fileVerdict(.read, path), isPlainRead: true)
+        try settle(call, kind, .fileRead, .path(path), layered { fileVerdict(.read, path, $0) }, isPlainRead: true)
         return try inject(call, try openSettings(call, names, request), request, isPlain: true)
       }
       guard request.creates else { throw .errno(ENOENT) }
@@ -137,7 +137,7 @@ extension Worker {
     case S_IFREG, S_IFDIR:
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
       let entry = descriptorEntry(located.descriptor.rawValue)
-      switch openAndInject(call, request, held: supervision.floor.holds(rights), entry.directory, entry.name, flags: flags) {
+      switch openAndInject(call, request, held: floor.holds(rights), entry.directory, entry.name, flags: flags) {
       case .success(let injected): return try injected.get()
       case .failure(let error): opened = try openOwnAgain(call, located, flags, rights, error)
       }
@@ -155,11 +155,11 @@ extension Worker {
     _ call: TrappedCall, _ located: borrowing Located, _ flags: CInt, _ rights: LandlockRights, _ failure: SyscallError
   ) throws(CallFailure) -> OwnedDescriptor {
     guard failure.errno == .permissionDenied || failure.errno == .notPermitted, let number = procNumber(located.path),
-      supervision.floor.grants(rights, on: located.path)
+      floor.grants(rights, on: located.path)
     else { throw .errno(failure.errno.rawValue) }
     let process = try processID(call)
     guard number == call.thread || number == process else {
-      guard supervision.floor.holds(rights), supervision.relations.isInSession(number) else { throw .errno(failure.errno.rawValue) }
+      guard floor.holds(rights), innermost.relations.isInSession(number) else { throw .errno(failure.errno.rawValue) }
       do throws(SyscallError) { return try openAt(AT_FDCWD, descriptorPath(located.descriptor.rawValue), flags: flags) } catch {
         throw .errno(error.errno.rawValue)
       }
@@ -175,17 +175,17 @@ extension Worker {
     try settleMemory(call, kind, located, writes: request.writes)
     let path = located.path
     let main: FileOperation
-    let verdict: Verdict
+    let judgement: Judgement
     if request.writes {
       main = .write
       // Truncated and readable is both: what others write to it later could be read.
-      verdict = request.reads
-        ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : fileVerdict(.write, path)
+      judgement = request.reads
+        ? strictest([FileQuestion(.write, path), FileQuestion(.read, path)]) : layered { fileVerdict(.write, path, $0) }
     } else {
       main = located.status.isDirectory ? .list : .read
-      verdict = fileVerdict(main, path)
+      judgement = layered { fileVerdict(main, path, $0) }
     }
-    try settle(call, kind, recordName(main), .path(path), verdict, isPlainRead: main != .write)
+    try settle(call, kind, recordName(main), .path(path), judgement, isPlainRead: main != .write)
   }
 
   private struct Terminal {
@@ -224,7 +224,7 @@ extension Worker {
       do throws(CallFailure) {
         // It is /dev/tty that was asked for and decided, and the floor speaks of that name too.
         let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFCHR)
-        let isGranted = supervision.floor.grants(rights, on: Array("/dev/tty".utf8))
+        let isGranted = floor.grants(rights, on: Array("/dev/tty".utf8))
         let opened = try openWaiting(call, terminal.path, flags, isGranted ? [] : rights)
         return try inject(call, opened, request)
       } catch {
@@ -258,7 +258,7 @@ extension Worker {
       }
     }
     let raw: CInt?
-    do throws(SyscallError) { raw = try acting(held: supervision.floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
+    do throws(SyscallError) { raw = try acting(held: floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
     guard let raw else { throw try interruption(call) }
     if let failure { throw .errno(failure.rawValue) }
     return OwnedDescriptor(owning: raw)
@@ -274,7 +274,7 @@ extension Worker {
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOCTTY) & ~O_CLOEXEC
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
     let outcome = openAndInject(
-      call, request, held: supervision.floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
+      call, request, held: floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
     switch outcome {
     case .success(let injected): return try injected.get()
     case .failure(let error):
@@ -291,7 +291,7 @@ extension Worker {
     try takeUmask(of: call)
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG)
     let outcome = openAndInject(
-      call, request, held: supervision.floor.holds(rights), located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC,
+      call, request, held: floor.holds(rights), located.descriptor.rawValue, [UInt8(ascii: ".")], flags: request.flags & ~O_CLOEXEC,
       mode: request.mode)
     switch outcome {
     case .success(let injected): return try injected.get()

@@ -29,7 +29,20 @@ extension FilterSpecification {
 
   /// The specification for a policy whose variables have their values.
   public init(policy: Policy, bound: BoundPolicy, exactRights: FloorRights = []) {
-    let asked = FilterSpecification(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls, exactRights: exactRights)
+    var asked = FilterSpecification(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls, exactRights: exactRights)
+    // What a session inside may need decided isn't known before it is opened, and the kernel takes no second listener then.
+    if policy.allowsNestedSessions { asked = FilterSpecification(traps: .all, permitted: policy.allowedRestrictedCalls, tellsRefusals: true) }
+    self = bound.networkMode == .none ? asked.withoutInternet : asked
+  }
+
+  /// The specification of what is put on top of the filter of the session around, for a session inside another: nothing is left to Landlock alone.
+  public init(nested policy: Policy, bound: BoundPolicy) {
+    let plain = FilterSpecification(needs: bound.needs, allowedCalls: policy.allowedRestrictedCalls)
+    // Nothing would keep a debugger in there from processes of the session around, which may do more.
+    let permitted = plain.permitted.filter { name in
+      name != RestrictedGroup.ptrace.rawValue && SyscallTable.named(name)?.restrictedGroups.contains(.ptrace) != true
+    }
+    let asked = FilterSpecification(traps: plain.traps, permitted: permitted, hasListener: false)
     self = bound.networkMode == .none ? asked.withoutInternet : asked
   }
 }
@@ -41,9 +54,21 @@ extension FloorRights {
 
 extension TrapClasses {
   /// For each class that is trapped: its name, and the rule (or default) that asks for it first.
-  public static func reasons(of needs: SupervisionNeeds, exactRights: FloorRights = []) -> [(name: String, rule: String)] {
+  ///
+  /// - Parameter isForNested: whether sessions may be opened inside, so that everything is.
+  public static func reasons(of needs: SupervisionNeeds, exactRights: FloorRights = [], isForNested: Bool = false) -> [(name: String, rule: String)] {
     var needs = needs
     if exactRights.isSuperset(of: .reading) { needs.readOpens = nil }
+    if isForNested {
+      let key = "allow_nested_sessions"
+      needs.readOpens = needs.readOpens ?? key
+      needs.writeOpens = needs.writeOpens ?? key
+      needs.changes = needs.changes ?? key
+      needs.commands = needs.commands ?? key
+      needs.network = needs.network ?? key
+      needs.unixSockets = needs.unixSockets ?? key
+      needs.signals = needs.signals ?? key
+    }
     let asked: [(TrapClasses, String?)] = [
       (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes),
       (.metadata, needs.changes), (.exec, needs.commands),

@@ -1,3 +1,4 @@
+import AgentshProtocol
 import AgentshSystem
 import Synchronization
 import SystemPackage
@@ -13,6 +14,12 @@ final class Mailbox: Sendable {
     case receptionFailed(Errno)
     /// A worker ends the session.
     case end(reason: String)
+    /// A process of the session asks for a connection to the server.
+    case knock(TrappedCall, process: Int32)
+    /// To the loop of a session inside: what the server says to it.
+    case order(ServerOrder)
+    /// From it: it is over.
+    case nestedEnded(session: String)
   }
 
   private let letters = Mutex<[Letter]>([])

@@ -17,7 +17,7 @@ extension Worker {
     case .address(let bytes):
       let raw = socket.descriptor.rawValue
       if mayWait(socket, address) { expectDelay() }
-      return try performing(call, held: socket.isInternet && supervision.floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
+      return try performing(call, held: socket.isInternet && floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
     case .resolver(let bytes):
       // Not by the floor, which knows ports alone: where the resolver is, is certain.
       let raw = socket.descriptor.rawValue
@@ -29,7 +29,7 @@ extension Worker {
       return try performing(call) { Int(connectSocket(raw, bytes)) }
     case .elsewhere(let detour):
       let raw = socket.descriptor.rawValue
-      let isHeld = supervision.floor.holdsConnecting
+      let isHeld = floor.holdsConnecting
       return try self.detour(call, .connect, socket, detour) { bytes, held throws(CallFailure) in
         try performing(call, held: held && isHeld) { Int(connectSocket(raw, bytes)) }
       }
@@ -98,18 +98,20 @@ extension Worker {
     _ port: UInt16, _ original: [UInt8] = []
   ) throws(CallFailure) -> Detour? {
     // Only these have ports: what stands in their place in another protocol's address is no one's, and must not match a rule about ports.
-    let hasPorts = socket.networkProtocol == .tcp || socket.networkProtocol == .udp
+    let transport = socket.networkProtocol
+    let hasPorts = transport == .tcp || transport == .udp
     let port = hasPorts ? port : 0
     let isReaching = operation == .connect || operation == .send
     let hosts = isReaching ? supervision.names?.hosts(of: address) ?? [] : []
     func subject(_ address: IPAddress) -> NetworkSubject {
-      NetworkSubject(operation: operation, address: address, port: port, proto: socket.networkProtocol, hosts: hosts)
+      NetworkSubject(operation: operation, address: address, port: port, proto: transport, hosts: hosts)
     }
-    func verdict(_ address: IPAddress) -> Verdict { foreignResolver(operation, port) ?? supervision.policy.network(subject(address)) }
-    var chosen = verdict(address)
-    if isReaching, let meant = address.loopbackMeant {
-      let other = verdict(meant)
-      if chosen.isPermitted && (!other.isPermitted || (other.isRecorded && !chosen.isRecorded)) { chosen = other }
+    let refusal = foreignResolver(operation, port)
+    var judgement = layered { layer in
+      let chosen = refusal ?? layer.policy.network(subject(address))
+      guard isReaching, let meant = address.loopbackMeant, chosen.isPermitted else { return chosen }
+      let other = layer.policy.network(subject(meant))
+      return !other.isPermitted || (other.isRecorded && !chosen.isRecorded) ? other : chosen
     }
     let recorded: AuditOperation =
       switch operation {
@@ -118,12 +120,15 @@ extension Worker {
       case .bind: .netBind
       case .listen: .netListen
       }
-    let redirection = chosen.redirection
+    // A process of a session inside another is sent nowhere else by either policy: what one of them wants elsewhere the other has not been asked about.
+    let redirection = inner == nil ? judgement.outer.redirection : nil
     // What was asked for is not permitted, but what happens instead.
     if redirection != nil {
-      chosen = Verdict(decision: chosen.decision, rule: chosen.rule, message: chosen.message, isPermitted: true, host: chosen.host)
+      let chosen = judgement.outer
+      judgement = Judgement(outer: Verdict(decision: chosen.decision, rule: chosen.rule, message: chosen.message, isPermitted: true, host: chosen.host))
     }
-    try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port), host: chosen.host ?? hosts.first), chosen)
+    let host = judgement.inner?.host ?? judgement.outer.host ?? hosts.first
+    try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port), host: host), judgement)
     if !hosts.isEmpty { supervision.names?.renew(address) }
     return redirection.map { Detour(redirection: $0, subject: subject(address), original: original) }
   }
@@ -153,7 +158,7 @@ extension Worker {
       throw .errno(EACCES)
     }
     let raw = socket.descriptor.rawValue
-    let result = actingCall(held: socket.isInternet && supervision.floor.holdsBinding) { bindSocket(raw, address.bytes) }
+    let result = actingCall(held: socket.isInternet && floor.holdsBinding) { bindSocket(raw, address.bytes) }
     return result == 0 ? .value(0) : .failure(errno)
   }
 

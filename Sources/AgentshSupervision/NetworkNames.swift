@@ -13,6 +13,8 @@ extension Worker {
     _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ socket: borrowing TargetSocket, _ address: SocketAddress,
     _ destination: IPAddress, _ port: UInt16
   ) throws(CallFailure) -> [UInt8]? {
+    // The resolver decides by the policy around alone: a name that the policy inside doesn't permit must not go out.
+    guard inner == nil else { return nil }
     guard let names = supervision.names, names.isResolver(destination, port) else { return nil }
     guard socket.networkProtocol == .udp || socket.networkProtocol == .tcp else { return nil }
     let verdict = Verdict(decision: .allow, rule: Self.resolverRule)

@@ -16,13 +16,12 @@ extension Worker {
     case .unix(.path(let path)):
       guard !path.isEmpty, let located = try resolve(call, at: AT_FDCWD, path: path, following: true) else { throw .errno(ENOENT) }
       try checkStillWaiting(call)
-      let verdict = unixVerdict(operation, located.path)
-      try settle(call, kind, recorded, .unixAddress(located.path), verdict)
+      let name = located.path
+      try settle(call, kind, recorded, .unixAddress(name), layered { unixVerdict(operation, name, $0) })
       // What isn't a socket is refused by the kernel (ECONNREFUSED), by its descriptor as by its name.
       do throws(SyscallError) { return .pinned(try located.descriptor.duplicate().release()) } catch { throw .errno(ENOBUFS) }
     case .unix(.abstract(let name)):
-      let verdict = supervision.policy.unixSocket(operation, .abstract(name))
-      try settle(call, kind, recorded, .unixAddress([UInt8(ascii: "@")] + name), verdict)
+      try settle(call, kind, recorded, .unixAddress([UInt8(ascii: "@")] + name), layered { $0.policy.unixSocket(operation, .abstract(name)) })
       return .address(address.bytes)
     case .unix(.unnamed), .malformed, .other, .inet:
       throw .errno(EINVAL)
@@ -39,11 +38,10 @@ extension Worker {
     case .unix(.path(let path)):
       return try bindPath(call, socket, address, path)
     case .unix(.abstract(let name)):
-      let verdict = supervision.policy.unixSocket(.bind, .abstract(name))
-      try settle(call, .bind, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), verdict)
+      try settle(call, .bind, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), layered { $0.policy.unixSocket(.bind, .abstract(name)) })
     case .unix(.unnamed):
       // The kernel chooses a name that is free in the abstract namespace.
-      try settle(call, .bind, .unixBind, .unixAddress([UInt8(ascii: "@")]), supervision.policy.unixSocket(.bind, .unnamed))
+      try settle(call, .bind, .unixBind, .unixAddress([UInt8(ascii: "@")]), layered { $0.policy.unixSocket(.bind, .unnamed) })
     case .malformed, .other, .unspecified, .inet:
       throw .errno(EINVAL)
     }
@@ -61,12 +59,14 @@ extension Worker {
     let mask = try targetUmask(call)
     try checkStillWaiting(call)
     // A socket is made in the file system too: both kinds of rule have to agree. A refusal first, then what is to be recorded.
-    var verdict = unixVerdict(.bind, parent.path)
-    if verdict.isPermitted {
-      let file = fileVerdict(.create, parent.path)
-      if !file.isPermitted || (file.isRecorded && !verdict.isRecorded) { verdict = file }
+    let name = parent.path
+    let judgement = layered { layer in
+      let verdict = unixVerdict(.bind, name, layer)
+      if !verdict.isPermitted { return verdict }
+      let file = fileVerdict(.create, name, layer)
+      return !file.isPermitted || (file.isRecorded && !verdict.isRecorded) ? file : verdict
     }
-    try settle(call, .bind, .unixBind, .unixAddress(parent.path), verdict)
+    try settle(call, .bind, .unixBind, .unixAddress(name), judgement)
     if (try? linkStatus(at: parent.directory.rawValue, parent.name)) != nil { throw .errno(EADDRINUSE) }
 
     let raw = socket.descriptor.rawValue
@@ -93,14 +93,14 @@ extension Worker {
 
   /// Makes a socket's file: under the floor, which the threads that do it inherit. 0 or an errno.
   private func binding(_ body: () -> CInt) -> CInt {
-    do throws(SyscallError) { return try acting(held: supervision.floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
+    do throws(SyscallError) { return try acting(held: floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
   }
 
   /// A socket on a file system that the session made for itself has nobody but the session behind it.
-  private func unixVerdict(_ operation: UnixOperation, _ path: [UInt8]) -> Verdict {
+  private func unixVerdict(_ operation: UnixOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
     if operation == .connect || operation == .sendto, let refusal = foreignResolver(socket: path) { return refusal }
     return path.starts(with: SessionMounts.ownPrefix)
-      ? Verdict(decision: .allow, rule: "builtin:session_mount") : supervision.policy.unixSocket(operation, .path(path))
+      ? Verdict(decision: .allow, rule: "builtin:session_mount") : layer.policy.unixSocket(operation, .path(path))
   }
 
   /// Whether the socket's file is the decided name. Landlock has kept it beneath the decided directory; this tells a deeper one.
@@ -132,12 +132,12 @@ extension Worker {
     case .path(let path):
       // The name is a string since it was bound; where it leads now is what rules about paths speak of.
       let known = (try? resolve(call, at: AT_FDCWD, path: path, following: true))?.path ?? path
-      try settle(call, .listen, .unixBind, .unixAddress(known), unixVerdict(.listen, known))
+      try settle(call, .listen, .unixBind, .unixAddress(known), layered { unixVerdict(.listen, known, $0) })
     case .abstract(let name):
       try settle(
-        call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), supervision.policy.unixSocket(.listen, .abstract(name)))
+        call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), layered { $0.policy.unixSocket(.listen, .abstract(name)) })
     case .unnamed:
-      try settle(call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")]), supervision.policy.unixSocket(.listen, .unnamed))
+      try settle(call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")]), layered { $0.policy.unixSocket(.listen, .unnamed) })
     }
   }
 }

@@ -9,7 +9,7 @@ extension Worker {
   /// Refuses the memory of any process but the caller's own, unless the policy permits tracing.
   func settleMemory(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
     let path = located.path
-    guard path.hasSuffix(memorySuffix), let number = procNumber(path), !supervision.policy.permitsTracing else { return }
+    guard path.hasSuffix(memorySuffix), let number = procNumber(path), !permitsTracing else { return }
     let process = try processID(call)
     if number == process || number == call.thread || processOf(number) == process { return }
     let verdict = Verdict(
@@ -36,7 +36,7 @@ extension Worker {
     } catch {
       throw .errno(EACCES)
     }
-    guard isUnnamed, !supervision.policy.permitsTracing else { return }
+    guard isUnnamed, !permitsTracing else { return }
     if let holder = taskNumber(folder), try isHeld(call, by: holder, number, status) { return }
     let verdict = Verdict(
       decision: .deny, rule: "builtin:process_descriptor", message: "a file without a name belongs to those who hold it, and none of this session does")
@@ -61,7 +61,7 @@ extension Worker {
   private func takeDescriptor(ofSessionTask task: Int32, _ number: CInt) -> OwnedDescriptor? {
     guard let handle = (try? Pidfd.open(task, thread: true)) ?? (try? Pidfd.open(task)) else { return nil }
     // Looked at by number between two looks at the handle: a number that changed hands shows.
-    guard let process = processOf(task), supervision.relations.isInSession(process), !handle.hasExited() else { return nil }
+    guard let process = processOf(task), innermost.relations.isInSession(process), !handle.hasExited() else { return nil }
     if let taken = try? handle.descriptor(number) { return taken }
     var raw: CInt = -1
     withPtraceCapability { raw = (try? handle.descriptor(number).release()) ?? -1 }

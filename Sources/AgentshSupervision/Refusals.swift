@@ -12,7 +12,8 @@ extension Worker {
     // Nothing else is written to: a pipe or a device could make the supervisor wait, and a file is somebody's.
     guard Memfd.isUnsealed(file), let status = try? fileStatus(file), status.size == 0 else { return .failure(EINVAL) }
     try checkStillWaiting(call)
-    let lines = supervision.record.latestRefusals
+    // Of two sessions the inner one's: what the other refuses its own processes is no business of this one's.
+    let lines = innermost.record.latestRefusals
     let text = lines.flatMap { $0 + [UInt8(ascii: "\n")] }
     if let error = writeAll(file.rawValue, text).error { return .failure(error.errno.rawValue) }
     return .value(Int64(lines.count))

@@ -38,9 +38,26 @@ final class ServerChannel {
     }
   }
 
+  /// Another descriptor of it, for another thread to send through.
+  func duplicate() throws(SyscallError) -> OwnedDescriptor { try socket.descriptor.duplicate() }
+
+  /// An order, and the descriptors that came with it.
+  final class Received {
+    let order: ServerOrder
+    private var descriptors: DescriptorList
+
+    init(_ order: ServerOrder, _ descriptors: consuming DescriptorList) {
+      self.order = order
+      self.descriptors = descriptors
+    }
+
+    var count: Int { descriptors.count }
+    func takeFirst() -> OwnedDescriptor? { descriptors.takeFirst() }
+  }
+
   /// What the server has said; packets that are none of its orders are dropped.
-  func orders() -> [ServerOrder] {
-    var orders: [ServerOrder] = []
+  func orders() -> [Received] {
+    var orders: [Received] = []
     while isOpen {
       do throws(SyscallError) {
         guard let packet = try socket.receive(atMost: MessageFramer.sessionLimit + 1) else { break }
@@ -48,7 +65,7 @@ final class ServerChannel {
           isOpen = false
           break
         }
-        if let order = try? ServerOrder.decode(packet.bytes) { orders.append(order) }
+        if let order = try? ServerOrder.decode(packet.bytes) { orders.append(Received(order, packet.descriptors)) }
       } catch {
         isOpen = false
       }

@@ -49,7 +49,8 @@ public struct SessionFloor: Sendable, Equatable {
 
   /// What the filter of a session under this policy can leave to Landlock. The file system is looked at only where that matters.
   public static func exactRights(_ bound: BoundPolicy, _ policy: Policy) -> FloorRights {
-    guard bound.floor.mayBeExact else { return [] }
+    // A session inside this one has to have everything decided that it is refused, and recorded.
+    guard bound.floor.mayBeExact, !policy.allowsNestedSessions else { return [] }
     let rights = SessionFloor(bound, policy).exactRights()
     // Files and directories are opened by the same calls.
     return rights.intersection(.execute).union(rights.isSuperset(of: .reading) ? .reading : [])

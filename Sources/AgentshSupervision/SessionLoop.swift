@@ -5,121 +5,42 @@ import AgentshSystem
 import Glibc
 import SystemPackage
 
-/// One session from the handshake to its end, on the supervisor's first thread: it waits for events and never for anything else.
-final class SessionLoop {
-  /// How far the session is.
-  private enum Phase: Equatable {
-    /// The launcher has until the deadline to hand everything over.
-    case handshaking
-    /// The server compares the filter.
-    case attesting
-    /// The first trapped call has to carry the nonce.
-    case awaitingNonce
-    case running
-    /// SIGTERM was sent; what is left at that moment is killed.
-    case terminating(until: Deadline)
-    /// Everything is being killed, until nothing is left.
-    case killing(giveUp: Deadline)
-  }
-
-  private enum Token {
-    static let channel: UInt64 = 10
-    static let launcher: UInt64 = 11
-    static let mailbox: UInt64 = 12
-    static let signalSocket: UInt64 = 13
-    static let target: UInt64 = 14
-    static let listener: UInt64 = 15
-  }
-
-  /// Between SIGTERM and SIGKILL.
-  private static let graceMilliseconds: Int64 = 5000
-  /// How long killing is tried, and how often.
-  private static let killMilliseconds: Int64 = 10_000
-  private static let killAgainMilliseconds: Int64 = 50
-  /// How often a cgroup is looked at whose processes have all been killed and are ending.
-  private static let lookMilliseconds: Int64 = 1
-  /// How long the launcher may take to say how its child ended.
-  private static let statusMilliseconds: Int64 = 2000
-
-  let plan: SessionPlan
-  let policy: Policy
-  let bound: BoundPolicy
-  let sessionFloor: SessionFloor
-  let floor: ActingFloor
-  /// Where the session looks names up; nil where its policy goes by none.
-  let names: SessionNames?
-  let record: SessionRecord
-  let counters = DecisionCounters()
+/// The session of a supervisor from the handshake to its end, on the supervisor's first thread.
+final class SessionLoop: SessionCourse {
   private let channel: ServerChannel
   private let sockets: SessionSockets
   private let handshake = SessionHandshake()
-  private let processes: SessionProcesses
-  private let mailbox: Mailbox
-  private let kinds: CallKinds
-
-  private var phase = Phase.handshaking
-  private var handshakeDeadline: Deadline
-  private var timeout = Deadline.never
-  let began = monotonicNanoseconds()
 
   // What the handshake gave. The listener goes to `supervision` once it is attested.
-  private var target: Pidfd?
-  private(set) var targetNumber: Int32?
   private var listener: SeccompListener?
-  private var signalSocket: UnixSocket?
-  private var signalFramer = MessageFramer(limit: MessageFramer.sessionLimit)
   private var notifySocket: UnixSocket?
   private var supervision: Supervision?
   private var pool: WorkerPool?
-
-  // How it ended.
-  private(set) var ending = TargetEnding.unknown
-  private(set) var reason: String?
-  private var hasStatus = false
-  private var isAbandoned = false
-  private var hasStarted = false
-  private var hasFailed = false
-  /// The command was let go.
-  private(set) var hasRun = false
-  private var statusDeadline = Deadline.never
-  private var nextKill = Deadline.never
-  private var nextLook = Deadline.never
-  /// What the launcher says that was used.
-  private var claimed: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
-  /// CPU time and memory, from before the cgroup is gone; by the launcher's word where the cgroup doesn't tell.
-  private(set) var used: (cpuMicroseconds: Int?, memoryKiB: Int?) = (nil, nil)
+  /// Sessions inside, by their ids: where their loops take orders.
+  private var inside: [String: Mailbox] = [:]
+  private var knocks = Knocks()
+  /// Where the session looks names up; nil where its policy goes by none.
+  let names: SessionNames?
 
   /// Takes over the inherited descriptors.
   init(plan: SessionPlan, _ prepared: PreparedPolicy) throws(SyscallError) {
-    self.plan = plan
-    policy = prepared.policy
-    bound = prepared.bound
-    let left = FloorRights(rawValue: plan.exactRights)
-    sessionFloor = SessionFloor(prepared.floor, policy, holding: left)
-    // What the filter doesn't trap has to be held exactly, or nobody would decide it.
-    guard sessionFloor.exactRights().isSuperset(of: left) else { throw SyscallError("landlock_create_ruleset", .notSupportedOnSocket, "exact rights") }
-    floor = try ActingFloor(sessionFloor.rules)
-    names = if let resolver = plan.resolver { try SessionNames(address: resolver.address, port: resolver.port) } else { nil }
-    // A policy that goes by names was promised what it needs for that.
-    guard !bound.knowsNames || names != nil else { throw SyscallError("bind", .protocolError, "the session's resolver") }
     channel = try ServerChannel(UnixSocket(owning: OwnedDescriptor(owning: Inherited.channel)))
-    record = SessionRecord(
-      descriptor: OwnedDescriptor(owning: Inherited.record), session: plan.sessionID, uid: plan.callerUID,
-      recordsAllowedReads: policy.audit.logAllowed)
     let launcher = Pidfd(OwnedDescriptor(owning: Inherited.launcher))
-    processes = SessionProcesses(
-      killFile: OwnedDescriptor(owning: Inherited.kill), isCgroup: plan.canKillCgroup, launcher: plan.callerPID)
-    mailbox = try Mailbox()
-    kinds = CallKinds()
     sockets = try SessionSockets(
       notify: UnixSocket(owning: OwnedDescriptor(owning: Inherited.notify)),
       signal: UnixSocket(owning: OwnedDescriptor(owning: Inherited.signal)),
       ptrace: UnixSocket(owning: OwnedDescriptor(owning: Inherited.ptrace)), launcher: launcher,
       rules: SessionSockets.Rules(callerUID: plan.callerUID, token: plan.token), handshake: handshake, epoll: try Epoll())
-    handshakeDeadline = .after(milliseconds: Int64(plan.handshakeTimeoutMilliseconds))
-    try sockets.watch(channel.rawValue, .readable, token: Token.channel)
-    try sockets.watch(sockets.launcherDescriptor, .readable, token: Token.launcher)
-    try sockets.watch(mailbox.rawValue, .readable, token: Token.mailbox)
+    let mailbox = try Mailbox()
+    names = if let resolver = plan.resolver { try SessionNames(address: resolver.address, port: resolver.port) } else { nil }
+    // A policy that goes by names was promised what it needs for that.
+    guard !prepared.bound.knowsNames || names != nil else { throw SyscallError("bind", .protocolError, "the session's resolver") }
+    try super.init(
+      plan: plan, prepared, record: OwnedDescriptor(owning: Inherited.record),
+      killFile: OwnedDescriptor(owning: Inherited.kill), mailbox: mailbox)
+    try watch(channel.rawValue, .readable, token: Token.channel)
+    try watch(sockets.launcherDescriptor, .readable, token: Token.launcher)
+    try watch(mailbox.rawValue, .readable, token: Token.mailbox)
   }
 
   /// Runs the session; the process's exit status.
@@ -154,9 +75,8 @@ final class SessionLoop {
     switch event.token {
     case Token.channel: readChannel()
     case Token.launcher:
-      sockets.unwatch(sockets.launcherDescriptor)
-      statusDeadline = .after(milliseconds: 0)
-      killAll(because: hasStatus ? nil : "the launcher ended")
+      unwatch(sockets.launcherDescriptor)
+      launcherEnded()
     case Token.mailbox: readMailbox()
     case Token.signalSocket: readSignalSocket()
     case Token.target: targetEnded()
@@ -166,32 +86,19 @@ final class SessionLoop {
     }
   }
 
-  // MARK: Deadlines
-
-  private var nextDeadline: Deadline {
-    var next = min(sockets.nextDeadline, sockets.tally.deadline)
-    switch phase {
-    case .handshaking, .attesting, .awaitingNonce: next = min(next, handshakeDeadline)
-    case .running: next = min(next, timeout)
-    case .terminating(let until): next = min(next, until)
-    case .killing(let giveUp):
-      let waited = isAbandoned ? (nextLook == .never ? statusDeadline : nextLook) : .never
-      next = min(next, min(giveUp, min(nextKill, waited)))
-    }
-    return next
+  override func watch(_ descriptor: CInt, _ events: EpollEvents, token: UInt64) throws(SyscallError) {
+    try sockets.watch(descriptor, events, token: token)
   }
 
-  private func checkDeadlines() {
-    switch phase {
-    case .handshaking, .attesting, .awaitingNonce:
-      if handshakeDeadline.hasPassed { killAll(because: "the handshake took longer than \(plan.handshakeTimeoutMilliseconds) ms") }
-    case .running:
-      if timeout.hasPassed { terminate(because: "timeout") }
-    case .terminating(let until):
-      if until.hasPassed { killAll(because: nil) }
-    case .killing:
-      if nextKill.hasPassed { kill() }
-    }
+  override func unwatch(_ descriptor: CInt) { sockets.unwatch(descriptor) }
+
+  override var nextDeadline: Deadline {
+    min(super.nextDeadline, min(knocks.deadline, min(sockets.nextDeadline, sockets.tally.deadline)))
+  }
+
+  override func checkDeadlines() {
+    super.checkDeadlines()
+    for call in knocks.takeOverdue() { supervision?.listener.answer(call, errno: ETIMEDOUT) }
   }
 
   private func tellRejections() {
@@ -213,44 +120,39 @@ final class SessionLoop {
   }
 
   private func take(_ completed: consuming SessionHandshake.Completed) {
-    targetNumber = completed.pid
     do throws(SyscallError) {
-      try setNonBlocking(completed.signalSocket.rawValue)
-      try sockets.watch(completed.signalSocket.rawValue, .readable, token: Token.signalSocket)
-      try sockets.watch(completed.target.descriptor.rawValue, .readable, token: Token.target)
-      try sockets.watch(completed.listener.descriptor.rawValue, .hangUp, token: Token.listener)
+      try watch(completed.listener.descriptor.rawValue, .hangUp, token: Token.listener)
     } catch {
       fail("waiting for events: \(error)")
     }
-    target = consume completed.target
+    take(target: completed.target, number: completed.pid)
     listener = consume completed.listener
-    signalSocket = consume completed.signalSocket
+    take(launcher: completed.signalSocket)
     notifySocket = consume completed.notifySocket
   }
 
-  private var targetDescriptor: CInt? {
-    switch target {
-    case .some(let pidfd): pidfd.descriptor.rawValue
-    case .none: nil
-    }
-  }
-
   private func readChannel() {
-    for order in channel.orders() {
-      switch order {
+    for received in channel.orders() {
+      switch received.order {
       case .attested: if phase == .attesting { attested() }
       case .notAttested(let why): if phase == .attesting { killAll(because: "the target's filter was not attested: \(why)") }
       case .stop(let why): terminate(because: why)
       case .count(let request): _ = channel.tellIfRoom(.counted(request: request, refused: counters.refused))
+      case .door(let request, let errno): open(request, received.takeFirst(), errno)
+      case .open(let session): begin(session, received)
+      case .nested(let session, let order): inside[session]?.put(.order(order))
       }
     }
     guard !channel.isOpen else { return }
-    sockets.unwatch(channel.rawValue)
+    unwatch(channel.rawValue)
+    for call in knocks.takeAll() { supervision?.listener.answer(call, errno: ENOTCONN) }
+    for mailbox in inside.values { mailbox.put(.order(.notAttested(reason: "the server has gone"))) }
     // A running session goes on without its server; one that has not begun does not begin.
     if phase == .handshaking || phase == .attesting { killAll(because: "the server has gone") }
   }
 
   private func attested() {
+    if targetHasEnded { return killAll(because: "the target ended before it was let go") }
     guard let number = targetNumber, let listener = listener.take() else { return fail("there is nothing to supervise") }
     _ = listener.useSynchronousWakeUp()
     let box = mailbox
@@ -277,6 +179,10 @@ final class SessionLoop {
     notifySocket = nil
   }
 
+  override func turnAway(_ reason: String) {
+    if notifySocket != nil { replyNotify(.refused(reason: reason)) }
+  }
+
   private static func awaitFirstCall(_ supervision: Supervision, _ box: Mailbox) {
     while true {
       switch supervision.listener.receive() {
@@ -294,6 +200,9 @@ final class SessionLoop {
       case .abandoned: abandoned()
       case .receptionFailed(let errno): fail("receiving trapped calls: \(errno)")
       case .end(let why): fail(why)
+      case .knock(let call, let process): knock(call, process)
+      case .nestedEnded(let session): inside[session] = nil
+      case .order: break
       }
     }
   }
@@ -301,11 +210,7 @@ final class SessionLoop {
   /// The nonce ties listener, filter and process together: it is made by the process that was attested, under the filter of this listener.
   private func firstCall(_ call: TrappedCall) {
     guard phase == .awaitingNonce, let supervision else { return }
-    let isNonce =
-      call.architecture == kinds.architecture && kinds[call.number] == .prctl && call.thread == targetNumber
-      && call.arguments.0 == UInt64(FilterSpecification.nonceOption) && call.arguments.1 == plan.nonce & 0xFFFF_FFFF
-      && call.arguments.2 == plan.nonce >> 32
-    guard isNonce, supervision.listener.isWaiting(call.id) else { return killAll(because: "the first call of the session did not carry its nonce") }
+    guard isNonce(call), supervision.listener.isWaiting(call.id) else { return killAll(because: "the first call of the session did not carry its nonce") }
     guard record.write(startRecord()) else { return fail("the record can't be written: the disk may be full") }
     hasStarted = true
     channel.tell(.started(pid: call.thread), milliseconds: 200)
@@ -327,131 +232,122 @@ final class SessionLoop {
     } catch {
       return fail("\(error)")
     }
-    phase = .running
-    if let milliseconds = plan.timeoutMilliseconds { timeout = .after(milliseconds: Int64(milliseconds)) }
-    hasRun = true
+    beginRunning()
     supervision.listener.answer(call.id, value: 0)
   }
 
-  // MARK: The launcher
+  // MARK: Sessions inside
 
-  private func readSignalSocket() {
+  /// Whether its processes may open sessions inside: a server has to be there for that, and a control group that tells whose process is whose.
+  var permitsNested: Bool { policy.allowsNestedSessions && !plan.isEmbedded && plan.canKillCgroup }
+
+  /// Asks the server for a connection, for a process that made this call.
+  private func knock(_ call: TrappedCall, _ process: Int32) {
+    guard let supervision else { return }
+    guard phase == .running, channel.isOpen else { return _ = supervision.listener.answer(call.id, errno: ENOTCONN) }
+    guard let pidfd = try? Pidfd.open(process), supervision.listener.isWaiting(call.id) else { return }
+    guard let request = knocks.add(call.id) else { return _ = supervision.listener.answer(call.id, errno: EAGAIN) }
+    if !channel.tell(.knock(request: request), descriptors: [pidfd.descriptor.rawValue], milliseconds: 200), let call = knocks.take(request) {
+      supervision.listener.answer(call, errno: ENOTCONN)
+    }
+  }
+
+  /// Hands the server's connection to the process that asked for it.
+  private func open(_ request: Int, _ connection: consuming OwnedDescriptor?, _ errno: Int32?) {
+    guard let supervision, let call = knocks.take(request) else { return }
+    guard let connection = consume connection else { return _ = supervision.listener.answer(call, errno: errno ?? EPERM) }
+    do throws(SyscallError) { try supervision.listener.answer(call, injecting: connection, closeOnExec: true) } catch {
+      supervision.listener.answer(call, errno: error.errno.rawValue)
+    }
+  }
+
+  /// Takes up a session inside, on a thread of its own.
+  private func begin(_ session: String, _ received: ServerChannel.Received) {
+    let box = mailbox
     do throws(SyscallError) {
-      // Nothing: a false alarm.
-      guard let part = try signalSocket?.receive(atMost: MessageFramer.sessionLimit) else { return }
-      if part.isEnd { return launcherHungUp() }
-      guard let messages = try? signalFramer.append(part.bytes) else { return launcherHungUp() }
-      for message in messages {
-        guard let message = try? LauncherMessage.decode(message) else { return launcherHungUp() }
-        handle(message)
+      guard phase == .running, let supervision, supervision.nested != nil else { throw SyscallError("session", .canceled, "the session around is ending") }
+      guard let parts = NestedParts(received) else { throw SyscallError("recvmsg", .protocolError, "the session's descriptors") }
+      let channel = try NestedChannel(self.channel, session: session)
+      let orders = try Mailbox()
+      let uid = plan.callerUID
+      // Reading a policy takes more of the stack than a worker's calls.
+      try startThread("nested", stackBytes: 4 << 20) {
+        NestedLoop.run(session, parts, around: supervision, uid: uid, channel, orders)
+        box.put(.nestedEnded(session: session))
       }
+      inside[session] = orders
     } catch {
-      launcherHungUp()
+      channel.tell(.nested(session: session, .ended(NestedLoop.summary(ofNothing: session, "\(error)"))))
     }
   }
 
-  private func handle(_ message: LauncherMessage) {
-    switch message {
-    case .signal(let number):
-      // A signal that can't be delivered has nobody left to take it.
-      try? target?.sendSignal(number)
-    case .ended(let status):
-      ending = TargetEnding(waitStatus: status)
-      hasStatus = true
-      killAll(because: nil)
-    case .used(let cpu, let memory):
-      claimed = (cpu, memory)
-    }
-  }
-
-  private func launcherHungUp() {
-    if let raw = signalSocket?.rawValue { sockets.unwatch(raw) }
-    signalSocket = nil
-    statusDeadline = .after(milliseconds: 0)
-    killAll(because: hasStatus ? nil : "the launcher hung up")
-  }
-
-  private func tellLauncher(_ message: SupervisorMessage) {
-    try? signalSocket?.sendAll(message.frame, deadline: .after(milliseconds: 1000))
+  override func willTerminate(_ reason: String) {
+    for mailbox in inside.values { mailbox.put(.order(.stop(reason: "the session around it is being ended: \(reason)"))) }
   }
 
   // MARK: The end
 
-  private func targetEnded() {
-    if let raw = targetDescriptor { sockets.unwatch(raw) }
-    if statusDeadline == .never { statusDeadline = .after(milliseconds: Self.statusMilliseconds) }
-    killAll(because: nil)
-  }
-
   private func abandoned() {
     guard !isAbandoned else { return }
     isAbandoned = true
-    if let raw = supervision?.listener.descriptor.rawValue { sockets.unwatch(raw) }
-    if statusDeadline == .never { statusDeadline = .after(milliseconds: Self.statusMilliseconds) }
+    if let raw = supervision?.listener.descriptor.rawValue { unwatch(raw) }
+    waitForStatus()
     killAll(because: nil)
   }
 
-  /// Something went wrong in here: the session ends, closed.
-  private func fail(_ why: String) {
-    hasFailed = true
-    SupervisorMain.complain("session \(plan.sessionID): \(why)")
-    killAll(because: "the supervisor can't go on: \(why)")
-  }
-
-  /// Asks everything to end, and kills what is left after a while.
-  private func terminate(because why: String) {
-    guard phase == .running else { return killAll(because: why) }
-    reason = why
-    tellLauncher(.stopped(reason: why))
-    processes.signal(SIGTERM, rootTarget: targetNumber)
-    // A stopped process takes no signal but these.
-    processes.signal(SIGCONT, rootTarget: targetNumber)
-    phase = .terminating(until: .after(milliseconds: Self.graceMilliseconds))
-  }
-
-  private func killAll(because why: String?) {
-    if case .killing = phase { return }
-    if let why, reason == nil {
-      reason = why
-      tellLauncher(.stopped(reason: why))
-    }
-    if notifySocket != nil { replyNotify(.refused(reason: reason ?? "the session has ended")) }
-    phase = .killing(giveUp: .after(milliseconds: Self.killMilliseconds))
-    if statusDeadline == .never { statusDeadline = .after(milliseconds: Self.statusMilliseconds) }
-    kill()
-  }
-
-  private func kill() {
-    nextKill = .after(milliseconds: Self.killAgainMilliseconds)
+  override func willKill() {
     handshake.killTarget()
-    try? target?.sendSignal(SIGKILL)
-    processes.kill(rootTarget: targetNumber)
     // Without a listener nothing says when the last has gone, but then nothing ran yet either.
     if supervision == nil { isAbandoned = true }
+    for mailbox in inside.values { mailbox.put(.end(reason: "the session around it has ended")) }
   }
 
-  private var isOver: Bool {
-    guard case .killing(let giveUp) = phase else { return false }
-    if giveUp.hasPassed { return true }
-    guard isAbandoned else { return false }
-    if processes.isPopulated() {
-      nextLook = .after(milliseconds: Self.lookMilliseconds)
-      return false
-    }
-    nextLook = .never
-    return hasStatus || signalSocket == nil || statusDeadline.hasPassed
+  override var isOver: Bool {
+    guard super.isOver else { return false }
+    // Those inside close their records first. Nothing lives in them any more.
+    if case .killing(let giveUp) = phase, !inside.isEmpty, !giveUp.hasPassed { return false }
+    return true
   }
 
   private func finish() {
     pool?.close()
     supervision?.drainRelay()
     if !isAbandoned { fail("processes of the session could not be killed") }
-    used = (processes.cpuMicroseconds() ?? claimed.cpuMicroseconds, processes.memoryKiB() ?? claimed.memoryKiB)
-    if !hasStarted { _ = record.write(startRecord()) }
-    let summary = summary()
-    if !record.write(endRecord(summary)) { SupervisorMain.complain("session \(plan.sessionID): the end could not be recorded") }
+    let summary = closeRecord()
     tellRejections()
     channel.tell(.ended(summary))
     tellLauncher(.summary(summary))
   }
+}
+
+/// Calls by which processes of the session have asked for a connection to the server, and that wait for it.
+private struct Knocks {
+  private static let most = 16
+  private static let patienceMilliseconds: Int64 = 10_000
+
+  private var waiting: [Int: (call: UInt64, deadline: Deadline)] = [:]
+  private var next = 0
+
+  /// The request's number; nil where too many wait.
+  mutating func add(_ call: UInt64) -> Int? {
+    guard waiting.count < Self.most else { return nil }
+    next += 1
+    waiting[next] = (call, .after(milliseconds: Self.patienceMilliseconds))
+    return next
+  }
+
+  mutating func take(_ request: Int) -> UInt64? { waiting.removeValue(forKey: request)?.call }
+
+  mutating func takeAll() -> [UInt64] {
+    defer { waiting = [:] }
+    return waiting.values.map(\.call)
+  }
+
+  mutating func takeOverdue() -> [UInt64] {
+    let overdue = waiting.filter(\.value.deadline.hasPassed)
+    for request in overdue.keys { waiting[request] = nil }
+    return overdue.values.map(\.call)
+  }
+
+  var deadline: Deadline { waiting.values.map(\.deadline).min() ?? .never }
 }

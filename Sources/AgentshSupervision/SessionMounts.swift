@@ -156,11 +156,11 @@ extension Worker {
   private func displayed(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 
   /// The verdict on an operation on what a session keeps to itself; nil for paths that rules speak of.
-  func ownVerdict(_ operation: FileOperation, _ path: [UInt8]) -> Verdict? {
+  func ownVerdict(_ operation: FileOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict? {
     guard path.starts(with: SessionMounts.ownPrefix) else { return nil }
     let place = Array(path[SessionMounts.ownPrefix.count...])
     // Its own view of its own processes: the rules about /proc hold there too.
-    if place.starts(with: Array("/proc/".utf8)) || place == Array("/proc".utf8) { return supervision.policy.file(operation, place) }
+    if place.starts(with: Array("/proc/".utf8)) || place == Array("/proc".utf8) { return layer.policy.file(operation, place) }
     return Verdict(decision: .allow, rule: "builtin:session_mount")
   }
 }

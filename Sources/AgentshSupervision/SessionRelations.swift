@@ -44,7 +44,7 @@ final class SessionRelations: Sendable {
   let server: Int32?
   private let rootStarted: UInt64
   /// The line of /proc/PID/cgroup that the session's processes have and the supervisor hasn't; nil without a control group of their own.
-  private let membership: [UInt8]?
+  let membership: [UInt8]?
   private let rootHasExecuted = Atomic<Bool>(false)
 
   /// To be made when the root target stands in the session's control group already.
@@ -61,7 +61,7 @@ final class SessionRelations: Sendable {
 
   // MARK: Membership
 
-  private static func memberships(of process: Int32) -> [[UInt8]] {
+  static func memberships(of process: Int32) -> [[UInt8]] {
     guard let text = try? readSmallFile(at: AT_FDCWD, procPath(process, "cgroup"), limit: 65536) else { return [] }
     return text.split(separator: UInt8(ascii: "\n")).map(Array.init)
   }

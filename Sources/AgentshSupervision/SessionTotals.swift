@@ -3,7 +3,7 @@ import AgentshPolicy
 import AgentshProtocol
 import AgentshSystem
 
-extension SessionLoop {
+extension SessionCourse {
   /// The record's first line: what was to run, for whom, under which policy, and what of it this host can't or doesn't enforce.
   func startRecord() -> AuditRecord {
     var caller: [AuditField] = [
@@ -28,6 +28,7 @@ extension SessionLoop {
       }
       fields.append(AuditField("resolver", .fields(about)))
     }
+    if let parent = plan.parent { fields.append(AuditField("parent", .text(parent))) }
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }
     return AuditRecord(

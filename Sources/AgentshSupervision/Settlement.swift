@@ -21,6 +21,7 @@ enum DecisionSubject: Sendable {
 extension Worker {
   /// Counts and records a verdict, before anything happens, and throws the refusal's errno if it is one.
   ///
+  /// Each session that the caller lives in has its own say, counts and record. Where one refuses, those that would permit have no part in it.
   /// Everything but an allowed read is on record before the call is performed or answered; when it can't be written, the call is refused.
   /// - Parameters:
   ///   - operation: the record's `op`, such as `.fileWrite`.
@@ -28,11 +29,33 @@ extension Worker {
   ///   - isAnswered: the call waits no more, and its process is held by other means: an execution that is verified at its stop.
   ///   - isPlainRead: a permitted read, which is recorded only where the policy asks for it.
   func settle(
-    _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ verdict: Verdict,
+    _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ judgement: Judgement,
     refusal: CInt = EACCES, isPlainRead: Bool = false, isAnswered: Bool = false
   ) throws(CallFailure) {
-    supervision.counters.count(auditDecision(verdict))
-    let mustRecord = verdict.isRecorded || !isPlainRead || supervision.record.recordsAllowedReads
+    let isPermitted = judgement.isPermitted
+    if isPermitted || !judgement.outer.isPermitted {
+      try settle(call, kind, operation, subject, judgement.outer, in: supervision.layer, refusal, isPlainRead, isAnswered)
+    }
+    if let inner, let verdict = judgement.inner, isPermitted || !verdict.isPermitted {
+      try settle(call, kind, operation, subject, verdict, in: inner.layer, refusal, isPlainRead, isAnswered)
+    }
+    if !isPermitted { throw .errno(refusal) }
+  }
+
+  /// The same for what holds in every session alike.
+  func settle(
+    _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ verdict: Verdict, refusal: CInt = EACCES,
+    isAnswered: Bool = false
+  ) throws(CallFailure) {
+    try settle(call, kind, operation, subject, layered { _ in verdict }, refusal: refusal, isAnswered: isAnswered)
+  }
+
+  private func settle(
+    _ call: TrappedCall, _ kind: CallKind, _ operation: AuditOperation, _ subject: DecisionSubject, _ verdict: Verdict, in layer: SessionLayer,
+    _ refusal: CInt, _ isPlainRead: Bool, _ isAnswered: Bool
+  ) throws(CallFailure) {
+    layer.counters.count(auditDecision(verdict))
+    let mustRecord = verdict.isRecorded || !isPlainRead || layer.record.recordsAllowedReads
     if mustRecord {
       let caller = describe(call)
       // All that was read by the caller's number so far (its memory, its directories, who it is) was the caller's, if the call still waits now.
@@ -42,8 +65,7 @@ extension Worker {
         process: caller.process, executable: caller.executable, operation: operation, call: kind.rawValue, subject: subject, verdict: verdict,
         errno: verdict.isPermitted ? nil : refusal, microseconds: microsecondsSinceReceived())
       // A record that can't be written refuses what it was about: a full disk must not become a way to act unseen.
-      guard supervision.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
+      guard layer.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
     }
-    if !verdict.isPermitted { throw .errno(refusal) }
   }
 }

@@ -32,23 +32,23 @@ extension Worker {
   }
 
   /// The decision about one signal to one process. Signal 0 sends nothing and tells no more than /proc does.
-  private func verdict(_ call: TrappedCall, _ signal: Int32, sender: Int32, _ receiver: ProcessFacts) -> Verdict {
-    if supervision.relations.isUntouchable(receiver.process) {
+  private func verdict(_ layer: SessionLayer, _ signal: Int32, sender: Int32, _ receiver: ProcessFacts) -> Verdict {
+    if layer.relations.isUntouchable(receiver.process) {
       return Verdict(decision: .deny, rule: "builtin:agentsh", message: "the processes that supervise a session take no signals from it")
     }
     if signal == 0 { return Verdict(decision: .allow, rule: "builtin:existence") }
-    return supervision.policy.signal(signal, supervision.relations.relation(of: receiver, to: sender))
+    return layer.policy.signal(signal, layer.relations.relation(of: receiver, to: sender))
   }
 
   private func settle(
-    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ process: Int32, _ verdict: Verdict
+    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ process: Int32, _ judgement: Judgement
   ) throws(CallFailure) -> Answer {
     do throws(CallFailure) {
       try settle(
-        call, kind, .signalSend, .signal(number: signal, process: process), verdict, refusal: EPERM, isPlainRead: signal == 0)
+        call, kind, .signalSend, .signal(number: signal, process: process), judgement, refusal: EPERM, isPlainRead: signal == 0)
     } catch {
       // The sender is told that it was sent, and nothing is.
-      if verdict.decision == .absorb, error == .errno(EPERM) { return .value(0) }
+      if judgement.isAbsorbed, error == .errno(EPERM) { return .value(0) }
       throw error
     }
     return signal == 0 ? existence(of: process) : .proceed
@@ -84,17 +84,19 @@ extension Worker {
       receivers = all.filter { $0.group == group }
     }
     if receivers.isEmpty { throw .errno(ESRCH) }
-    var permitted: Verdict?
-    for receiver in receivers {
-      // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
-      // would have sent to both.
-      if target == 0 || target < -1, receiver.process == supervision.relations.launcher { continue }
-      let verdict = verdict(call, signal, sender: sender, receiver)
-      if !verdict.isPermitted { return try settle(call, kind, signal, target, verdict) }
-      if permitted == nil || verdict.isRecorded { permitted = verdict }
+    let judgement = layered { layer in
+      var permitted: Verdict?
+      for receiver in receivers {
+        // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
+        // would have sent to both.
+        if target == 0 || target < -1, receiver.process == layer.relations.launcher { continue }
+        let verdict = verdict(layer, signal, sender: sender, receiver)
+        if !verdict.isPermitted { return verdict }
+        if permitted == nil || verdict.isRecorded { permitted = verdict }
+      }
+      return permitted ?? Verdict(decision: .deny, rule: "builtin:agentsh")
     }
-    guard let permitted else { return try settle(call, kind, signal, target, Verdict(decision: .deny, rule: "builtin:agentsh")) }
-    return try settle(call, kind, signal, target, permitted)
+    return try settle(call, kind, signal, target, judgement)
   }
 
   /// Those that the caller's pid namespace shows: the kernel sends to no others.
@@ -116,7 +118,7 @@ extension Worker {
     guard target > 0, let process = processOf(target), let receiver = ProcessFacts(of: process) else { throw .errno(ESRCH) }
     let sender = try processID(call)
     try checkStillWaiting(call)
-    return try settle(call, kind, signal, process, verdict(call, signal, sender: sender, receiver))
+    return try settle(call, kind, signal, process, layered { verdict($0, signal, sender: sender, receiver) })
   }
 
   private func signal(
@@ -128,7 +130,7 @@ extension Worker {
     let owner = thread == call.thread ? sender : processOf(thread)
     try checkStillWaiting(call)
     guard let owner, process == nil || process == owner, let receiver = ProcessFacts(of: owner) else { throw .errno(ESRCH) }
-    return try settle(call, kind, signal, owner, verdict(call, signal, sender: sender, receiver))
+    return try settle(call, kind, signal, owner, layered { verdict($0, signal, sender: sender, receiver) })
   }
 
   /// The process that a thread belongs to.
@@ -157,7 +159,7 @@ extension Worker {
     if flags & 4 != 0 {
       answer = try self.signal(call, kind, signal, to: -receiver.group)
     } else {
-      answer = try settle(call, kind, signal, process, verdict(call, signal, sender: sender, receiver))
+      answer = try settle(call, kind, signal, process, layered { verdict($0, signal, sender: sender, receiver) })
     }
     guard case .proceed = answer else { return answer }
     let raw = handle.descriptor.rawValue

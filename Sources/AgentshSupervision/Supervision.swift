@@ -7,10 +7,12 @@ import Synchronization
 /// What all threads of a session's supervisor share while it answers: immutable, or locked inside.
 final class Supervision: Sendable {
   let listener: SeccompListener
-  let policy: BoundPolicy
-  let record: SessionRecord
-  let relations: SessionRelations
-  let counters: DecisionCounters
+  /// The session of this supervisor. Sessions inside it are asked as well, for calls of their own processes.
+  let layer: SessionLayer
+  /// Those; nil where the policy permits none.
+  let nested: NestedSessions?
+  /// What the session began in; nil where that could not be looked at.
+  let namespaces: Namespaces?
   /// Calls that may wait for long, so that death and signals of their target can interrupt them.
   let waits = WaitTable()
   let kinds: CallKinds
@@ -30,8 +32,6 @@ final class Supervision: Sendable {
   let rootsMayDiffer: Bool
   /// Whether a program is looked at once it has been executed; not where Landlock lets nothing be executed but what the policy permits.
   let verifiesExecutions: Bool
-  /// Whether processes of the session may trace each other (the policy permits ptrace): one that is traced can't be verified when it executes.
-  let permitsTracing: Bool
   /// Names in other mount namespaces than the one that the session began in.
   let mounts: SessionMounts
   /// Where names are looked up and which gave which addresses; nil where the policy goes by no name.
@@ -44,24 +44,25 @@ final class Supervision: Sendable {
   init(
     listener: consuming SeccompListener, policy: BoundPolicy, record: SessionRecord, relations: SessionRelations, counters: DecisionCounters,
     kinds: CallKinds, root: consuming OwnedDescriptor, sharesRoot: Bool, rootsMayDiffer: Bool, verifiesExecutions: Bool = true,
-    permitsTracing: Bool = false, rootTarget: Int32, floor: ActingFloor, names: SessionNames? = nil,
+    permitsTracing: Bool = false, rootTarget: Int32, floor: ActingFloor, names: SessionNames? = nil, nested: NestedSessions? = nil,
+    namespaces: Namespaces? = nil,
     endSession: @escaping @Sendable (String) -> Void
   ) {
     self.listener = listener
-    self.policy = policy
-    self.record = record
-    self.relations = relations
-    self.counters = counters
+    layer = SessionLayer(policy: policy, record: record, relations: relations, counters: counters, permitsTracing: permitsTracing)
+    self.nested = nested
+    self.namespaces = namespaces
     self.kinds = kinds
     self.root = root
     self.sharesRoot = sharesRoot
     self.rootsMayDiffer = rootsMayDiffer
     self.verifiesExecutions = verifiesExecutions
-    self.permitsTracing = permitsTracing
     mounts = SessionMounts(rootTarget: rootTarget, isShared: sharesRoot, mayDiffer: rootsMayDiffer)
     self.rootTarget = rootTarget
     self.floor = floor
     self.names = names
     self.endSession = endSession
   }
+
+  var policy: BoundPolicy { layer.policy }
 }

@@ -150,7 +150,7 @@ enum SupervisorStart {
 
   /// The policy, which whoever made the plan has checked, with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
   /// - Parameter prepared: what was read before; used as far as it is the same.
-  private static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
+  static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
     let variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
       home: plan.variables.home, user: plan.variables.user)

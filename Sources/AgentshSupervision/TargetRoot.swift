@@ -8,6 +8,7 @@ import SystemPackage
 struct TargetRoot: ~Copyable {
   private let directory: OwnedDescriptor
   private let isShared: Bool
+  private let namespaces: Namespaces?
 
   /// - Parameter process: the root target, which lives: it waits for the nonce.
   init(of process: Int32) throws(SyscallError) {
@@ -16,9 +17,9 @@ struct TargetRoot: ~Copyable {
     }
     let theirs = try fileStatus(opened)
     let mine = try linkStatus(at: AT_FDCWD, Array("/".utf8))
-    let theirMounts = try? Self.withPtrace { () throws(SyscallError) -> [UInt8] in try readLink(at: AT_FDCWD, procPath(process, "ns/mnt")) }
+    namespaces = try Self.withPtrace { () throws(SyscallError) -> Namespaces? in Namespaces(of: process) }
     let myMounts = try? readLink(at: AT_FDCWD, Array("/proc/self/ns/mnt".utf8))
-    isShared = theirs.device == mine.device && theirs.inode == mine.inode && theirMounts != nil && theirMounts == myMounts
+    isShared = theirs.device == mine.device && theirs.inode == mine.inode && namespaces != nil && namespaces?.mounts == myMounts
     directory = opened
   }
 
@@ -39,15 +40,18 @@ struct TargetRoot: ~Copyable {
     listener: consuming SeccompListener, loop: SessionLoop, kinds: CallKinds, rootTarget: Int32,
     endSession: @escaping @Sendable (String) -> Void
   ) -> Supervision {
-    let shared = isShared
+    let (shared, namespaces) = (isShared, namespaces)
     let moving: Set<String> = ["mount", "namespaces", "chroot", "pivot_root", "unshare", "setns", "clone"]
     let relations = SessionRelations(
       rootTarget: rootTarget, launcher: loop.plan.callerPID, server: loop.plan.isEmbedded ? nil : getppid())
+    let box = loop.mailbox
+    let nested = loop.permitsNested
+      ? relations.membership.map { NestedSessions(membership: $0) { call, process in box.put(.knock(call, process: process)) } } : nil
     return Supervision(
       listener: listener, policy: loop.bound, record: loop.record, relations: relations, counters: loop.counters,
       kinds: kinds, root: directory, sharesRoot: shared, rootsMayDiffer: !loop.policy.allowedRestrictedCalls.isDisjoint(with: moving),
       verifiesExecutions: !FloorRights(rawValue: loop.plan.exactRights).contains(.execute),
       permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor,
-      names: loop.names, endSession: endSession)
+      names: loop.names, nested: nested, namespaces: namespaces, endSession: endSession)
   }
 }

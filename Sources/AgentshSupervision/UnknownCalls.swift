@@ -48,13 +48,15 @@ extension Worker {
       ? "no call known to this version has this number; more of the same are not recorded"
       : "no call known to this version has this number; no more such numbers of this session are recorded"
     let verdict = Verdict(decision: .deny, rule: "builtin:unknown-call", message: message)
-    supervision.counters.count(auditDecision(verdict))
     let caller = describe(call)
+    let entry = SessionRecord.Entry(
+      process: caller.process, executable: caller.executable, operation: .syscall, call: UnknownCalls.name(call), subject: .nothing,
+      verdict: verdict, errno: ENOSYS, microseconds: microsecondsSinceReceived())
     // It is refused with or without a record.
-    _ = supervision.record.write(
-      SessionRecord.Entry(
-        process: caller.process, executable: caller.executable, operation: .syscall, call: UnknownCalls.name(call), subject: .nothing,
-        verdict: verdict, errno: ENOSYS, microseconds: microsecondsSinceReceived()))
+    for layer in [supervision.layer] + (inner.map { [$0.layer] } ?? []) {
+      layer.counters.count(auditDecision(verdict))
+      _ = layer.record.write(entry)
+    }
     return .failure(ENOSYS)
   }
 }

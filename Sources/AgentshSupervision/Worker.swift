@@ -1,3 +1,4 @@
+import AgentshFilter
 import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
@@ -13,6 +14,10 @@ final class Worker {
   private var currentUmask: mode_t = 0o077
   /// Acts for this thread where the floor holds what is to be done.
   private var ownCompanion: Companion?
+  /// The same for calls of a session inside, which has a floor of its own: of the one that called last.
+  private var innerCompanion: (floor: ActingFloor, companion: Companion)?
+  /// The session inside this supervisor's own that the caller lives in.
+  private(set) var inner: NestedSession?
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
@@ -48,6 +53,8 @@ final class Worker {
   /// Decides, performs and answers one call. Never throws: an error on the way to an answer is a refusal.
   func handle(_ call: TrappedCall) {
     received = monotonicNanoseconds()
+    // A session that ends keeps nothing open in a thread that waits for the next call.
+    defer { inner = nil }
     let answer: Answer
     do throws(CallFailure) {
       answer = try dispatch(call)
@@ -71,10 +78,14 @@ final class Worker {
   }
 
   private func dispatch(_ call: TrappedCall) throws(CallFailure) -> Answer {
-    guard let kind = supervision.kinds.kind(of: call) else { return refuseUnknown(call) }
+    guard let kind = supervision.kinds.kind(of: call) else {
+      if let nested = supervision.nested, call.thread > 0, let answer = try enter(nested, call) { return answer }
+      return refuseUnknown(call)
+    }
     // A thread id of 0 is a process in a pid namespace that can't be seen from here: nothing about it can be looked up.
     guard call.thread > 0 else { return .failure(ENOSYS) }
     current = (call, kind)
+    if let nested = supervision.nested, let answer = try enter(nested, call) { return answer }
     if isRoot { try checkStillRoot(call, kind) }
     let a = call.arguments
     switch kind {
@@ -133,7 +144,8 @@ final class Worker {
     case .sendmmsg: return try sendMessages(call)
     case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl: return try sendSignal(call, kind)
     case .prctl:
-      return try answerQuestion(call)
+      // The nonce call is over once the session runs; later ones are questions, or a wish for a session inside.
+      return a.3 == FilterSpecification.door ? try knock(call) : try answerQuestion(call)
     case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
       .setns, .unshare, .clone:
       return try refuseRestricted(call, kind)
@@ -153,8 +165,37 @@ final class Worker {
     try settle(call, kind, .syscall, .nothing, verdict)
   }
 
+  /// Finds out in which session the caller lives, before anything about its call is decided. An answer where nothing is to be decided.
+  private func enter(_ nested: NestedSessions, _ call: TrappedCall) throws(CallFailure) -> Answer? {
+    guard nested.isActive else {
+      innerCompanion = nil
+      return nil
+    }
+    switch nested.place(of: call.thread) {
+    case .outer: break
+    case .inner(let session):
+      // Nothing is decided before its first call has carried its nonce, nor once it is being killed.
+      if !session.isRunning {
+        session.hold(call)
+        return .sent
+      }
+      inner = session
+    case .unknown:
+      // By that number: if it was the caller's, then nobody knows by which rules it is held.
+      try checkStillWaiting(call)
+      return .failure(EPERM)
+    }
+    return nil
+  }
+
   /// Started when it is first needed: most workers of most sessions never do.
   func companion() throws(SyscallError) -> Companion {
+    if let inner {
+      if let innerCompanion, innerCompanion.floor === inner.floor { return innerCompanion.companion }
+      let made = try Companion(inner.floor)
+      innerCompanion = (inner.floor, made)
+      return made
+    }
     if let ownCompanion { return ownCompanion }
     let made = try Companion(supervision.floor)
     ownCompanion = made

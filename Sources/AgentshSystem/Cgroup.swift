@@ -42,15 +42,20 @@ public struct CgroupHierarchy: Sendable, Equatable {
     return true
   }
 
-  /// The name of the session's group that a process lives in, given its /proc/PID/cgroup; nil when it lives in none of ours.
-  public func session(inMembership text: [UInt8]) -> [UInt8]? {
-    guard let group = Self.membership(of: version, in: text), group.starts(with: path + [slash]) else { return nil }
-    return Array(group.dropFirst(path.count + 1).prefix { $0 != slash })
+  /// The name of the session's group that a process lives in, given its /proc/PID/cgroup; nil when it lives in none of ours. Of a session inside another
+  /// the outer one's name.
+  public func session(inMembership text: [UInt8]) -> [UInt8]? { sessions(inMembership: text).first }
+
+  /// The names of the groups of sessions that a process lives in, the outermost first: a session inside another has its group in the other's.
+  public func sessions(inMembership text: [UInt8]) -> [[UInt8]] {
+    guard let group = Self.membership(of: version, in: text), group.starts(with: path + [slash]) else { return [] }
+    return group.dropFirst(path.count + 1).split(separator: slash).map { Array($0) }
   }
 
   /// Makes the group of a session. Throws EEXIST when there is one already.
-  public func create(_ session: [UInt8]) throws(SyscallError) -> Cgroup {
-    let place = directory + [slash] + session
+  /// - Parameter parent: the session whose group it is to lie in.
+  public func create(_ session: [UInt8], in parent: [UInt8]? = nil) throws(SyscallError) -> Cgroup {
+    let place = place(of: session, in: parent)
     if !makeDirectory(directory) { throw SyscallError("mkdir", currentErrno, displayedPath(directory)) }
     try makeNewDirectory(place)
     do {
@@ -62,8 +67,13 @@ public struct CgroupHierarchy: Sendable, Equatable {
   }
 
   /// The group of a session that somebody else made. Throws ENOENT when there is none.
-  public func open(_ session: [UInt8]) throws(SyscallError) -> Cgroup {
-    try Cgroup(opening: directory + [slash] + session, version: version)
+  public func open(_ session: [UInt8], in parent: [UInt8]? = nil) throws(SyscallError) -> Cgroup {
+    try Cgroup(opening: place(of: session, in: parent), version: version)
+  }
+
+  /// The directory of a session's group.
+  public func place(of session: [UInt8], in parent: [UInt8]? = nil) -> [UInt8] {
+    directory + [slash] + (parent.map { $0 + [slash] } ?? []) + session
   }
 
   /// The `cgroup.procs` file of this process's own group, for `CgroupReadiness`.

@@ -35,6 +35,7 @@ public struct LauncherChild: ~Copyable {
     unsafe plan.signal_mask = mask.bits
     unsafe plan.ignores_child_signal = mask.ignoredChildSignal ? 1 : 0
     unsafe plan.landlock_ruleset = request.landlockRuleset ?? -1
+    unsafe plan.without_listener = request.hasListener ? 0 : 1
     unsafe plan.tracer = request.tracer ?? 0
     // SAFETY: the child gets a copy of this memory at the clone, so everything that `plan` points to has to live until
     // ash_launch_start returns and no longer. An array's storage is aligned to 16 bytes; sock_filter needs 4.
@@ -55,6 +56,12 @@ public struct LauncherChild: ~Copyable {
   private init(launch: ash_launch, pidfd: consuming Pidfd) {
     self.launch = launch
     self.pidfd = pidfd
+  }
+
+  /// A connection to the server of the session that this process runs in, by its supervisor's hand. Throws EINVAL where there is no such session,
+  /// or one whose policy permits no other inside.
+  public static func door() throws(SyscallError) -> OwnedDescriptor {
+    OwnedDescriptor(owning: try syscall("prctl", subject: "ASH1") { ash_launch_door() })
   }
 
   /// Where reports arrive, for poll(2); -1 after the pipes are closed.

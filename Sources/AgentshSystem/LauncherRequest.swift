@@ -12,6 +12,8 @@ public struct LaunchRequest: Sendable {
   public var keptDescriptors: [CInt]
   /// Bit N: standard descriptor N was closed when the launcher started, and is closed for the command.
   public var closedStandardDescriptors: UInt32
+  /// False for a session inside another, whose filter has the listener.
+  public var hasListener = true
   /// Who may trace the child where Yama lets only ancestors do it: the supervisor of embedded mode.
   public var tracer: Int32?
   /// The Landlock ruleset that the child goes under; its owner keeps it open until the child has been started.
@@ -19,7 +21,7 @@ public struct LaunchRequest: Sendable {
 
   public init(
     filter: [UInt8], candidates: [[UInt8]], arguments: [[UInt8]], environment: [[UInt8]], keptDescriptors: [CInt] = [],
-    closedStandardDescriptors: UInt32 = 0, tracer: Int32? = nil, landlockRuleset: CInt? = nil
+    closedStandardDescriptors: UInt32 = 0, hasListener: Bool = true, tracer: Int32? = nil, landlockRuleset: CInt? = nil
   ) {
     self.filter = filter
     self.candidates = candidates
@@ -27,6 +29,7 @@ public struct LaunchRequest: Sendable {
     self.environment = environment
     self.keptDescriptors = keptDescriptors
     self.closedStandardDescriptors = closedStandardDescriptors
+    self.hasListener = hasListener
     self.tracer = tracer
     self.landlockRuleset = landlockRuleset
   }
@@ -69,6 +72,6 @@ public struct LaunchReport: Sendable, Equatable {
   public let stage: LaunchStage
   /// 0, or the errno that ended the launch at this stage.
   public let error: Int32
-  /// For `listening` the listener's number in the shared table, for `exec` the index of the candidate.
+  /// For `listening` the listener's number in the shared table (-1: there is none), for `exec` the index of the candidate.
   public let value: Int32
 }

@@ -38,6 +38,20 @@ public enum ProcessIdentity {
     return numbers
   }
 
+  /// Real, effective, saved and filesystem gid, from /proc/PID/status.
+  public static func groupIDs(of pidfd: borrowing Pidfd) throws(SyscallError) -> [UInt32] {
+    let numbers = try statusNumbers("Gid", of: pidfd)
+    guard numbers.count == 4 else { throw SyscallError("/proc/PID/status", .ioError) }
+    return numbers
+  }
+
+  /// Supplementary groups, from /proc/PID/status.
+  public static func supplementaryGroups(of pidfd: borrowing Pidfd) throws(SyscallError) -> [UInt32] { try statusNumbers("Groups", of: pidfd) }
+
+  private static func statusNumbers(_ name: String, of pidfd: borrowing Pidfd) throws(SyscallError) -> [UInt32] {
+    (statusField(name, in: try read("status", of: pidfd)) ?? "").split(whereSeparator: { $0 == "\t" || $0 == " " }).compactMap { UInt32($0) }
+  }
+
   /// The content of /proc/PID/`name`. Throws ESRCH when the process has ended.
   public static func read(_ name: String, of pidfd: borrowing Pidfd) throws(SyscallError) -> [UInt8] {
     let number = try processID(of: pidfd)

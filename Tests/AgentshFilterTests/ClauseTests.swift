@@ -109,4 +109,37 @@ private struct PlainReading {
     }
     #expect(asked > 8000)
   }
+
+  /// A filter without a listener on top of one that traps everything: what the policy refuses is refused, what it wants decided goes to the listener below, and the
+  /// one on top never asks for a listener, since a call would fail with ENOSYS then.
+  @Test(arguments: [
+    FilterSpecification(traps: [], hasListener: false), FilterSpecification(traps: everything, tellsRefusals: true, hasListener: false),
+    FilterSpecification(traps: [.writeOpens, .signals], hasListener: false), FilterSpecification(traps: [.metadata, .network], hasListener: false),
+    FilterSpecification(traps: everything, permitted: Set(RestrictedGroup.allCases.map(\.rawValue)), hasListener: false),
+    FilterSpecification(traps: [.fileChanges], permitted: ["namespaces", "netlink", "tty_injection", "prctl"], hasListener: false),
+  ])
+  func aFilterWithoutAListenerRefusesTheSameAndAsksTheOneBelow(specification: FilterSpecification) throws {
+    let machine = try BPFInterpreter(FilterCompiler.compile(specification))
+    let notify = FilterAction.notify.rawValue
+    #expect(!machine.instructions.contains { $0.code == 0x06 && $0.operand == notify })
+    #expect(machine.instructions.allSatisfy { [0x06, 0x20, 0x00, 0x02, 0x60, 0x01, 0x07, 0x87, 0x54, 0x05, 0x15, 0x25, 0x35, 0x45].contains($0.code) })
+    let below = try BPFInterpreter(FilterCompiler.compile(FilterSpecification(traps: .all, permitted: Set(RestrictedGroup.allCases.map(\.rawValue)))))
+    let reading = PlainReading(specification: specification)
+    for call in SyscallTable.all {
+      guard let number = call.number(on: .native) else { continue }
+      for arguments in combinations(call) {
+        let question = BPFInterpreter.Call(architecture: Architecture.native.auditValue, number: number, arguments: arguments)
+        let answers = try (top: machine.run(question).answer, below: below.run(question).answer)
+        switch reading.answer(call, arguments) {
+        case .errno(let errno): if answers.top != .errno(errno) { Issue.record("\(call.name) \(arguments): \(answers)") }
+        case .notify: if answers.top != .allow || answers.below != .notify { Issue.record("\(call.name) \(arguments): \(answers)") }
+        case let expected: if answers.top != expected { Issue.record("\(call.name) \(arguments): \(answers)") }
+        }
+      }
+    }
+    for number in [UInt32(470), 1000, 0x4000_0000, 0xffff_ffff] {
+      let question = BPFInterpreter.Call(architecture: Architecture.native.auditValue, number: number, arguments: [0, 0, 0, 0, 0, 0])
+      #expect(try machine.run(question).answer == .allow && below.run(question).answer == .notify)
+    }
+  }
 }

@@ -18,14 +18,22 @@ import Testing
       try roundTrip(reply)
     }
     for message in [LauncherMessage.signal(1), .signal(64), .ended(waitStatus: 0), .ended(waitStatus: 0xFF00), .ended(waitStatus: 139), .used(cpuMicroseconds: 0, memoryKiB: 4096)] { try roundTrip(message) }
-    for order in [ServerOrder.attested, .notAttested(reason: "r"), .stop(reason: ""), .count(request: 0)] { try roundTrip(order) }
+    for order in [ServerOrder.attested, .notAttested(reason: "r"), .stop(reason: ""), .count(request: 0), .door(request: 3, errno: nil), .door(request: 4, errno: 11), .open(session: "s")] {
+      try roundTrip(order)
+      try roundTrip(ServerOrder.nested(session: "s", order))
+      #expect(throws: ProtocolError.self) { try ServerOrder.decode(ServerOrder.nested(session: "s", .nested(session: "t", order)).packet) }
+    }
     for socket in SessionSocket.allCases {
       for reason in PeerRejectionReason.allCases {
         try roundTrip(SupervisorReport.rejected(PeerRejection(socket: socket, reason: reason, uid: UserID.highest, pid: nil)))
         try roundTrip(SupervisorReport.rejected(PeerRejection(socket: socket, reason: reason, uid: 0, pid: 1, count: 200)))
       }
     }
-    for report in [SupervisorReport.ready(FloorPlan()), .attest(pid: 1), .started(pid: 2), .counted(request: 7, refused: 1)] { try roundTrip(report) }
+    for report in [SupervisorReport.ready(FloorPlan()), .attest(pid: 1), .started(pid: 2), .counted(request: 7, refused: 1), .knock(request: 2)] {
+      try roundTrip(report)
+      try roundTrip(SupervisorReport.nested(session: "s", report))
+      #expect(throws: ProtocolError.self) { try SupervisorReport.decode(SupervisorReport.nested(session: "s", .nested(session: "t", report)).packet) }
+    }
   }
 
   @Test(arguments: [

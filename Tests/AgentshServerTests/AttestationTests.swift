@@ -19,7 +19,7 @@ import Testing
     let ours = try UnixSocket.pair(.stream)
     let token = try #require(SessionToken(bytes: [UInt8](repeating: 1, count: 32)))
     return OpenedSession(
-      session: Session(facts), channel: pair.first, supervisor: try sleeper(uid: nil),
+      session: Session(facts), supervisor: SupervisorHandle(try sleeper(uid: nil), pair.first),
       identity: SpawnIdentity(uid: uid, gid: uid, groups: [], capabilities: 0), cgroup: nil, caller: try ControlPeer(of: ours.first),
       program: program,
       reply: WrapReply(
@@ -50,7 +50,7 @@ import Testing
     let told = reason(Attestation(opened: opened, readsFilter: true).run(target.pidfd))
     #expect(told.contains("reading the filter"))
     #expect(try waitUntilReady(target.pidfd.descriptor, deadline: .after(milliseconds: 5000)))
-    try end(opened.supervisor)
+    try end(#require(opened.supervisor).process)
   }
 
   @Test func aChildWithAnotherUidIsRefusedAndLeftAlone() throws {
@@ -62,7 +62,7 @@ import Testing
     let hasEnded = target.pidfd.hasExited()
     #expect(!hasEnded)
     try end(target)
-    try end(opened.supervisor)
+    try end(#require(opened.supervisor).process)
   }
 
   @Test func aProcessOfSomebodyElseIsRefusedAndNeitherKilledNorStopped() throws {
@@ -84,7 +84,7 @@ import Testing
     #expect(status.contains("TracerPid:\t0"))
     try stranger.sendSignal(SIGKILL)
     try end(shell)
-    try end(opened.supervisor)
+    try end(#require(opened.supervisor).process)
   }
 
   @Test func aTargetThatHasEndedIsRefused() throws {
@@ -98,6 +98,6 @@ import Testing
     reapChild(target.pid)
     let again = reason(Attestation(opened: opened, readsFilter: true).run(target.pidfd))
     #expect(again != "attested")
-    try end(opened.supervisor)
+    try end(#require(opened.supervisor).process)
   }
 }

@@ -71,4 +71,26 @@ private struct Plan {
     #expect(TrapClasses.reasons(of: needs, exactRights: [.readFile, .readDir]).map(\.rule) == ["c"])
     #expect(TrapClasses.reasons(of: needs, exactRights: [.readFile, .execute]).map(\.rule) == ["r", "c"])
   }
+
+  /// What a session inside may need decided isn't known before it is opened.
+  @Test func aPolicyThatPermitsSessionsInsideTrapsEverything() throws {
+    let text = "version: 1\nname: trees\nfile_rules: [{name: all, paths: [\"/**\"], decision: allow}]\n"
+    let plain = try Plan(text)
+    #expect(!plan(plain).contains(.readOpens))
+    let around = try Plan(text + "allow_nested_sessions: true\n")
+    #expect(plan(around) == TrapClasses.all)
+    #expect(around.specification(hasFloor: true).hasListener)
+    #expect(SessionFloor.exactRights(around.bound, around.policy).isEmpty)
+    #expect(TrapClasses.reasons(of: around.bound.needs, isForNested: true).first { $0.name == "read-only opens" }?.rule == "allow_nested_sessions")
+  }
+
+  /// The tracing of processes reaches into the session around, so no policy permits it inside.
+  @Test func theFilterOfASessionInsideHasNoListenerAndPermitsNoTracing() throws {
+    let plan = try Plan("version: 1\nname: inside\nsyscalls: {allow: [ptrace, pidfd_getfd, mount, clone]}\n")
+    let specification = FilterSpecification(nested: plan.policy, bound: plan.bound)
+    #expect(!specification.hasListener && !specification.tellsRefusals)
+    #expect(specification.permitted == ["mount"])
+  }
+
+  private func plan(_ plan: Plan) -> TrapClasses { plan.specification(hasFloor: true).traps }
 }

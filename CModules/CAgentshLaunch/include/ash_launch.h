@@ -14,6 +14,8 @@
 // "ASH1": first argument of the one prctl(2) that the filter traps by register so that the supervisor can tie listener, filter and
 // process together.
 #define ASH_NONCE_PRCTL 0x41534831
+// Fourth argument of that prctl(2) from inside a session whose policy permits others inside: it returns a connection to the server.
+#define ASH_NONCE_DOOR 1
 
 // What the child was doing. Values are part of no protocol: both sides are one program.
 enum ash_stage {
@@ -23,7 +25,7 @@ enum ash_stage {
   ASH_STAGE_PRIVILEGES = 4, // PR_SET_NO_NEW_PRIVS
   ASH_STAGE_LANDLOCK = 5,   // landlock_restrict_self(2)
   ASH_STAGE_FILTER = 6,     // seccomp(2)
-  ASH_STAGE_LISTENING = 7,  // the filter is installed; value: the listener's number in the shared table
+  ASH_STAGE_LISTENING = 7,  // the filter is installed; value: the listener's number in the shared table, -1 where it has none
   ASH_STAGE_GO = 8,         // waiting for ash_launch_go
   ASH_STAGE_NONCE = 9,      // the trapped call
   ASH_STAGE_DESCRIPTORS = 10,
@@ -45,6 +47,7 @@ struct ash_launch_plan {
   uint64_t signal_mask;              // the mask that the command gets, bit N-1 for signal N
   int ignores_child_signal;          // 1: the command inherits SIG_IGN for SIGCHLD
   int landlock_ruleset;              // descriptor, or -1
+  int without_listener;              // 1: the filter of the session around has one, and the kernel takes no second
   pid_t tracer;                      // who may trace the child under Yama (PR_SET_PTRACER), or 0
 };
 
@@ -61,6 +64,10 @@ struct ash_launch {
   int report_read, report_write;
   int go_read, go_write;
 };
+
+// Asks the supervisor of the session that this process runs in for a connection to its server: a descriptor (close-on-exec), or -1 with errno:
+// EINVAL where there is no such session or its policy permits no other inside.
+int ash_launch_door(void);
 
 // Clones the child: 0, or -1 with errno (pipe2(2), clone(2)). The caller must have all signals blocked, and unblocks its own after.
 int ash_launch_start(const struct ash_launch_plan *plan, struct ash_launch *launch);

@@ -24,7 +24,7 @@ struct PolicyExplainCommand: AgentshCommand {
       floor: session.floor, version: abi.rawValue, missing: session.missing(in: abi), filesLeftOut: session.filesLeftOut)
     let explanation: PolicyExplanation
     do throws(FilterError) {
-      explanation = try PolicyExplanation(policy: policy, bound: bound, floor: words, exactRights: session.exactRights(in: abi))
+      explanation = try PolicyExplanation(policy: policy, bound: bound, floor: words, exactRights: policy.allowsNestedSessions ? [] : session.exactRights(in: abi))
     } catch {
       throw CommandFailure(.no, "\(file.displayed): the filter can't be made: \(error)")
     }

@@ -33,13 +33,15 @@ struct PolicyExplanation {
     knowsNames = bound.knowsNames
     let calls = try FilterSpecification(policy: policy, bound: bound, exactRights: exactRights).explain()
     let reaching = Set(calls.filter(\.reachesSupervisor).map(\.name))
-    asked = TrapClasses.reasons(of: bound.needs, exactRights: exactRights).map { name, rule in
+    asked = TrapClasses.reasons(of: bound.needs, exactRights: exactRights, isForNested: policy.allowsNestedSessions).map { name, rule in
       let trapClass = TrapClasses.named.first { $0.name == name }?.trapClass ?? []
       let calls = reaching.filter { SyscallTable.named($0)?.trapClasses.isDisjoint(with: trapClass) == false }
       return Asked(name: name, rule: rule, calls: calls.sorted())
     }
     var unasked: [(name: String, reason: String)] = []
-    if bound.needs.readOpens == nil {
+    if policy.allowsNestedSessions {
+      // Everything is asked about.
+    } else if bound.needs.readOpens == nil {
       unasked.append(("read-only opens", "no rule refuses or records one"))
     } else if exactRights.isSuperset(of: .reading) {
       unasked.append(("read-only opens", "Landlock decides them as the rules do; what it refuses isn't on record and has no message"))

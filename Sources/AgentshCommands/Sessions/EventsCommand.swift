@@ -38,7 +38,7 @@ struct EventsCommand: AgentshCommand {
         .no, "there is no record of \(session.map { "a session " + displayEscaped($0) } ?? "any session") here, and no server is set up",
         "the records of embedded sessions are found by their whole id; name the server with --server where there is one")
     }
-    let client = try ControlClient.connect(to: context.serverSocket(server))
+    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
     var id: String?
     if let session { id = try SessionName.resolve(session, client) }
     try client.send(.events(EventsRequest(session: id, follow: follow, decision: decision, operation: op)))

@@ -12,7 +12,7 @@ struct ListCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    let client = try ControlClient.connect(to: context.serverSocket(server))
+    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
     let sessions = try client.ask(.listSessions(all: all), ControlReplies.sessions)
     if output.json {
       try Output.json(["sessions": .array(sessions.map { .object($0.object) })])

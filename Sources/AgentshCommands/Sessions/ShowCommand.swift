@@ -11,7 +11,7 @@ struct ShowCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    let client = try ControlClient.connect(to: context.serverSocket(server))
+    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
     let found = try client.ask(.getSession(session: try SessionName.resolve(session, client)), ControlReplies.session)
     if output.json {
       try Output.json(found.object)
@@ -22,6 +22,7 @@ struct ShowCommand: AgentshCommand {
       ("policy", Messages.printable(found.policy)),
     ]
     if let name = found.name { lines.append(("name", Messages.printable(name))) }
+    if let parent = found.parent { lines.append(("inside", Messages.printable(parent))) }
     if let pid = found.pid { lines.append(("pid", String(pid))) }
     lines += [
       ("command", Messages.printable(found.command.joined(separator: " "))), ("directory", Messages.printable(found.cwd)),

@@ -24,6 +24,9 @@ struct Context: Sendable {
     return start.variable("AGENTSH_SERVER").flatMap { $0.isEmpty ? nil : $0 }
   }
 
+  /// Whether this process seems to run in a session, which is a hint and nothing else.
+  var isInside: Bool { start.variable("AGENTSH_SESSION_ID") != nil }
+
   /// The socket to connect to.
   func serverSocket(_ options: ServerOptions) -> [UInt8] { requestedServer(options.server) ?? installation.controlSocket }
 }

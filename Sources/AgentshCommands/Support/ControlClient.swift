@@ -9,12 +9,24 @@ struct ControlClient: ~Copyable {
   let path: [UInt8]
 
   /// Connects, and takes only root's server for one: whoever else listens there is not the one who was set up.
-  static func connect(to path: [UInt8]) throws(CommandFailure) -> ControlClient {
+  ///
+  /// Inside a session that permits others inside, the session's supervisor gives the connection: the server knows by it which of them asks.
+  static func connect(to path: [UInt8], isInside: Bool = false) throws(CommandFailure) -> ControlClient {
+    if isInside, let connection = try? LauncherChild.door() { return try take(UnixSocket(owning: connection)) }
     let socket = try open(path)
     let peer: PeerCredentials
     do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: path, error) }
     guard peer.uid == 0 else { throw ServerProblems.notRoot(at: path, uid: peer.uid) }
     return ControlClient(socket: socket, path: path)
+  }
+
+  /// Takes a connection that the supervisor of the session around has given.
+  static func take(_ socket: consuming UnixSocket) throws(CommandFailure) -> ControlClient {
+    let place = Array("the session's own connection".utf8)
+    let peer: PeerCredentials
+    do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: place, error) }
+    guard peer.uid == 0 else { throw ServerProblems.notRoot(at: place, uid: peer.uid) }
+    return ControlClient(socket: socket, path: place)
   }
 
   private static func open(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
@@ -39,12 +51,19 @@ struct ControlClient: ~Copyable {
 
   /// The next reply; errors of the server are thrown as what they mean.
   func receive(deadline: Deadline) throws(ServerFailure) -> VarlinkReply {
+    var link: NestedLink?
+    return try receive(deadline: deadline, link: &link)
+  }
+
+  /// The same, with the connection to a supervisor that may come along.
+  func receive(deadline: Deadline, link: inout NestedLink?) throws(ServerFailure) -> VarlinkReply {
     let reply: VarlinkReply
     do {
-      guard let frame = try socket.receiveFrame(limit: MessageFramer.controlLimit, deadline: deadline) else {
+      guard var frame = try socket.receiveFrame(limit: MessageFramer.controlLimit, deadline: deadline) else {
         throw ServerFailure.failure(ServerProblems.lost(at: path, "it closed the connection"))
       }
       reply = try VarlinkReply.decode(frame.bytes)
+      if let descriptor = frame.descriptors.takeFirst() { link = NestedLink(UnixSocket(owning: descriptor)) }
     } catch let error as SyscallError {
       let reason = error.errno == .timedOut ? "it doesn't answer" : "\(error.errno)"
       throw .failure(ServerProblems.lost(at: path, reason))

@@ -7,13 +7,16 @@ import SystemPackage
 struct Handshake {
   let reply: WrapReply
   let embedded: EmbeddedServer?
+  /// Of a session inside another: it takes the place of the sockets.
+  private let link: NestedLink?
   private let deadline: Deadline
 
   /// As long as the server gives, and a little more, so that its reason arrives.
   static let patience: Int64 = 35_000
 
-  init(reply: WrapReply, embedded: EmbeddedServer?) {
+  init(reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil) {
     self.reply = reply
+    self.link = link
     self.embedded = embedded
     deadline = .after(milliseconds: Self.patience)
   }
@@ -26,32 +29,48 @@ struct Handshake {
 
   /// Waits for the child's filter and hands everything over; the child still waits afterwards.
   func perform(_ child: inout LauncherChild) throws(CommandFailure) -> Completed {
+    if let link { return try perform(&child, over: link) }
     let listener = try listener(of: &child)
     let hello = ProcessHello(token: reply.token, pid: child.pid).frame
     let pidfd = child.pidfd.descriptor.rawValue
 
     let ptrace = try connect(reply.ptraceSocket)
-    _ = try exchange(ptrace, .ptrace, hello, pidfd)
+    _ = try exchange(ptrace, "ptrace.sock", hello, pidfd)
     let supervisor = try connect(reply.signalSocket)
-    _ = try exchange(supervisor, .signal, hello, pidfd)
+    _ = try exchange(supervisor, "signal.sock", hello, pidfd)
     let notify = try connect(reply.notifySocket)
-    let answer = try exchange(notify, .notify, ListenerHello(token: reply.token).frame, listener.rawValue)
+    let answer = try exchange(notify, "notify.sock", ListenerHello(token: reply.token).frame, listener.rawValue)
     guard case .acceptedWithNonce(let nonce) = answer else {
       throw CommandFailure(.failed, "the supervisor took the listener and gave no nonce; the command was not started")
     }
     return Completed(supervisor: supervisor, nonce: nonce)
   }
 
+  /// The filter on top has no listener, and the supervisor looks for itself who the child is.
+  private func perform(_ child: inout LauncherChild, over link: NestedLink) throws(CommandFailure) -> Completed {
+    guard try filterReport(of: &child) < 0, let supervisor = link.take() else { throw LaunchProblems.explain(nil) }
+    let answer = try exchange(supervisor, "connection", ProcessHello(token: reply.token, pid: child.pid).frame, nil)
+    guard case .acceptedWithNonce(let nonce) = answer else {
+      throw CommandFailure(.failed, "the supervisor gave no nonce; the command was not started")
+    }
+    return Completed(supervisor: supervisor, nonce: nonce)
+  }
+
   private func listener(of child: inout LauncherChild) throws(CommandFailure) -> OwnedDescriptor {
+    let number = try filterReport(of: &child)
+    guard number >= 0 else { throw LaunchProblems.explain(nil) }
+    // The table is shared with the child until it execs: closing the listener here closes it for both.
+    return OwnedDescriptor(owning: number)
+  }
+
+  /// Waits until the child's filter is in place: the number of its listener, or -1 where it has none.
+  private func filterReport(of child: inout LauncherChild) throws(CommandFailure) -> CInt {
     let report: LaunchReport?
     do throws(SyscallError) { report = try child.nextReport(deadline: deadline) } catch {
       throw CommandFailure(.failed, "the command was not started: its process ended before its filter was in place (\(error.errno))")
     }
-    guard let report, report.stage == .listening, report.error == 0, report.value >= 0 else {
-      throw LaunchProblems.explain(report)
-    }
-    // The table is shared with the child until it execs: closing the listener here closes it for both.
-    return OwnedDescriptor(owning: report.value)
+    guard let report, report.stage == .listening, report.error == 0 else { throw LaunchProblems.explain(report) }
+    return report.value
   }
 
   private func connect(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
@@ -61,27 +80,27 @@ struct Handshake {
     }
   }
 
-  private func exchange(_ socket: borrowing UnixSocket, _ kind: SessionSocket, _ hello: [UInt8], _ descriptor: CInt)
+  private func exchange(_ socket: borrowing UnixSocket, _ name: String, _ hello: [UInt8], _ descriptor: CInt?)
     throws(CommandFailure) -> HandshakeReply
   {
     let answer: HandshakeReply
     do {
-      try socket.sendAll(hello, descriptors: [descriptor], deadline: deadline)
+      try socket.sendAll(hello, descriptors: descriptor.map { [$0] } ?? [], deadline: deadline)
       // In embedded mode the supervisor asks its server, which is this process, before it answers.
       try embedded?.serve(whileWaitingFor: socket.rawValue, deadline: deadline)
       guard let frame = try socket.receiveFrame(limit: MessageFramer.sessionLimit, deadline: deadline) else {
         throw CommandFailure(
-          .failed, "the supervisor closed \(kind.rawValue).sock during the handshake; the command was not started",
+          .failed, "the supervisor closed \(name) during the handshake; the command was not started",
           "the server's log says why: journalctl -u agentshd, or server.jsonl")
       }
       answer = try HandshakeReply.decode(frame.bytes)
     } catch let error as CommandFailure {
       throw error
     } catch {
-      throw CommandFailure(.failed, "the handshake on \(kind.rawValue).sock failed: \(error); the command was not started")
+      throw CommandFailure(.failed, "the handshake on \(name) failed: \(error); the command was not started")
     }
     if case .refused(let reason) = answer {
-      throw CommandFailure(.failed, "the supervisor refused \(kind.rawValue).sock: \(Messages.printable(reason)); the command was not started")
+      throw CommandFailure(.failed, "the supervisor refused \(name): \(Messages.printable(reason)); the command was not started")
     }
     return answer
   }

@@ -13,11 +13,11 @@ struct WrapSession {
     guard let command = context.command, let program = command.first else {
       throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
     }
-    try NestedSession.refuse(in: context)
+    let door = try NestedSession.door(in: context, options)
     // Kept open until this process ends.
     let summaryFile = try openSummary()?.release()
     let directory = try enterDirectory()
-    let session = try openSession(command: command, cwd: directory)
+    let session = try openSession(command: command, cwd: directory, door)
     defer { session.embedded?.close() }
     let reply = session.reply
     let environment = try CommandEnvironment(
@@ -31,9 +31,9 @@ struct WrapSession {
     let floor = try LaunchFloor(reply.floor)
     let request = LaunchRequest(
       filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: options.keepFd,
-      closedStandardDescriptors: context.start.closedStandardDescriptors, tracer: session.embedded?.supervisorPID, landlockRuleset: floor.descriptor)
+      closedStandardDescriptors: context.start.closedStandardDescriptors, hasListener: !reply.isNested, tracer: session.embedded?.supervisorPID, landlockRuleset: floor.descriptor)
     let outcome = try withExtendedLifetime(floor) { () throws(CommandFailure) in
-      try SessionLaunch.run(request, reply: reply, embedded: session.embedded)
+      try SessionLaunch.run(request, reply: reply, embedded: session.embedded, link: session.link)
     }
     if case .notExecuted(let errno, let candidate) = outcome.ending {
       if candidates.indices.contains(candidate) {
@@ -78,29 +78,40 @@ struct WrapSession {
   private struct OpenedSession {
     let reply: WrapReply
     let embedded: EmbeddedServer?
+    /// Of a session inside another.
+    let link: NestedLink?
   }
 
-  private func openSession(command: [[UInt8]], cwd: [UInt8]) throws(CommandFailure) -> OpenedSession {
+  private func openSession(command: [[UInt8]], cwd: [UInt8], _ door: consuming ControlClient?) throws(CommandFailure) -> OpenedSession {
     let request = WrapRequest(
       callerUID: context.identity.uid, command: command, cwd: cwd, policy: options.policy, name: options.name, timeoutMilliseconds: options.timeout?.milliseconds,
       sudoUID: context.sudoUID, network: options.network?.rawValue)
+    // Which server that is, is the session's affair.
+    if let door { return try openSession(request, door) }
     let requested = context.requestedServer(options.server)
     // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
     if options.standalone || (requested == nil && !context.installation.hasServer) {
       let embedded = try EmbeddedServer.start(request, policyFile: options.policyFile?.bytes, context: context)
-      return OpenedSession(reply: embedded.reply, embedded: embedded)
+      return OpenedSession(reply: embedded.reply, embedded: embedded, link: nil)
     }
     if options.policyFile != nil {
       throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
     }
-    let client = try ControlClient.connect(to: requested ?? context.installation.controlSocket)
-    let reply: VarlinkReply
+    return try openSession(request, try ControlClient.connect(to: requested ?? context.installation.controlSocket))
+  }
+
+  private func openSession(_ request: WrapRequest, _ client: borrowing ControlClient) throws(CommandFailure) -> OpenedSession {
+    var link: NestedLink?
+    let answer: VarlinkReply
     try client.send(.wrap(request))
     WrapRehearsal.run(context.start.environment)
-    do throws(ServerFailure) { reply = try client.receive(deadline: .after(milliseconds: ControlClient.patience)) } catch { throw error.explained }
-    do throws(ProtocolError) { return OpenedSession(reply: try ControlReplies.wrap(reply), embedded: nil) } catch {
+    do throws(ServerFailure) { answer = try client.receive(deadline: .after(milliseconds: ControlClient.patience), link: &link) } catch { throw error.explained }
+    let reply: WrapReply
+    do throws(ProtocolError) { reply = try ControlReplies.wrap(answer) } catch {
       throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
     }
+    if reply.isNested, link == nil { throw ServerProblems.lost(at: client.path, "no connection to the session's supervisor came with its answer") }
+    return OpenedSession(reply: reply, embedded: nil, link: reply.isNested ? link : nil)
   }
 
   private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
