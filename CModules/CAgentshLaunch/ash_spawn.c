@@ -121,7 +121,7 @@ static _Noreturn void child(const struct ash_spawn_request *request, int report_
   if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) fail(report_to, ASH_SPAWN_SIGNALS);
   // ETXTBSY: the program was written a moment ago by a process with several threads, and a child that another of them has just forked still holds the
   // descriptor that it was written through. That ends with the child's own exec.
-  for (int attempt = 0; attempt < 40; attempt++) {
+  for (int attempt = 0; attempt < 600; attempt++) {
     execve(request->path, request->arguments, request->environment);
     if (errno != ETXTBSY) break;
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

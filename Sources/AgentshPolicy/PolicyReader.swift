@@ -508,7 +508,6 @@ struct PolicyReader {
       let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
       let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
       rule.finish()
-      reports.unenforced(rule.position, "dns_redirects: \(name)", "this version doesn't see names being looked up")
       guard let match, let address else { continue }
       rules.nameRedirects.append(
         NameRedirect(match: match, redirection: NameRedirection(rule: name, address: address, visibility: visibility, onFailure: onFailure)))

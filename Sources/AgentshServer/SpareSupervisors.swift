@@ -131,12 +131,16 @@ final class SpareSupervisors: Sendable {
     return nil
   }
 
-  /// State T of proc_pid_stat(5). Our own child: its number is its own until it is waited for.
+  /// Whether it is stopped, or is to be stopped or killed as soon as it runs: State, SigPnd and ShdPnd of proc_pid_status(5). Our own child: its number is
+  /// its own until it is waited for.
   private static func isStopped(_ process: borrowing SpawnedProcess) -> Bool {
-    guard let stat = try? readSmallFile(at: AT_FDCWD, Array("/proc/\(process.pid)/stat".utf8), limit: 4096),
-      let end = stat.lastIndex(of: UInt8(ascii: ")")), stat.indices.contains(end + 2)
+    guard let status = try? readSmallFile(at: AT_FDCWD, Array("/proc/\(process.pid)/status".utf8), limit: 4096),
+      let state = ProcessIdentity.statusField("State", in: status), !state.hasPrefix("T"), !state.hasPrefix("t")
     else { return true }
-    return stat[end + 2] == UInt8(ascii: "T") || stat[end + 2] == UInt8(ascii: "t")
+    let unwanted = UInt64(1) << UInt64(SIGKILL - 1) | UInt64(1) << UInt64(SIGSTOP - 1)
+    return ["SigPnd", "ShdPnd"].contains { name in
+      ProcessIdentity.statusField(name, in: status).flatMap { UInt64($0, radix: 16) }.map { $0 & unwanted != 0 } ?? true
+    }
   }
 
   private func run() {

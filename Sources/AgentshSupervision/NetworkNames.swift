@@ -18,7 +18,7 @@ extension Worker {
     guard let names = supervision.names, names.isResolver(destination, port) else { return nil }
     guard socket.networkProtocol == .udp || socket.networkProtocol == .tcp else { return nil }
     let verdict = Verdict(decision: .allow, rule: Self.resolverRule)
-    try settle(call, kind, operation, .address(SocketAddress.text(destination, port: port)), verdict, isPlainRead: true)
+    try settle(call, kind, operation, .address(SocketAddress.text(destination, port: port)), layered { _ in verdict }, isPlainRead: true)
     let caller = describe(call)
     try checkStillWaiting(call)
     do throws(SyscallError) {

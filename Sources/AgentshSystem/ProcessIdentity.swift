@@ -85,7 +85,7 @@ public enum ProcessIdentity {
   }
 
   /// The value of a line `Name:\tvalue`.
-  static func statusField(_ name: String, in text: [UInt8]) -> String? {
+  public static func statusField(_ name: String, in text: [UInt8]) -> String? {
     let start = Array("\(name):".utf8)
     for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: start) {
       let value = line.dropFirst(start.count).drop { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
