@@ -116,6 +116,9 @@ import Testing
         #expect(answer == (isGone ? "ENOSYS" : "EPERM"), "\(call.name): \(line)")
       } else if let expected = ofOrder[call.name] {
         #expect((answer == expected && native.split(separator: " ").last?.hasPrefix("E") == true) || line == native, "\(call.name): \(line)")
+      } else if call.name == "sync" {
+        // It waits as long as the machine's disks have something to write.
+        #expect(["ok", "ALRM"].contains(answer), "\(line)")
       } else {
         #expect(line == native, "\(call.name)")
       }
