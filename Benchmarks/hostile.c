@@ -81,8 +81,8 @@ static void serve(const char *path, uid_t uid) {
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (listener < 0 || bind(listener, (struct sockaddr *)&name, sizeof name) || listen(listener, 256) || chmod(path, 0666)) exit(2);
   if (fork()) return;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (setresuid(uid, uid, uid)) exit(2);
+  // Behind the change of identity, which takes it back.
+  if (setresuid(uid, uid, uid) || prctl(PR_SET_PDEATHSIG, SIGKILL)) exit(2);
   for (;;) {
     int one = accept(listener, NULL, NULL);
     if (one < 0) exit(0);

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,17 +101,45 @@ int ash_name_thread(const char *name) { return prctl(PR_SET_NAME, (unsigned long
 void ash_share_memory_arenas(void) { mallopt(M_ARENA_MAX, 2); }
 void ash_trim_memory(void) { malloc_trim(0); }
 
-int ash_mount_id(int descriptor, int unique, uint64_t *id) {
-  // struct statx of linux/stat.h, whose stx_mnt_id libc may not know yet: stx_mask is its first word, stx_mnt_id stands at byte 144.
-  uint64_t status[32] = {0};
-  const unsigned plain_id = 0x1000, unique_id = 0x4000;  // STATX_MNT_ID of 5.8, STATX_MNT_ID_UNIQUE of 6.8
-  const int flags = 0x1000 | 0x4000;                     // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
-  if (syscall(SYS_statx, descriptor, "", flags, unique ? unique_id : plain_id, status) != 0) return -1;
+// The words of struct statx of linux/stat.h, which libc may not know to the end yet: stx_mask is in the first, stx_mnt_id is the nineteenth.
+enum { statx_words = 32, statx_mount = 144 / 8 };
+static const unsigned plain_id = 0x1000, unique_id = 0x4000;  // STATX_MNT_ID of 5.8, STATX_MNT_ID_UNIQUE of 6.8
+
+static int mount_id(const uint64_t *status, uint64_t *id) {
   uint32_t mask;
   memcpy(&mask, status, sizeof mask);
-  *id = status[18];
+  *id = status[statx_mount];
   if (mask & unique_id) return 1;
   if (mask & plain_id) return 0;
   errno = ENOSYS;
   return -1;
+}
+
+int ash_mount_id(int descriptor, int unique, uint64_t *id) {
+  uint64_t status[statx_words] = {0};
+  const int flags = 0x1000 | 0x4000;  // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+  if (syscall(SYS_statx, descriptor, "", flags, unique ? unique_id : plain_id, status) != 0) return -1;
+  return mount_id(status, id);
+}
+
+int ash_status(int descriptor, struct stat *status, int *kind, uint64_t *id) {
+  union {
+    uint64_t words[statx_words];
+    struct statx fields;
+  } found = {{0}};
+  const unsigned basic = 0x7ff;  // STATX_BASIC_STATS
+  if (syscall(SYS_statx, descriptor, "", 0x1000, basic | plain_id | unique_id, &found) != 0) return -1;
+  const struct statx *fields = &found.fields;
+  memset(status, 0, sizeof *status);
+  status->st_dev = makedev(fields->stx_dev_major, fields->stx_dev_minor);
+  status->st_ino = fields->stx_ino;
+  status->st_mode = fields->stx_mode;
+  status->st_nlink = fields->stx_nlink;
+  status->st_uid = fields->stx_uid;
+  status->st_gid = fields->stx_gid;
+  status->st_rdev = makedev(fields->stx_rdev_major, fields->stx_rdev_minor);
+  status->st_size = (off_t)fields->stx_size;
+  status->st_mtim.tv_sec = fields->stx_mtime.tv_sec;
+  *kind = mount_id(found.words, id);
+  return 0;
 }

@@ -60,6 +60,9 @@ public final class BoundPolicy: Sendable {
   /// Stands for the rule that asks for whatever a session's own resolver needs.
   private static let resolver = "builtin:resolver"
 
+  /// Whether opens for reading are trapped for the sake of the session's own resolver alone: no rule has anything to say about one.
+  public var permitsReadsUnasked: Bool { needs.readOpens == Self.resolver }
+
   /// Whether an operation on a file may happen. `path` is absolute and canonical.
   public func file(_ operation: FileOperation, _ path: [UInt8]) -> Verdict { files.verdict(operation, path.span) }
 

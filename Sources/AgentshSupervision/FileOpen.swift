@@ -31,7 +31,10 @@ extension Worker {
     if request.isPathOnly { throw .errno(ENOSYS) }
     if !request.creates && !request.isTemporary { request.mode = 0 }
     try checkFlags(request)
-    return try open(call, kind, at: directory, path: try self.path(call, at: path), request)
+    let path = try self.path(call, at: path)
+    // Not a decision: there is none to be made about a read, and what stands at the name by the time that the kernel looks doesn't matter.
+    if supervision.permitsReadsUnasked, request.isPlainRead, let names = supervision.names, !names.mayBeSettings(path) { return .proceed }
+    return try open(call, kind, at: directory, path: path, request)
   }
 
   func openExtended(_ call: TrappedCall, at directory: CInt, path: UInt64, how: UInt64, size: UInt64) throws(CallFailure) -> Answer {

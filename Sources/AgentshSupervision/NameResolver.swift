@@ -22,8 +22,6 @@ final class NameResolver {
   enum Origin {
     case datagram([UInt8])
     case stream(UInt64)
-    /// The supervisor itself.
-    case inside(LookUp)
   }
 
   /// Questions that servers are being asked at the same moment.
@@ -36,7 +34,6 @@ final class NameResolver {
   private enum Token {
     static let datagrams: UInt64 = 1
     static let stream: UInt64 = 2
-    static let inside: UInt64 = 3
     static let first: UInt64 = 16
   }
 
@@ -83,7 +80,6 @@ final class NameResolver {
     try setNonBlocking(stream.rawValue)
     try epoll.add(datagrams.rawValue, .readable, token: Token.datagrams)
     try epoll.add(stream.rawValue, .readable, token: Token.stream)
-    try epoll.add(session.names.bell.descriptor.rawValue, .readable, token: Token.inside)
     self.datagrams = datagrams
     self.stream = stream
   }
@@ -94,11 +90,6 @@ final class NameResolver {
         switch event.token {
         case Token.datagrams: receiveDatagrams()
         case Token.stream: acceptStreams()
-        case Token.inside:
-          for lookUp in session.names.takeInside() {
-            guard case .query(let query) = Query.read(Query.bytes(asking: lookUp.name, lookUp.type)) else { continue }
-            ask(query, lookUp.name.text, .inside(lookUp))
-          }
         default:
           if let exchange = exchanges[event.token] { advance(exchange) } else { serve(stream: event.token, event.events) }
         }
@@ -165,7 +156,6 @@ final class NameResolver {
     // No room, or nobody there: as lost on the way.
     case .datagram(let address): _ = try? datagrams.send(answer[...], to: address)
     case .stream(let token): send(answer, to: token)
-    case .inside(let lookUp): lookUp.give(answer)
     }
   }
 
@@ -215,7 +205,6 @@ final class NameResolver {
     switch origin {
     case .datagram(let address): address + query.message.bytes
     case .stream(let token): (0..<8).map { UInt8(truncatingIfNeeded: token >> UInt64(8 * $0)) } + query.message.bytes
-    case .inside(let lookUp): Array("\(ObjectIdentifier(lookUp))".utf8) + query.message.bytes
     }
   }
 

@@ -16,8 +16,12 @@ extension Worker {
     switch try destination(call, .connect, socket, address, isConnecting: true) {
     case .address(let bytes):
       let raw = socket.descriptor.rawValue
-      if mayWait(socket, address) { expectDelay() }
-      return try performing(call, held: socket.isInternet && floor.holdsConnecting) { Int(connectSocket(raw, bytes)) }
+      let held = socket.isInternet && floor.holdsConnecting
+      guard mayWait(socket, address) else { return try performing(call, held: held) { Int(connectSocket(raw, bytes)) } }
+      let attempt = supervision.destinations.begin(bytes)
+      defer { supervision.destinations.end(attempt) }
+      if !attempt.isQuick { expectDelay() }
+      return try performing(call, held: held) { Int(connectSocket(raw, bytes)) }
     case .resolver(let bytes):
       // Not by the floor, which knows ports alone: where the resolver is, is certain.
       let raw = socket.descriptor.rawValue

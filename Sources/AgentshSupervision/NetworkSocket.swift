@@ -26,22 +26,41 @@ struct TargetSocket: ~Copyable {
   }
 }
 
+/// A thread whose descriptors were fetched, pinned by its pidfd.
+final class PinnedTask {
+  let thread: Int32
+  let pidfd: Pidfd
+
+  init(thread: Int32, _ pidfd: consuming Pidfd) {
+    self.thread = thread
+    self.pidfd = pidfd
+  }
+}
+
 extension Worker {
   /// Fetches one of the target's descriptors (pidfd_getfd(2)), from the calling thread's own table where the kernel can say so (6.9).
   func fetchDescriptor(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> OwnedDescriptor {
     guard number >= 0 else { throw .errno(EBADF) }
-    let handle = try openTask(call)
+    if let lastTask, lastTask.thread == call.thread {
+      // Still the caller, if it lives: nobody else can have its number then.
+      do throws(SyscallError) { return try lastTask.pidfd.descriptor(number) } catch {
+        if error.errno == .badFileDescriptor { throw .errno(EBADF) }
+      }
+    }
+    lastTask = nil
+    let task = PinnedTask(thread: call.thread, try openTask(call))
     // The number is the caller's own only while it waits.
     try checkStillWaiting(call)
+    lastTask = task
     do throws(SyscallError) {
-      return try handle.descriptor(number)
+      return try task.pidfd.descriptor(number)
     } catch {
       guard error.errno == .notPermitted else { throw Self.fetchFailure(error) }
     }
     var raw: CInt = -1
     var failure = SyscallError("pidfd_getfd", .notPermitted)
     withPtraceCapability {
-      do throws(SyscallError) { raw = try handle.descriptor(number).release() } catch { failure = error }
+      do throws(SyscallError) { raw = try task.pidfd.descriptor(number).release() } catch { failure = error }
     }
     if raw < 0 { throw Self.fetchFailure(failure) }
     return OwnedDescriptor(owning: raw)

@@ -22,6 +22,8 @@ struct OpenRequest {
   var reads: Bool { flags & O_ACCMODE != O_WRONLY }
   /// Access mode 3 asks for both rights and gives neither; truncating changes the file whatever the mode.
   var writes: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
+  /// Whether nothing but reading is asked for, and nothing is made or changed.
+  var isPlainRead: Bool { !writes && !creates && !isTemporary }
   var closesOnExec: Bool { flags & O_CLOEXEC != 0 }
 
   /// sizeof(struct open_how) of its first version, and what the kernel takes at most: a page.

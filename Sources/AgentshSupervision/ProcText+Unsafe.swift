@@ -27,13 +27,12 @@ func descriptorPath(_ number: CInt) -> [UInt8] {
 
 func appendDecimal(_ number: Int64, to bytes: inout [UInt8]) {
   if number < 0 { bytes.append(UInt8(ascii: "-")) }
-  let start = bytes.count
-  var rest = number.magnitude
-  repeat {
-    bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-    rest /= 10
-  } while rest > 0
-  bytes[start...].reverse()
+  var power: UInt64 = 1
+  while number.magnitude / power >= 10 { power *= 10 }
+  while power > 0 {
+    bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number.magnitude / power % 10))
+    power /= 10
+  }
 }
 
 /// The value behind a field of /proc/PID/status.

@@ -244,6 +244,8 @@ final class Reception: Sendable {
   struct Look {
     /// The place has been empty for too long.
     let mustFill: Bool
+    /// Nobody receives just now.
+    let isEmpty: Bool
     /// Calls came since the last look, or are being answered.
     let isBusy: Bool
   }
@@ -253,7 +255,8 @@ final class Reception: Sendable {
     gate.withLock { state in
       let isBusy = state.received > 0 || !state.isTaken
       state.received = 0
-      return Look(mustFill: !state.isTaken && monotonicNanoseconds() &- state.emptySince >= nanoseconds, isBusy: isBusy)
+      let mustFill = !state.isTaken && monotonicNanoseconds() &- state.emptySince >= nanoseconds
+      return Look(mustFill: mustFill, isEmpty: !state.isTaken, isBusy: isBusy)
     }
   }
 

@@ -102,22 +102,33 @@ extension Worker {
     _ call: TrappedCall, base: CInt, path: [UInt8], _ options: ResolutionOptions
   ) throws(CallFailure) -> Located? {
     let flags = O_PATH | (options.followsLast ? 0 : O_NOFOLLOW) | (options.mustBeDirectory ? O_DIRECTORY : 0)
+    let isFinal = options.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) != 0
+    // Without a link on the way nothing leads through /proc/self, and what is missing is missing for everybody: one call tells then.
+    var mayPassLinks = isFinal || !straight.expects(path)
+    func find() throws(SyscallError) -> OwnedDescriptor {
+      if !mayPassLinks {
+        do throws(SyscallError) { return try openAt2(base, path, flags: flags, resolve: options.resolve | UInt64(RESOLVE_NO_SYMLINKS)) } catch {
+          guard error.errno == .tooManySymbolicLinkLevels else { throw error }
+        }
+        straight.note(linkIn: path)
+        mayPassLinks = true
+      }
+      return try openAt2(base, path, flags: flags, resolve: options.resolve | UInt64(RESOLVE_NO_MAGICLINKS))
+    }
     let failure: Errno
     do throws(SyscallError) {
-      let found = try openAt2(base, path, flags: flags, resolve: options.resolve | UInt64(RESOLVE_NO_MAGICLINKS))
-      let located = try locate(found)
+      let located = try locate(try find())
       if !isOwnProc(located.path) { return located }
       failure = .tooManySymbolicLinkLevels
     } catch {
       failure = error.errno
     }
-    let isFinal = options.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) != 0
     switch failure {
     case .tooManySymbolicLinkLevels:
       if isFinal { throw .errno(ELOOP) }
     case .noSuchFileOrDirectory:
       // A path through /proc/self is looked up as the supervisor's by the kernel: what is missing there may exist for the target.
-      if isFinal { return nil }
+      if isFinal || !mayPassLinks { return nil }
       let mayDiffer = try mayPassThroughProcSelf(base: base, path: path)
       if !mayDiffer { return nil }
     default:
@@ -161,7 +172,7 @@ extension Worker {
   /// Kernel path and status of an O_PATH descriptor.
   func locate(_ descriptor: consuming OwnedDescriptor) throws(SyscallError) -> Located {
     var path = try kernelPath(of: descriptor)
-    let status = try fileStatus(descriptor)
+    let (status, mount) = try fileStatusAndMount(descriptor)
     var isRemoved = false
     if path.hasSuffix(deletedSuffix) {
       // Either the kernel's mark of a file without a name, or a name that looks like it: then the name leads to this file.
@@ -171,7 +182,7 @@ extension Worker {
         isRemoved = status.links == 0
       }
     }
-    path = try usualName(descriptor, path, status, isRemoved: isRemoved)
+    path = try usualName(descriptor, path, status, mount, isRemoved: isRemoved)
     return Located(descriptor: descriptor, path: path, status: status)
   }
 
@@ -299,7 +310,8 @@ extension Worker {
     }
     let owner: [UInt8]
     do throws(SyscallError) {
-      owner = try usualName(directory, try kernelPath(of: directory), try fileStatus(directory), isRemoved: false)
+      let (status, mount) = try fileStatusAndMount(directory)
+      owner = try usualName(directory, try kernelPath(of: directory), status, mount, isRemoved: false)
     } catch {
       throw .errno(EACCES)
     }

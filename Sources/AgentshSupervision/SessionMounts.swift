@@ -32,6 +32,8 @@ final class SessionMounts: Sendable {
   private let isShared: Bool
   /// Unique numbers of mounts of the session's namespace, as far as they were met.
   private let known = Mutex<Set<UInt64>>([])
+  /// The one of them that was met last: most calls in a row are about one mount. No mount has the number 0.
+  private let usual = Atomic<UInt64>(0)
 
   /// - Parameters:
   ///   - rootTarget: the process that the launcher started, and that has not run yet.
@@ -45,11 +47,16 @@ final class SessionMounts: Sendable {
     self.mayDiffer = mayDiffer
   }
 
-  /// Whether an object lies on a mount that a session has from its beginning, or that root has made since. One system call for mounts that were met before.
-  private func isUsual(_ descriptor: borrowing OwnedDescriptor, process: Int32) -> Bool {
+  /// Whether an object lies on a mount that a session has from its beginning, or that root has made since. No system call for mounts that were met before.
+  private func isUsual(_ descriptor: borrowing OwnedDescriptor, _ number: MountNumber?, process: Int32) -> Bool {
     guard !mayDiffer || followsOwn else { return false }
-    let number = mountNumber(of: descriptor)
-    if case .unique(let number)? = number, known.withLock({ $0.contains(number) }) { return true }
+    if case .unique(let number)? = number {
+      if number == usual.load(ordering: .relaxed) { return true }
+      if known.withLock({ $0.contains(number) }) {
+        usual.store(number, ordering: .relaxed)
+        return true
+      }
+    }
     // The descriptor keeps its mount, so that the number stays this mount's.
     guard let id = Self.shownNumber(descriptor), table(of: isShared ? getpid() : process)?.entry(id) != nil else { return false }
     if case .unique(let number)? = number { known.withLock { _ = $0.insert(number) } }
@@ -85,12 +92,14 @@ final class SessionMounts: Sendable {
 
   /// - Parameters:
   ///   - path: the kernel's path for the descriptor.
+  ///   - mount: its `mountNumber`.
   ///   - isRemoved: whether it has no name any more, and `path` is the one that it had.
   ///   - process: one in whose mount namespace it may be.
   func name(
-    of descriptor: borrowing OwnedDescriptor, _ path: [UInt8], _ status: FileStatus, isRemoved: Bool, process: Int32, root: borrowing OwnedDescriptor
+    of descriptor: borrowing OwnedDescriptor, _ path: [UInt8], _ status: FileStatus, _ mount: MountNumber?, isRemoved: Bool, process: Int32,
+    root: borrowing OwnedDescriptor
   ) -> Name {
-    if isUsual(descriptor, process: process) { return .usual(path) }
+    if isUsual(descriptor, mount, process: process) { return .usual(path) }
     // A file in memory, which never had a name.
     if isRemoved, status.links == 0, path.starts(with: Array("/memfd:".utf8)) { return .usual(path) }
     guard mayDiffer else { return .none("it lies in a mount namespace that isn't the session's") }
@@ -139,9 +148,12 @@ final class SessionMounts: Sendable {
 
 extension Worker {
   /// Names what was found by the mounts that the policy speaks of; an object that has no such name is refused, and on record.
-  func usualName(_ descriptor: borrowing OwnedDescriptor, _ path: [UInt8], _ status: FileStatus, isRemoved: Bool) throws(SyscallError) -> [UInt8] {
+  func usualName(
+    _ descriptor: borrowing OwnedDescriptor, _ path: [UInt8], _ status: FileStatus, _ mount: MountNumber?, isRemoved: Bool
+  ) throws(SyscallError) -> [UInt8] {
     guard path.first == UInt8(ascii: "/"), let current else { return path }
-    switch supervision.mounts.name(of: descriptor, path, status, isRemoved: isRemoved, process: current.call.thread, root: supervision.root) {
+    switch supervision.mounts.name(
+      of: descriptor, path, status, mount, isRemoved: isRemoved, process: current.call.thread, root: supervision.root) {
     case .usual(let name), .own(let name): return name
     case .foreignProc(let name):
       // Its numbers are those of another namespace: none of them is to be taken for a process that is known here.

@@ -29,8 +29,7 @@ final class SessionNames: Sendable {
   private static let settingsPath = Array("/etc/resolv.conf".utf8)
   private static let hostsPath = Array("/etc/hosts".utf8)
 
-  init(address: IPAddress, port: UInt16) throws(SyscallError) {
-    bell = try EventDescriptor()
+  init(address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port
     hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
@@ -85,45 +84,16 @@ final class SessionNames: Sendable {
   /// The host's own settings: its servers, and how long each is waited for.
   var settings: ResolverSettings { host.value() }
 
-  // MARK: Questions of the supervisor's own
-
-  private let inside = Mutex<[LookUp]>([])
-  /// Readable when there are such questions.
-  let bell: EventDescriptor
-
-  /// Where a name of the policy's own leads (a redirection); empty where nobody knows. Waits for the host's servers, so not on a thread that others wait for.
-  func addresses(of name: [UInt8]) -> [IPAddress] {
-    if let listed = listed(name) { return listed }
-    guard let asked = DomainName(text: name) else { return [] }
-    let lookUps = [LookUp(asked, .a), LookUp(asked, .aaaa)]
-    inside.withLock { $0 += lookUps }
-    bell.signal()
-    let deadline = Deadline.after(milliseconds: Int64(settings.timeout * max(1, settings.servers.count)) * 1000 + 1000)
-    return lookUps.flatMap { $0.wait(deadline: deadline) }
-  }
-
-  /// What has been asked since the last call; for the resolver's thread.
-  func takeInside() -> [LookUp] {
-    bell.clear()
-    return inside.withLock { list in
-      defer { list = [] }
-      return list
-    }
-  }
-
   // MARK: Clients
 
   /// Lets a socket ask: the source port tells it from those of other processes of this machine.
   ///
   /// A socket of its own that has no port yet is given one here, as it would be a moment later, so that the port is known before anything comes from it.
   func admit(_ socket: CInt, family: CInt, isStream: Bool, _ client: Client) throws(SyscallError) {
-    var port = try internetPort(socket)
-    if port == 0 {
-      let any: [UInt8] = [UInt8(truncatingIfNeeded: family), 0] + [UInt8](repeating: 0, count: family == AF_INET6 ? 26 : 14)
-      // Bound meanwhile by another thread of the target's: then it has one.
-      _ = bindSocket(socket, any)
-      port = try internetPort(socket)
-    }
+    let any: [UInt8] = [UInt8(truncatingIfNeeded: family), 0] + [UInt8](repeating: 0, count: family == AF_INET6 ? 26 : 14)
+    // EINVAL where it has one already.
+    _ = bindSocket(socket, any)
+    let port = try internetPort(socket)
     clients.withLock { $0.admit(port, isStream, client) }
   }
 
@@ -166,6 +136,14 @@ final class SessionNames: Sendable {
     do throws(SyscallError) { return try kernelPath(of: try openAt(AT_FDCWD, Self.settingsPath, flags: O_PATH)) == path } catch { return false }
   }
 
+  /// Whether a path as a program gives it may lead to that file: by its last component.
+  func mayBeSettings(_ path: [UInt8]) -> Bool {
+    let name = path[((path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...]
+    // A path that ends in a slash is a directory's.
+    guard !name.isEmpty else { return false }
+    return name.elementsEqual("resolv.conf".utf8) || (host.lastPath.map { $0.count > name.count && $0.suffix(name.count).elementsEqual(name) } ?? false)
+  }
+
   /// Whether a path is the file's name, for hosts that have no such file.
   static func isSettingsName(_ path: [UInt8]) -> Bool { path == settingsPath }
 
@@ -185,7 +163,7 @@ final class SessionNames: Sendable {
         }
         // Opened anew: its position is the opener's alone.
         switch file.made {
-        case .some(let made): return try openAt(AT_FDCWD, descriptorPath(made.rawValue), flags: flags).release()
+        case .some(let made): return try reopen(made, flags: flags).release()
         case .none: throw SyscallError("open", .noSuchFileOrDirectory)
         }
       }
@@ -196,27 +174,6 @@ final class SessionNames: Sendable {
     }
     return OwnedDescriptor(owning: raw)
   }
-}
-
-/// A question that the supervisor asks its own resolver.
-final class LookUp: Sendable {
-  let name: DomainName
-  let type: RecordType
-  private let result = Gate<[IPAddress]?>(nil)
-
-  init(_ name: DomainName, _ type: RecordType) {
-    self.name = name
-    self.type = type
-  }
-
-  /// The answer, or nothing of use.
-  func give(_ answer: [UInt8]) {
-    let found = (try? Message(answer))?.addresses(of: name).map(\.address) ?? []
-    result.withLock { $0 = found }
-    result.wakeAll()
-  }
-
-  func wait(deadline: Deadline) -> [IPAddress] { result.wait(until: deadline.nanoseconds) { $0 } ?? [] }
 }
 
 /// A small file of the host's that is read again when it has changed.
@@ -253,7 +210,7 @@ private final class FileWatch<Value: Sendable>: Sendable {
 
   private func currentStamp() -> Stamp? {
     do throws(SyscallError) {
-      let status = try fileStatus(try openAt(AT_FDCWD, name, flags: O_PATH))
+      let status = try fileStatus(at: AT_FDCWD, name)
       return Stamp(device: status.device, inode: status.inode, size: status.size, modified: status.modified)
     } catch {
       return nil

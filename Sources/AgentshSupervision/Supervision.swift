@@ -20,6 +20,8 @@ final class Supervision: Sendable {
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
   let restrictedRefusals = RestrictedRefusals()
+  /// How long connecting takes.
+  let destinations = Destinations()
   /// Once a connection was redirected to a Unix socket.
   let redirectRelay = Mutex<RedirectRelay?>(nil)
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
@@ -36,6 +38,8 @@ final class Supervision: Sendable {
   let mounts: SessionMounts
   /// Where names are looked up and which gave which addresses; nil where the policy goes by no name.
   let names: SessionNames?
+  /// Whether opens for reading are trapped for the sake of `names` alone, so that every other one may be made by the kernel as if it weren't.
+  let permitsReadsUnasked: Bool
   /// The process that was started by the launcher, and what its first trapped call must carry.
   let rootTarget: Int32
   /// Ends the session with a reason; safe to call from any thread, more than once.
@@ -61,6 +65,7 @@ final class Supervision: Sendable {
     self.rootTarget = rootTarget
     self.floor = floor
     self.names = names
+    permitsReadsUnasked = policy.permitsReadsUnasked && nested == nil
     self.endSession = endSession
   }
 

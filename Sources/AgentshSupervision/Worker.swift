@@ -18,6 +18,10 @@ final class Worker {
   private var innerCompanion: (floor: ActingFloor, companion: Companion)?
   /// The session inside this supervisor's own that the caller lives in.
   private(set) var inner: NestedSession?
+  /// The last caller a descriptor was fetched from.
+  var lastTask: PinnedTask?
+  /// Where links were met on the way.
+  var straight = StraightPaths()
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.

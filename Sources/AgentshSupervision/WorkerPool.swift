@@ -187,10 +187,10 @@ final class WorkerPool: Sendable {
       if quietLooks >= 16, reception.letWatchSleep() {
         deadline = waits ? nextSweep : .never
       } else {
-        deadline = .after(milliseconds: 1)
+        deadline = .after(milliseconds: look.isEmpty ? 1 : 2)
       }
-      guard (try? waitUntilReady(wake.descriptor, deadline: deadline)) != nil else { return onEnding(.failed(currentErrno)) }
-      wake.clear()
+      guard let isWoken = try? waitUntilReady(wake.descriptor, deadline: deadline) else { return onEnding(.failed(currentErrno)) }
+      if isWoken { wake.clear() }
     }
   }
 }

@@ -38,18 +38,16 @@ public func openAt(
 
 /// The text of a symbolic link: readlinkat(2), at most PATH_MAX bytes.
 public func readLink(at directory: CInt, _ path: [UInt8]) throws(SyscallError) -> [UInt8] {
-  var failure: SyscallError?
-  let text = unsafe withCPath(path) { name in
-    unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
-      // SAFETY: a byte buffer seen as characters of the same size, written up to its capacity by the kernel.
-      let length = unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
+  let text = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(PATH_MAX)) { buffer -> [UInt8]? in
+    // SAFETY: a byte buffer seen as characters of the same size, written up to its capacity by the kernel and read as far as it was written.
+    let length = unsafe withCPath(path) { name in
+      unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
         unsafe readlinkat(directory, name, characters.baseAddress.unsafelyUnwrapped, characters.count)
       }
-      count = max(0, length)
-      if length < 0 { failure = SyscallError("readlinkat", currentErrno, String(decoding: path, as: UTF8.self)) }
     }
+    return unsafe length < 0 ? nil : Array(buffer[..<length])
   }
-  if let failure { throw failure }
+  guard let text else { throw SyscallError("readlinkat", currentErrno, String(decoding: path, as: UTF8.self)) }
   return text
 }
 
@@ -95,11 +93,29 @@ public func fileStatus(_ descriptor: borrowing OwnedDescriptor) throws(SyscallEr
   return FileStatus(status)
 }
 
+/// What fstat(2) says of an open file, and the mount that it lies on as `mountNumber` tells it, by one system call.
+public func fileStatusAndMount(_ descriptor: borrowing OwnedDescriptor) throws(SyscallError) -> (status: FileStatus, mount: MountNumber?) {
+  var (status, kind, number): (stat, CInt, UInt64) = (stat(), -1, 0)
+  let raw = descriptor.rawValue
+  // SAFETY: local variables, written by the call and read after it.
+  try syscall("statx") { unsafe ash_status(raw, &status, &kind, &number) }
+  return (FileStatus(status), MountNumber(kind: kind, number))
+}
+
 /// What fstatat(2) says of a name; a final link is not followed.
 public func linkStatus(at directory: CInt, _ name: [UInt8]) throws(SyscallError) -> FileStatus {
   var status = stat()
   try syscall("fstatat", subject: String(decoding: name, as: UTF8.self)) {
     unsafe withCPath(name) { unsafe fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
+  }
+  return FileStatus(status)
+}
+
+/// What fstatat(2) says of what a name leads to.
+public func fileStatus(at directory: CInt, _ name: [UInt8]) throws(SyscallError) -> FileStatus {
+  var status = stat()
+  try syscall("fstatat", subject: String(decoding: name, as: UTF8.self)) {
+    unsafe withCPath(name) { unsafe fstatat(directory, $0, &status, 0) }
   }
   return FileStatus(status)
 }
@@ -167,6 +183,14 @@ public enum MountNumber: Sendable, Hashable {
   case unique(UInt64)
   /// The number that /proc/PID/mountinfo shows: another mount's once this one is gone.
   case reused(UInt64)
+
+  init?(kind: CInt, _ number: UInt64) {
+    switch kind {
+    case 1: self = .unique(number)
+    case 0: self = .reused(number)
+    default: return nil
+    }
+  }
 }
 
 /// The mount that an open file lies on: statx(2), STATX_MNT_ID_UNIQUE and STATX_MNT_ID. nil where the kernel doesn't tell (before 5.8).
@@ -175,9 +199,6 @@ public enum MountNumber: Sendable, Hashable {
 public func mountNumber(of descriptor: borrowing OwnedDescriptor, asShown: Bool = false) -> MountNumber? {
   var number: UInt64 = 0
   // SAFETY: the number is a local variable, written by the call and read after it.
-  switch unsafe ash_mount_id(descriptor.rawValue, asShown ? 0 : 1, &number) {
-  case 1: return .unique(number)
-  case 0: return .reused(number)
-  default: return nil
-  }
+  let kind = unsafe ash_mount_id(descriptor.rawValue, asShown ? 0 : 1, &number)
+  return MountNumber(kind: kind, number)
 }

@@ -20,6 +20,12 @@ extension ReadableMemory {
   /// Bytes up to and without the NUL, at most `limit - 1` of them (PATH_MAX counts the NUL).
   @inlinable
   public func string(at address: UInt64, limit: Int = 4096) throws(TargetMemoryError) -> [UInt8] {
+    try longString(at: address, limit: limit)
+  }
+
+  /// `string`, a page at a time.
+  @inlinable
+  func longString(at address: UInt64, limit: Int) throws(TargetMemoryError) -> [UInt8] {
     var text: [UInt8] = []
     var position = address
     while text.count < limit {

@@ -22,6 +22,7 @@ public struct TargetMemory: ReadableMemory, Sendable {
 
   /// At least one and at most `count` bytes; fewer where the mapping ends.
   public func bytes(at address: UInt64, upTo count: Int) throws(TargetMemoryError) -> [UInt8] {
+    if count <= Self.usualLength { return try unsafe briefly(at: address, upTo: count) { unsafe Array($0) } }
     var failure: TargetMemoryError?
     let content = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, length in
       // SAFETY: the kernel writes at most `count` bytes, the buffer's capacity.
@@ -31,6 +32,30 @@ public struct TargetMemory: ReadableMemory, Sendable {
     }
     if let failure { throw failure }
     return content
+  }
+
+  /// Bytes up to and without the NUL, at most `limit - 1` of them (PATH_MAX counts the NUL).
+  public func string(at address: UInt64, limit: Int = 4096) throws(TargetMemoryError) -> [UInt8] {
+    // Up to the page's end: the next page need not be mapped.
+    let count = min(Self.usualLength, limit, Int(4096 - address % 4096))
+    let text = try unsafe briefly(at: address, upTo: count) { part in unsafe part.firstIndex(of: 0).map { unsafe Array(part[..<$0]) } }
+    if let text { return text }
+    return try longString(at: address, limit: limit)
+  }
+
+  /// Most paths and structures are shorter.
+  private static var usualLength: Int { 1024 }
+
+  /// Reads to memory of this function's own, of which `body` takes what it needs.
+  private func briefly<Value>(at address: UInt64, upTo count: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Value) throws(TargetMemoryError) -> Value {
+    let result = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.usualLength) { buffer -> Result<Value, TargetMemoryError> in
+      // SAFETY: the kernel writes at most `count` bytes, which is no more than the buffer holds; read is what it has written.
+      let got = unsafe ash_read_memory(thread, address, buffer.baseAddress, count)
+      if got < 0 { return .failure(classify(currentErrno)) }
+      if got == 0 && count > 0 { return .failure(.fault) }
+      return unsafe .success(body(UnsafeBufferPointer(rebasing: buffer[..<got])))
+    }
+    return try result.get()
   }
 
   /// A value of a plain C type.

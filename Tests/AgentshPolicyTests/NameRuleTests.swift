@@ -33,6 +33,16 @@ private let listed = """
     #expect(verdict.host == HostName.folded(bytes(host)))
   }
 
+  @Test func readsAreAskedAboutForTheResolverAloneWhereNoRuleSpeaksOfThem() throws {
+    #expect(try policy(listed).permitsReadsUnasked)
+    #expect(try !policy("network_rules:\n  - {name: one, cidrs: [192.0.2.0/24], decision: allow}\n").permitsReadsUnasked)
+    for more in [
+      "file_rules:\n  - {name: secret, paths: [\"/**/.env\"], operations: [read], decision: deny}\n", "audit: {log_allowed: true}\n",
+    ] {
+      #expect(try !policy(listed + "\n" + more).permitsReadsUnasked)
+    }
+  }
+
   @Test func oneOfSeveralNamesIsEnoughAndTheirOrderDoesntMatter() throws {
     let bound = try policy(listed)
     for hosts in [["other.test", "forge.example", "api.de.example"], ["api.de.example", "forge.example", "other.test"]] {

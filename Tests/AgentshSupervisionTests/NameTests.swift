@@ -9,15 +9,15 @@ import Testing
 @Suite struct SessionNamesTests {
   private let own = IPAddress.v4(0x7f01_0203)
 
-  @Test func theResolverIsOneAddressAndPort() throws {
-    let names = try SessionNames(address: own, port: 53)
+  @Test func theResolverIsOneAddressAndPort() {
+    let names = SessionNames(address: own, port: 53)
     #expect(names.isResolver(own, 53))
     #expect(!names.isResolver(own, 54))
     #expect(!names.isResolver(.v4(0x7f00_0001), 53))
     #expect(SessionNames.isForeign(53) && SessionNames.isForeign(853) && !SessionNames.isForeign(443))
     let address = socketAddress((127, 1, 2, 3), port: 53)
     #expect(names.place(address) == address)
-    #expect(socketPort(try SessionNames(address: own, port: 40_000).place(address)) == 40_000)
+    #expect(socketPort(SessionNames(address: own, port: 40_000).place(address)) == 40_000)
   }
 
   @Test func servicesThatLookNamesUpAreKnownByTheirSockets() {
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func aSocketIsKnownByItsPortBeforeItSends() throws {
-    let names = try SessionNames(address: own, port: 53)
+    let names = SessionNames(address: own, port: 53)
     let client = SessionNames.Client(process: 7, executable: nil)
     for family in [AF_INET, AF_INET6] {
       let socket = try InternetSocket.make(family, isStream: false)
@@ -55,17 +55,36 @@ import Testing
   }
 
   @Test func theSessionsFileBeginsAnewForEachOpener() throws {
-    let names = try SessionNames(address: own, port: 53)
+    let names = SessionNames(address: own, port: 53)
     let first = try names.settingsFile(flags: O_RDONLY)
     let second = try names.settingsFile(flags: O_RDONLY)
     let text = String(decoding: try readAll(first, limit: 65_536), as: UTF8.self)
     #expect(text.contains("\nnameserver 127.1.2.3\n") && !text.contains("use-vc"))
     #expect(String(decoding: try readAll(second, limit: 65_536), as: UTF8.self) == text)
     #expect(writeAll(first.rawValue, [0]).written == 0)
-    let other = try SessionNames(address: own, port: 4053)
+    let other = SessionNames(address: own, port: 4053)
     #expect(String(decoding: try readAll(try other.settingsFile(flags: O_RDONLY), limit: 65_536), as: UTF8.self).contains("use-vc"))
     #expect(names.isSettingsFile(Array("/etc/resolv.conf".utf8)))
     #expect(!names.isSettingsFile(Array("/tmp/resolv.conf".utf8)))
+    // By the last component alone, so that nothing that leads there is missed.
+    for path in ["/etc/resolv.conf", "resolv.conf", "/etc/../etc/./resolv.conf", "/tmp/resolv.conf"] { #expect(names.mayBeSettings(Array(path.utf8))) }
+    for path in ["/etc/hosts", "/etc/resolv.conf.bak", "/etc/xresolv.conf", "/", ""] { #expect(!names.mayBeSettings(Array(path.utf8))) }
+  }
+
+  @Test func aConnectIsExpectedToBeQuickWhereTheLastOneWas() {
+    let destinations = Destinations()
+    let (one, other) = (socketAddress((192, 0, 2, 1), port: 1), socketAddress((192, 0, 2, 1), port: 2))
+    let first = destinations.begin(one)
+    #expect(!first.isQuick)
+    // Answered at once, as far as the times tell.
+    destinations.end(Destinations.Attempt(address: one, began: monotonicNanoseconds(), isQuick: false))
+    let second = destinations.begin(one)
+    #expect(second.isQuick && !destinations.begin(other).isQuick)
+    // While one is under way the next is not to rely on it.
+    #expect(!destinations.begin(one).isQuick)
+    destinations.end(Destinations.Attempt(address: one, began: 0, isQuick: true))
+    destinations.end(Destinations.Attempt(address: one, began: 0, isQuick: false))
+    #expect(!destinations.begin(one).isQuick)
   }
 
   @Test func resolversHaveAddressesOfTheirOwn() throws {
