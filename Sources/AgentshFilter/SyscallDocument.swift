@@ -38,7 +38,8 @@ public enum SyscallDocument {
     - **filtered**: by the filter alone, from the number and the registers. Refused calls never reach the supervisor, so they are not in the
       session's record; their errno is EPERM, or ENOSYS and EAFNOSUPPORT where programs then take another way.
     - **register-only**: by the supervisor, from registers that nobody can change meanwhile; what is permitted goes on in the kernel.
-    - **performed**: by the supervisor, which acts on its own copy of the arguments and hands back value, errno or descriptor. Never continued.
+    - **performed**: by the supervisor, which acts on its own copy of the arguments and hands back value, errno or descriptor. Never continued, save for an
+      open for reading under a policy that says nothing of reads, which is trapped for the session's own `resolv.conf` alone: there is nothing to decide.
     - **exec**: by the supervisor before, and verified at the ptrace exec stop after.
     - **floor**: by Landlock alone.
     - **unmediated**: not decided, for the reason given.

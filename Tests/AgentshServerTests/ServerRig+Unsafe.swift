@@ -46,7 +46,8 @@ func makeSymlink(_ text: String, _ path: String) -> CInt { unsafe symlink(text, 
 func makeHardLink(_ old: String, _ new: String) -> CInt { unsafe link(old, new) }
 func makeFifo(_ path: String, _ mode: UInt32) -> CInt { unsafe mkfifo(path, mode) }
 func makeDirectory(_ path: String, _ mode: UInt32) -> CInt { unsafe mkdir(path, mode) }
-func unmount(_ path: String) -> CInt { unsafe umount2(path, 0) }
+/// Lazily: a process that another test starts just now has what is open here, too, until it executes its program.
+func unmount(_ path: String) -> CInt { unsafe umount2(path, CInt(MNT_DETACH)) }
 
 /// A datagram socket bound to `path`.
 func openDatagramSocket(_ path: String) throws(SyscallError) -> OwnedDescriptor {

@@ -115,11 +115,12 @@ final class ServerRig {
     try scratch.write("agentshd.yaml", configuration.replacing("SCRATCH", with: scratch.path))
     try scratch.write("policies/first.yaml", policy.replacing("NAME", with: "first"))
     try scratch.write("policies/second.yaml", policy.replacing("NAME", with: "second"))
-    try scratch.write("libexec/agentsh/agentsh-supervisor", stubSupervisor, mode: 0o755)
-    try FileManager.default.createDirectory(atPath: "\(scratch.path)/sbin", withIntermediateDirectories: true)
+    // By another process: what this one writes stays open in every child that another test forks meanwhile, and can't be executed as long (ETXTBSY).
+    let stub = try scratch.write("stub", stubSupervisor)
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let built = parent(of: own) + "/agentshd"
-    #expect(makeHardLink(built, "\(scratch.path)/sbin/agentshd") == 0 || (try? FileManager.default.copyItem(atPath: built, toPath: "\(scratch.path)/sbin/agentshd")) != nil)
+    for (from, to) in [(stub, "libexec/agentsh/agentsh-supervisor"), (parent(of: own) + "/agentshd", "sbin/agentshd")] {
+      #expect(try run("/usr/bin/install", "-D", "-m", "755", from, "\(scratch.path)/\(to)", in: scratch) == "")
+    }
     return scratch
   }
 

@@ -71,17 +71,8 @@ struct WhyCommand: AgentshCommand {
       guard let latest = sessions.last(where: { $0.uid == context.identity.uid && $0.refused > 0 }) else { return nil }
       session = latest.session
     }
-    try client.send(.events(EventsRequest(session: session)))
-    while true {
-      let reply: VarlinkReply
-      let line: String?
-      do throws(ServerFailure) { reply = try client.receive(deadline: .after(milliseconds: ControlClient.patience)) } catch { throw error.explained }
-      do throws(ProtocolError) { line = try ControlReplies.eventLine(reply) } catch {
-        throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
-      }
-      if let line, wanted.matches(Array(line.utf8)) { found = Array(line.utf8) }
-      if !reply.continues { return found }
-    }
+    try client.events(EventsRequest(session: session)) { line throws(CommandFailure) in if wanted.matches(line) { found = line } }
+    return found
   }
 }
 

@@ -1,0 +1,66 @@
+internal import AgentshProtocol
+internal import AgentshSystem
+import SystemPackage
+
+/// Why a call to the server gave nothing.
+enum ServerFailure: Error {
+  /// The server said no.
+  case refused(ControlError)
+  case failure(CommandFailure)
+
+  /// In words, with the next step.
+  var explained: CommandFailure {
+    switch self {
+    case .refused(let error): ServerProblems.explain(error)
+    case .failure(let failure): failure
+    }
+  }
+}
+
+/// What goes wrong between client and server, in words: the thing, the reason, the next step.
+enum ServerProblems {
+  static func noServer(at path: [UInt8], _ error: SyscallError) -> CommandFailure {
+    let place = displayEscaped(path)
+    return switch error.errno {
+    case .noSuchFileOrDirectory, .notDirectory:
+      CommandFailure(
+        .failed, "no server answers at \(place): there is no such socket; agentshd is not running, or listens elsewhere",
+        "an administrator starts it with `systemctl start agentshd`; --server or AGENTSH_SERVER name another socket")
+    case .connectionRefused:
+      CommandFailure(
+        .failed, "no server answers at \(place): nobody listens there; agentshd has ended, or this is no socket of it",
+        "an administrator starts it with `systemctl start agentshd`; --server or AGENTSH_SERVER name another socket")
+    case .permissionDenied:
+      CommandFailure(
+        .failed, "the server at \(place) can't be reached: you may not pass the directories on the way to its socket, or not write to it",
+        "the socket is meant for everybody (mode 0666, directories 0755): tell an administrator, or check --server and AGENTSH_SERVER")
+    default: CommandFailure(.failed, "the server at \(place) can't be reached: \(error.errno)", "check --server and AGENTSH_SERVER")
+    }
+  }
+
+  static func notRoot(at path: [UInt8], uid: UInt32) -> CommandFailure {
+    CommandFailure(
+      .failed, "the server at \(displayEscaped(path)) runs as uid \(uid), not as root: it is not to be trusted",
+      "check --server and AGENTSH_SERVER")
+  }
+
+  static func lost(at path: [UInt8], _ reason: String) -> CommandFailure {
+    CommandFailure(.failed, "the server at \(displayEscaped(path)) gave no answer: \(reason)", "its log says more: journalctl -u agentshd")
+  }
+
+  static func explain(_ error: ControlError) -> CommandFailure {
+    let reason = Messages.printable(error.reason)
+    return switch error {
+    // The reason says what to do instead: it depends on what was refused.
+    case .notPermitted: CommandFailure(.failed, "not permitted: \(reason)")
+    case .limitReached:
+      CommandFailure(.failed, "limit reached: \(reason)", "`agentsh ps` shows your sessions, `agentsh stop ID` ends one; the limits are in agentshd.yaml")
+    case .unknownSession: CommandFailure(.no, reason, "see the sessions with `agentsh ps --all`")
+    case .invalidParameter: CommandFailure(.failed, "the server refuses the request: \(reason)")
+    case .hostCannotEnforce:
+      CommandFailure(.failed, "this host can't enforce the policy: \(reason)", "`agentsh detect` shows what is there and what is missing")
+    case .interfaceNotFound, .methodNotFound, .methodNotImplemented, .serviceInvalidParameter, .other:
+      CommandFailure(.failed, "the server answers \(displayEscaped(error.name)): \(reason)", "client and server may be of different versions")
+    }
+  }
+}
