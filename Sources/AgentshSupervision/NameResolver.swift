@@ -22,6 +22,8 @@ final class NameResolver {
   enum Origin {
     case datagram([UInt8])
     case stream(UInt64)
+    /// The supervisor itself.
+    case inside(LookUp)
   }
 
   /// Questions that servers are being asked at the same moment.
@@ -34,6 +36,7 @@ final class NameResolver {
   private enum Token {
     static let datagrams: UInt64 = 1
     static let stream: UInt64 = 2
+    static let lookUps: UInt64 = 3
     static let first: UInt64 = 16
   }
 
@@ -80,6 +83,7 @@ final class NameResolver {
     try setNonBlocking(stream.rawValue)
     try epoll.add(datagrams.rawValue, .readable, token: Token.datagrams)
     try epoll.add(stream.rawValue, .readable, token: Token.stream)
+    try epoll.add(session.names.lookUps.bell.descriptor.rawValue, .readable, token: Token.lookUps)
     self.datagrams = datagrams
     self.stream = stream
   }
@@ -90,6 +94,11 @@ final class NameResolver {
         switch event.token {
         case Token.datagrams: receiveDatagrams()
         case Token.stream: acceptStreams()
+        case Token.lookUps:
+          for lookUp in session.names.lookUps.take() {
+            guard case .query(let query) = Query.read(Query.bytes(asking: lookUp.name, lookUp.type)) else { continue }
+            ask(query, lookUp.name.text, .inside(lookUp))
+          }
         default:
           if let exchange = exchanges[event.token] { advance(exchange) } else { serve(stream: event.token, event.events) }
         }
@@ -156,6 +165,7 @@ final class NameResolver {
     // No room, or nobody there: as lost on the way.
     case .datagram(let address): _ = try? datagrams.send(answer[...], to: address)
     case .stream(let token): send(answer, to: token)
+    case .inside(let lookUp): lookUp.give(answer)
     }
   }
 
@@ -196,6 +206,7 @@ final class NameResolver {
     }
 
     var isStream: Bool { if case .stream = origin { true } else { false } }
+    var isInside: Bool { if case .inside = origin { true } else { false } }
   }
 
   /// More that is no answer is not read: somebody floods.
@@ -205,6 +216,7 @@ final class NameResolver {
     switch origin {
     case .datagram(let address): address + query.message.bytes
     case .stream(let token): (0..<8).map { UInt8(truncatingIfNeeded: token >> UInt64(8 * $0)) } + query.message.bytes
+    case .inside(let lookUp): Array("\(ObjectIdentifier(lookUp))".utf8) + query.message.bytes
     }
   }
 
@@ -297,8 +309,10 @@ final class NameResolver {
       exchange.failure = answer
       return askNext(exchange)
     }
-    // Known before it is told: the connection may follow at once.
-    for (address, ttl) in message.addresses(of: exchange.query.question.name) { session.names.remember(exchange.name, address, ttl: ttl) }
+    // Known before it is told: the connection may follow at once. What the session has not asked for it doesn't know.
+    if !exchange.isInside {
+      for (address, ttl) in message.addresses(of: exchange.query.question.name) { session.names.remember(exchange.name, address, ttl: ttl) }
+    }
     close(exchange)
     self.asked.remove(exchange.key)
     cache.keep(message, to: asked.bytes, now: monotonicNanoseconds())

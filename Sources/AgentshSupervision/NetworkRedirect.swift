@@ -31,7 +31,7 @@ extension Worker {
     case .address(let address, let port):
       answer = try self.attempt(socket, [(address, port)], attempt)
     case .host(let name, let port):
-      answer = try self.attempt(socket, supervision.addresses(ofRedirectionTo: name).map { ($0, port) }, attempt)
+      answer = try self.attempt(socket, addresses(ofRedirectionTo: name, port).map { ($0, port) }, attempt)
     case .unix(let address):
       answer = try relay(call, socket, address, attempt)
     }
@@ -43,6 +43,18 @@ extension Worker {
     try checkStillWaiting(call)
     try settle(call, kind, operation, .address(address), verdict)
     return try attempt(detour.original, true)
+  }
+
+  /// Where a host is that `connect_redirects` names: this machine, what /etc/hosts says, or what the host's name servers answer. Such an answer leads to
+  /// an address of special purpose (this machine, a private network) only where a rule about addresses permits it, as everybody's answers do.
+  private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16) -> [IPAddress] {
+    let listed = supervision.addresses(ofRedirectionTo: name)
+    guard listed.isEmpty, let names = supervision.names else { return listed }
+    expectDelay()
+    return names.lookUp(name).filter { address in
+      !address.isSpecialPurpose
+        || supervision.policy.networkWithoutRedirection(NetworkSubject(operation: .connect, address: address, port: port, proto: .tcp, hosts: [])).isPermitted
+    }
   }
 
   /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)).
@@ -137,7 +149,7 @@ extension Supervision {
     relay.drain(deadline: .after(milliseconds: 1000))
   }
 
-  /// Where a host is that `connect_redirects` names: this machine, or what /etc/hosts says. Nobody else's word leads a connection past the rules.
+  /// Where a host is by this machine's own word: itself, or what /etc/hosts says.
   func addresses(ofRedirectionTo name: [UInt8]) -> [IPAddress] {
     if name.elementsEqual("localhost".utf8) { return [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)] }
     guard let file = try? readSmallFile(at: AT_FDCWD, Array("/etc/hosts".utf8), limit: 1 << 20) else { return [] }

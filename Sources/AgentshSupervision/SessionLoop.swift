@@ -32,7 +32,7 @@ final class SessionLoop: SessionCourse {
       ptrace: UnixSocket(owning: OwnedDescriptor(owning: Inherited.ptrace)), launcher: launcher,
       rules: SessionSockets.Rules(callerUID: plan.callerUID, token: plan.token), handshake: handshake, epoll: try Epoll())
     let mailbox = try Mailbox()
-    names = if let resolver = plan.resolver { SessionNames(address: resolver.address, port: resolver.port) } else { nil }
+    names = if let resolver = plan.resolver { try SessionNames(address: resolver.address, port: resolver.port) } else { nil }
     // A policy that goes by names was promised what it needs for that.
     guard !prepared.bound.knowsNames || names != nil else { throw SyscallError("bind", .protocolError, "the session's resolver") }
     try super.init(

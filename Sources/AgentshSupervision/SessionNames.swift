@@ -25,11 +25,14 @@ final class SessionNames: Sendable {
   private let host: FileWatch<ResolverSettings>
   private let file = Mutex(SessionFile())
   private let clients = Mutex(Clients())
+  /// Of the supervisor's own.
+  let lookUps: LookUpQueue
 
   private static let settingsPath = Array("/etc/resolv.conf".utf8)
   private static let hostsPath = Array("/etc/hosts".utf8)
 
-  init(address: IPAddress, port: UInt16) {
+  init(address: IPAddress, port: UInt16) throws(SyscallError) {
+    lookUps = try LookUpQueue()
     self.address = address
     self.port = port
     hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
@@ -76,6 +79,12 @@ final class SessionNames: Sendable {
   func renew(_ address: IPAddress) {
     let now = monotonicNanoseconds()
     memory.withLock { $0.renew(address, now: now) }
+  }
+
+  /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would.
+  func lookUp(_ name: [UInt8]) -> [IPAddress] {
+    let settings = settings
+    return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.timeout * max(1, settings.servers.count)) * 1000 + 1000))
   }
 
   /// What /etc/hosts says of a name; nil where it says nothing.

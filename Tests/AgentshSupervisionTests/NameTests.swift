@@ -9,15 +9,15 @@ import Testing
 @Suite struct SessionNamesTests {
   private let own = IPAddress.v4(0x7f01_0203)
 
-  @Test func theResolverIsOneAddressAndPort() {
-    let names = SessionNames(address: own, port: 53)
+  @Test func theResolverIsOneAddressAndPort() throws {
+    let names = try SessionNames(address: own, port: 53)
     #expect(names.isResolver(own, 53))
     #expect(!names.isResolver(own, 54))
     #expect(!names.isResolver(.v4(0x7f00_0001), 53))
     #expect(SessionNames.isForeign(53) && SessionNames.isForeign(853) && !SessionNames.isForeign(443))
     let address = socketAddress((127, 1, 2, 3), port: 53)
     #expect(names.place(address) == address)
-    #expect(socketPort(SessionNames(address: own, port: 40_000).place(address)) == 40_000)
+    #expect(socketPort(try SessionNames(address: own, port: 40_000).place(address)) == 40_000)
   }
 
   @Test func servicesThatLookNamesUpAreKnownByTheirSockets() {
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func aSocketIsKnownByItsPortBeforeItSends() throws {
-    let names = SessionNames(address: own, port: 53)
+    let names = try SessionNames(address: own, port: 53)
     let client = SessionNames.Client(process: 7, executable: nil)
     for family in [AF_INET, AF_INET6] {
       let socket = try InternetSocket.make(family, isStream: false)
@@ -55,14 +55,14 @@ import Testing
   }
 
   @Test func theSessionsFileBeginsAnewForEachOpener() throws {
-    let names = SessionNames(address: own, port: 53)
+    let names = try SessionNames(address: own, port: 53)
     let first = try names.settingsFile(flags: O_RDONLY)
     let second = try names.settingsFile(flags: O_RDONLY)
     let text = String(decoding: try readAll(first, limit: 65_536), as: UTF8.self)
     #expect(text.contains("\nnameserver 127.1.2.3\n") && !text.contains("use-vc"))
     #expect(String(decoding: try readAll(second, limit: 65_536), as: UTF8.self) == text)
     #expect(writeAll(first.rawValue, [0]).written == 0)
-    let other = SessionNames(address: own, port: 4053)
+    let other = try SessionNames(address: own, port: 4053)
     #expect(String(decoding: try readAll(try other.settingsFile(flags: O_RDONLY), limit: 65_536), as: UTF8.self).contains("use-vc"))
     #expect(names.isSettingsFile(Array("/etc/resolv.conf".utf8)))
     #expect(!names.isSettingsFile(Array("/tmp/resolv.conf".utf8)))

@@ -99,7 +99,16 @@ final class TestServer {
     let uid = uid ?? firstUser
     return asUser(uid) + [
       "env", "-C", project(uid), "-i", "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C", "HOME=\(project(uid))", "AGENTSH_SERVER=\(socket)",
-    ] + environment + [program("agentsh")] + arguments
+    ] + Self.sanitizing(in: project(uid)) + environment + [program("agentsh")] + arguments
+  }
+
+  /// Where the thread sanitizer's runtime makes a file of its own at every start: in a session that has to be a permitted place.
+  private static func sanitizing(in project: String) -> [String] {
+    #if AGENTSH_SANITIZED
+      return ["TMPDIR=\(project)"]
+    #else
+      return []
+    #endif
   }
 
   /// What makes the rest of a command line run as a user.

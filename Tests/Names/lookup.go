@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -12,7 +13,7 @@ func main() {
 	if len(os.Args) != 3 {
 		os.Exit(2)
 	}
-	addresses, err := net.LookupIP(os.Args[1])
+	addresses, err := net.DefaultResolver.LookupIP(context.Background(), "ip4", os.Args[1])
 	if err != nil {
 		fmt.Println("unknown")
 		os.Exit(1)
