@@ -22,6 +22,11 @@ int ash_socket_option(int socket, int option, int *value) {
   return getsockopt(socket, SOL_SOCKET, option, value, &length);
 }
 
+int ash_send_timeout(int socket, struct timeval *limit) {
+  socklen_t length = sizeof *limit;
+  return getsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, limit, &length);
+}
+
 int ash_socket_name(int socket, void *address, size_t *length) {
   socklen_t room = (socklen_t)*length;
   int result = getsockname(socket, address, &room);

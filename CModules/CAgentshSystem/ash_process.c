@@ -140,6 +140,7 @@ int ash_status(int descriptor, struct stat *status, int *kind, uint64_t *id) {
   status->st_rdev = makedev(fields->stx_rdev_major, fields->stx_rdev_minor);
   status->st_size = (off_t)fields->stx_size;
   status->st_mtim.tv_sec = fields->stx_mtime.tv_sec;
+  status->st_mtim.tv_nsec = fields->stx_mtime.tv_nsec;
   *kind = mount_id(found.words, id);
   return 0;
 }

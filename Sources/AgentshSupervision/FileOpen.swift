@@ -76,7 +76,7 @@ extension Worker {
     for _ in 0..<mostAttempts {
       if let located = try resolve(call, at: directory, path: path, options) {
         if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
-        return try openExisting(call, kind, located, request)
+        return try openExisting(call, kind, located, request, named: path)
       }
       if let names = supervision.names, !request.writes, !request.creates, SessionNames.isSettingsName(path), request.flags & O_DIRECTORY == 0 {
         // A host without the file: libc would ask a server on this machine then.
@@ -121,13 +121,13 @@ extension Worker {
   // MARK: Existing objects
 
   private func openExisting(
-    _ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest
+    _ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest, named name: [UInt8]
   ) throws(CallFailure) -> Answer {
     if located.status.isSymbolicLink { throw .errno(request.flags & O_DIRECTORY != 0 ? ENOTDIR : ELOOP) }
     if request.isTemporary { return try openTemporary(call, kind, located, request) }
     if located.status.isDirectory, request.writes || request.creates { throw .errno(EISDIR) }
     try settleOpen(call, kind, located, request)
-    if let names = supervision.names, !request.writes, located.status.isRegular, names.isSettingsFile(located.path) {
+    if let names = supervision.names, !request.writes, located.status.isRegular, names.isSettingsFile(located.path, named: name) {
       return try inject(call, try openSettings(call, names, request), request, isPlain: true)
     }
     // The object is pinned: opening its entry in /proc/self/fd opens exactly it, with the caller's own rights. A terminal must not become the

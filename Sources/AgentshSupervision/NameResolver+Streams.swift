@@ -99,8 +99,13 @@ extension NameResolver {
     } catch {
       return closeStream(token)
     }
-    // What was left unread while there were too many questions.
-    if stream.open == Self.mostOpen - 1 { return takeMessages(token, stream) }
+    // What was left unread while there were too many questions. Later: this may be where one of them is answered.
+    if stream.open == Self.mostOpen - 1 { resumed.insert(token) }
     watch(token, stream)
+  }
+
+  /// Goes on with connections that had too many questions.
+  func resumeStreams() {
+    while let token = resumed.popFirst() { if let stream = streams[token] { takeMessages(token, stream) } }
   }
 }

@@ -51,6 +51,8 @@ final class NameResolver {
   /// Questions that are on their way already, by who asked what: one that is sent again is not asked again.
   private var asked: Set<[UInt8]> = []
   var streams: [UInt64: ClientStream] = [:]
+  /// Those of them that go on, since one of their questions was answered.
+  var resumed: Set<UInt64> = []
   private var turn = 0
   let notes: ResolverNotes
 
@@ -105,6 +107,7 @@ final class NameResolver {
       }
       let now = monotonicNanoseconds()
       for exchange in exchanges.values where exchange.deadline.nanoseconds <= now { askNext(exchange) }
+      resumeStreams()
       closeIdleStreams(now)
       startWaiting()
     }
@@ -127,7 +130,7 @@ final class NameResolver {
     for _ in 0..<Self.mostInARow {
       // An error is about an answer that could not be delivered.
       guard let received = try? datagrams.receive(atMost: Message.longest) else { return }
-      guard let port = socketPort(received.from), let client = session.names.client(port: port, isStream: false) else {
+      guard let source = Self.source(received.from, isStream: false), let client = session.names.client(source) else {
         notes.stranger(received.from, isStream: false)
         continue
       }
@@ -135,10 +138,15 @@ final class NameResolver {
     }
   }
 
+  private static func source(_ address: [UInt8], isStream: Bool) -> SessionNames.Source? {
+    guard case .inet(let from, let port) = SocketAddress(address).meaning else { return nil }
+    return SessionNames.Source(address: from, port: port, isStream: isStream)
+  }
+
   private func acceptStreams() {
     for _ in 0..<Self.mostInARow {
       guard let accepted = try? stream.accept() else { return }
-      guard let port = socketPort(accepted.from), let client = session.names.client(port: port, isStream: true) else {
+      guard let source = Self.source(accepted.from, isStream: true), let client = session.names.client(source) else {
         notes.stranger(accepted.from, isStream: true)
         continue
       }

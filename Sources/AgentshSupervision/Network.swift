@@ -17,25 +17,25 @@ extension Worker {
     case .address(let bytes):
       let raw = socket.descriptor.rawValue
       let held = socket.isInternet && floor.holdsConnecting
-      guard mayWait(socket, address) else { return try performing(call, held: held) { Int(connectSocket(raw, bytes)) } }
+      guard mayWait(socket, address) else { return try performing(call, held: held, on: raw) { Int(connectSocket(raw, bytes)) } }
       let attempt = supervision.destinations.begin(bytes)
       defer { supervision.destinations.end(attempt) }
       if !attempt.isQuick { expectDelay() }
-      return try performing(call, held: held) { Int(connectSocket(raw, bytes)) }
+      return try performing(call, held: held, on: raw) { Int(connectSocket(raw, bytes)) }
     case .resolver(let bytes):
       // Not by the floor, which knows ports alone: where the resolver is, is certain.
       let raw = socket.descriptor.rawValue
-      return try performing(call) { Int(connectSocket(raw, bytes)) }
+      return try performing(call, on: raw) { Int(connectSocket(raw, bytes)) }
     case .pinned(let object):
       let raw = socket.descriptor.rawValue
       let bytes = SocketAddress.ofPinned(descriptorPath(object))
       defer { _ = close(object) }
-      return try performing(call) { Int(connectSocket(raw, bytes)) }
+      return try performing(call, on: raw) { Int(connectSocket(raw, bytes)) }
     case .elsewhere(let detour):
       let raw = socket.descriptor.rawValue
       let isHeld = floor.holdsConnecting
       return try self.detour(call, .connect, socket, detour) { bytes, held throws(CallFailure) in
-        try performing(call, held: held && isHeld) { Int(connectSocket(raw, bytes)) }
+        try performing(call, held: held && isHeld, on: raw) { Int(connectSocket(raw, bytes)) }
       }
     }
   }
@@ -64,6 +64,7 @@ extension Worker {
   ) throws(CallFailure) -> Destination {
     switch socket.domain {
     case AF_INET, AF_INET6:
+      let address = try meant(by: address, socket)
       switch address.meaning {
       case .inet(let destination, let port):
         if let place = try resolverPlace(call, kind, isConnecting ? .netConnect : .netSend, socket, address, destination, port) { return .resolver(place) }
@@ -71,8 +72,10 @@ extension Worker {
           return .elsewhere(detour)
         }
       case .unspecified(let destination, let port):
-        // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all.
-        if !isConnecting, socket.domain == AF_INET, let destination {
+        // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all. A socket can turn from the
+        // second kind into the first (IPV6_ADDRFORM of ipv6(7)): so none is what it is given.
+        if !isConnecting, socket.domain == AF_INET6 { return .address([]) }
+        if !isConnecting, let destination {
           if let place = try resolverPlace(call, kind, .netSend, socket, address, destination, port) { return .resolver(place) }
           _ = try settleNetwork(call, kind, .send, socket, destination, port, address.bytes)
         }
@@ -89,6 +92,14 @@ extension Worker {
     default:
       throw .errno(EACCES)
     }
+  }
+
+  /// The address that the kernel takes for the unspecified one, in its place: this machine, by the address that the socket is bound to if it is
+  /// (ip_route_output_key of net/ipv4/route.c, tcp_v6_connect of net/ipv6/tcp_ipv6.c). Any other is given back as it is.
+  private func meant(by address: SocketAddress, _ socket: borrowing TargetSocket) throws(CallFailure) -> SocketAddress {
+    guard case .inet(let destination, _) = address.meaning, destination.isUnspecified else { return address }
+    let bound: IPAddress? = if case .inet(let own, _) = SocketAddress(try socketName(socket.descriptor.rawValue)).meaning, !own.isUnspecified { own } else { nil }
+    return address.replacingUnspecified(boundTo: bound)
   }
 
   /// What an internet socket says of an address that isn't its own: first whether it is long enough to be (SIN6_LEN_RFC2133 for IPv6).
@@ -111,12 +122,7 @@ extension Worker {
       NetworkSubject(operation: operation, address: address, port: port, proto: transport, hosts: hosts)
     }
     let refusal = foreignResolver(operation, port)
-    var judgement = layered { layer in
-      let chosen = refusal ?? layer.policy.network(subject(address))
-      guard isReaching, let meant = address.loopbackMeant, chosen.isPermitted else { return chosen }
-      let other = layer.policy.network(subject(meant))
-      return !other.isPermitted || (other.isRecorded && !chosen.isRecorded) ? other : chosen
-    }
+    var judgement = layered { refusal ?? $0.policy.network(subject(address)) }
     let recorded: AuditOperation =
       switch operation {
       case .connect: .netConnect

@@ -70,13 +70,26 @@ struct SocketAddress {
   static func ofPinned(_ path: [UInt8]) -> [UInt8] { [UInt8(AF_UNIX), 0] + path + [0] }
 }
 
-extension IPAddress {
-  /// 127.0.0.1 or ::1 for the unspecified address, which as a destination means this machine (ip(7)); nil for others.
-  var loopbackMeant: IPAddress? {
-    guard isUnspecified else { return nil }
-    switch self {
-    case .v4: return .v4(0x7f00_0001)
-    case .v6: return .v6(high: 0, low: 1, scope: 0)
+extension SocketAddress {
+  private static let loopback: [UInt8] = [127, 0, 0, 1]
+  private static let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
+
+  /// An unspecified destination as what it leads to: over IPv4 the address that the socket is bound to, over IPv6 ::1, or ::ffff:127.0.0.1 from an
+  /// address of IPv4; 127.0.0.1 from none.
+  func replacingUnspecified(boundTo own: IPAddress?) -> SocketAddress {
+    var place = bytes
+    // As IPAddress has it, an address of IPv4 in the form of IPv6 is one of IPv4.
+    var four: [UInt8]?
+    if case .v4(let value)? = own { four = (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * $0)) } }
+    if bytes.count >= 24, bytes[0] == UInt8(AF_INET6) {
+      if bytes[8..<20].elementsEqual(Self.mapped) {
+        place.replaceSubrange(20..<24, with: four ?? Self.loopback)
+      } else {
+        place.replaceSubrange(8..<24, with: four == nil ? [UInt8](repeating: 0, count: 15) + [1] : Self.mapped + Self.loopback)
+      }
+    } else if bytes.count >= 16 {
+      place.replaceSubrange(4..<8, with: four ?? Self.loopback)
     }
+    return SocketAddress(place)
   }
 }

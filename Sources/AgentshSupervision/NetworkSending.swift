@@ -127,6 +127,18 @@ extension Worker {
     case AF_INET, AF_INET6, AF_UNIX, AF_NETLINK: break
     default: throw .errno(EACCES)
     }
+    var passed = 0
+    for message in outgoing.control where message.passesDescriptors {
+      guard let numbers = message.descriptors else { throw .errno(EINVAL) }
+      passed += numbers.count
+    }
+    // SCM_MAX_FD of include/net/scm.h; and as many at a time as a user may have on the way (unix(7), ETOOMANYREFS).
+    guard passed <= 253 else { throw .errno(EINVAL) }
+    guard passed == 0 || supervision.descriptorsPassed.add(passed, ordering: .relaxed).newValue <= Supervision.mostDescriptorsPassed else {
+      supervision.descriptorsPassed.subtract(passed, ordering: .relaxed)
+      throw .errno(ETOOMANYREFS)
+    }
+    defer { if passed > 0 { supervision.descriptorsPassed.subtract(passed, ordering: .relaxed) } }
     var fetched = FetchedDescriptors()
     var control: [ControlMessage] = []
     for var message in outgoing.control {
@@ -163,7 +175,8 @@ extension Worker {
     if socket.transport == CInt(IPPROTO_TCP), outgoing.flags & fastOpen == 0 {
       return try transmit(call, socket, outgoing, to: [], control: attached)
     }
-    let isConnecting = socket.isInternet && outgoing.flags & fastOpen != 0
+    // Of datagrams the flag says nothing.
+    let isConnecting = socket.isInternet && socket.isStream && outgoing.flags & fastOpen != 0
     switch try destination(call, kind, socket, address, isConnecting: isConnecting) {
     case .address(let bytes), .resolver(let bytes):
       return try transmit(call, socket, outgoing, to: bytes, control: attached)
@@ -198,7 +211,7 @@ extension Worker {
       guard total <= longestDatagram else { throw .errno(EMSGSIZE) }
       let payload = try copy(call, outgoing.ranges, from: 0, count: total)
       try checkStillWaiting(call)
-      return try performing(call) { AgentshSupervision.sendMessage(raw, to: address, payload, from: 0, control: control, flags: flags) }
+      return try performing(call, on: raw) { AgentshSupervision.sendMessage(raw, to: address, payload, from: 0, control: control, flags: flags) }
     }
     var sent = 0
     repeat {
@@ -214,9 +227,16 @@ extension Worker {
       repeat {
         // What goes along goes with the first byte.
         let isFirst = sent + part == 0
-        let answer = try performing(call) {
-          AgentshSupervision.sendMessage(
-            raw, to: isFirst ? address : [], payload, from: part, control: isFirst ? control : [], flags: flags)
+        let answer: Answer
+        do throws(CallFailure) {
+          answer = try performing(call, on: raw) {
+            AgentshSupervision.sendMessage(
+              raw, to: isFirst ? address : [], payload, from: part, control: isFirst ? control : [], flags: flags)
+          }
+        } catch {
+          // What has gone has gone, whatever interrupted the rest.
+          if !isFirst, error != .gone { return .value(Int64(sent + part)) }
+          throw error
         }
         guard case .value(let count) = answer else {
           if sent + part > 0 { return .value(Int64(sent + part)) }

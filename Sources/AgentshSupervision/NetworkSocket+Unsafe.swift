@@ -1,3 +1,4 @@
+import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
 import Glibc
@@ -11,6 +12,13 @@ func socketOption(_ socket: CInt, _ option: CInt) throws(CallFailure) -> CInt {
   return value
 }
 
+/// Whether sending ends by itself after a time (SO_SNDTIMEO of socket(7)).
+func hasSendTimeout(_ socket: CInt) -> Bool {
+  var limit = timeval()
+  // SAFETY: an out parameter that lives for the call.
+  return unsafe ash_send_timeout(socket, &limit) == 0 && (limit.tv_sec != 0 || limit.tv_usec != 0)
+}
+
 /// getsockname(2).
 func socketName(_ socket: CInt) throws(CallFailure) -> [UInt8] {
   var length = SocketAddress.longest
@@ -19,6 +27,14 @@ func socketName(_ socket: CInt) throws(CallFailure) -> [UInt8] {
   let result = unsafe room.withUnsafeMutableBytes { buffer in unsafe ash_socket_name(socket, buffer.baseAddress, &length) }
   if result != 0 { throw .errno(errno) }
   return Array(room.prefix(length))
+}
+
+/// Where an internet socket is bound; nil for a socket that is none.
+func internetAddress(_ socket: CInt) throws(SyscallError) -> (address: IPAddress, port: UInt16)? {
+  let name: [UInt8]
+  do throws(CallFailure) { name = try socketName(socket) } catch { throw SyscallError("getsockname", currentErrno) }
+  guard case .inet(let address, let port) = SocketAddress(name).meaning else { return nil }
+  return (address, port)
 }
 
 /// connect(2) with an address as bytes: 0, or -1 and errno.

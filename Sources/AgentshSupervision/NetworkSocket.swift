@@ -29,10 +29,13 @@ struct TargetSocket: ~Copyable {
 /// A thread whose descriptors were fetched, pinned by its pidfd.
 final class PinnedTask {
   let thread: Int32
+  /// Whether it is the thread itself; its process where the kernel pins no threads (before 6.9).
+  let isThread: Bool
   let pidfd: Pidfd
 
-  init(thread: Int32, _ pidfd: consuming Pidfd) {
+  init(thread: Int32, isThread: Bool, _ pidfd: consuming Pidfd) {
     self.thread = thread
+    self.isThread = isThread
     self.pidfd = pidfd
   }
 }
@@ -48,10 +51,11 @@ extension Worker {
       }
     }
     lastTask = nil
-    let task = PinnedTask(thread: call.thread, try openTask(call))
+    let task = try openTask(call)
     // The number is the caller's own only while it waits.
     try checkStillWaiting(call)
-    lastTask = task
+    // Of a process in the place of a thread nothing follows for the thread's number.
+    if task.isThread { lastTask = task }
     do throws(SyscallError) {
       return try task.pidfd.descriptor(number)
     } catch {
@@ -66,19 +70,19 @@ extension Worker {
     return OwnedDescriptor(owning: raw)
   }
 
-  private func openTask(_ call: TrappedCall) throws(CallFailure) -> Pidfd {
-    do throws(SyscallError) { return try Pidfd.open(call.thread, thread: true) } catch {
-      guard error.errno == .invalidArgument else { throw .gone }
+  private func openTask(_ call: TrappedCall) throws(CallFailure) -> PinnedTask {
+    do throws(SyscallError) { return PinnedTask(thread: call.thread, isThread: true, try Pidfd.open(call.thread, thread: true)) } catch {
+      guard error.errno == .invalidArgument else { throw Self.fetchFailure(error) }
     }
     let process = try processID(call)
-    do throws(SyscallError) { return try Pidfd.open(process) } catch { throw .gone }
+    do throws(SyscallError) { return PinnedTask(thread: call.thread, isThread: false, try Pidfd.open(process)) } catch { throw Self.fetchFailure(error) }
   }
 
   private static func fetchFailure(_ error: SyscallError) -> CallFailure {
     switch error.errno {
     case .badFileDescriptor: .errno(EBADF)
     case .noSuchProcess: .gone
-    case .tooManyOpenFiles: .errno(ENOBUFS)
+    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory: .errno(ENOBUFS)
     default: .errno(EPERM)
     }
   }
@@ -101,7 +105,7 @@ extension Worker {
 
   /// Runs a call on a fetched socket that may wait, and gives what the target's own call would have got.
   /// - Parameter held: whether the floor holds it.
-  func performing(_ call: TrappedCall, held: Bool = false, _ body: () -> Int) throws(CallFailure) -> Answer {
+  func performing(_ call: TrappedCall, held: Bool = false, on socket: CInt, _ body: () -> Int) throws(CallFailure) -> Answer {
     func perform() -> Result<Int, SyscallError>? {
       supervision.waits.waiting(call) {
         let value = body()
@@ -115,7 +119,10 @@ extension Worker {
     switch result {
     case .success(let value): return .value(Int64(value))
     case .failure(let error): return .failure(error.errno.rawValue)
-    case nil: throw try interruption(call)
+    case nil:
+      let end = try interruption(call)
+      // A wait that has an end of its own isn't begun anew (signal(7)).
+      throw end == .errno(WaitTable.restart) && hasSendTimeout(socket) ? .errno(EINTR) : end
     }
   }
 
@@ -126,7 +133,7 @@ extension Worker {
   /// SIGCHLD, of which the thread that made the child is told. Any other signal could be gone by then, and the target would see
   /// a number that no call ever returns: EINTR it is.
   func interruption(_ call: TrappedCall) throws(CallFailure) -> CallFailure {
-    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 8192) else { throw .gone }
+    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "status"), limit: 8192) else { return .errno(EINTR) }
     try checkStillWaiting(call)
     func mask(_ name: StaticString) -> UInt64 { statusField(name, in: status).flatMap { UInt64($0, radix: 16) } ?? 0 }
     let blocked = mask("SigBlk:")

@@ -102,7 +102,7 @@ extension Worker {
     _ call: TrappedCall, base: CInt, path: [UInt8], _ options: ResolutionOptions
   ) throws(CallFailure) -> Located? {
     let flags = O_PATH | (options.followsLast ? 0 : O_NOFOLLOW) | (options.mustBeDirectory ? O_DIRECTORY : 0)
-    let isFinal = options.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) != 0
+    let isFinal = options.resolve & UInt64(RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS) != 0
     // Without a link on the way nothing leads through /proc/self, and what is missing is missing for everybody: one call tells then.
     var mayPassLinks = isFinal || !straight.expects(path)
     func find() throws(SyscallError) -> OwnedDescriptor {
@@ -216,6 +216,11 @@ extension Worker {
     let root = try targetRoot(call)
     var current = base
     if path.first == UInt8(ascii: "/") { current = try duplicate(root) }
+    // Where the path begins may lie anywhere; from there on no mount's border is crossed.
+    let mount = options.resolve & UInt64(RESOLVE_NO_XDEV) == 0 ? nil : mountNumber(of: current)
+    func checkMount(_ place: borrowing OwnedDescriptor) throws(CallFailure) {
+      if let mount, mountNumber(of: place) != mount { throw .errno(EXDEV) }
+    }
     var pending = components(path)
     var mustBeDirectory = options.mustBeDirectory || path.last == UInt8(ascii: "/")
     var links = 0
@@ -228,6 +233,7 @@ extension Worker {
       if component == [UInt8(ascii: "."), UInt8(ascii: ".")] {
         if try isSame(current, root) { continue }
         current = try open(current, component, O_PATH | O_DIRECTORY)
+        try checkMount(current)
         continue
       }
       let next: OwnedDescriptor
@@ -246,14 +252,20 @@ extension Worker {
         switch try follow(call, link: component, in: current) {
         case .text(let text):
           if text.isEmpty { throw .errno(ENOENT) }
-          if text.first == UInt8(ascii: "/") { current = try duplicate(root) }
+          if text.first == UInt8(ascii: "/") {
+            current = try duplicate(root)
+            try checkMount(current)
+          }
           if isLast, text.last == UInt8(ascii: "/") { mustBeDirectory = true }
           pending += components(text)
         case .jump(let raw):
           current = OwnedDescriptor(owning: raw)
+          if options.resolve & UInt64(RESOLVE_NO_MAGICLINKS) != 0 { throw .errno(ELOOP) }
+          try checkMount(current)
         }
         continue
       }
+      try checkMount(next)
       if !isLast && !status.isDirectory { throw .errno(ENOTDIR) }
       current = next
     }

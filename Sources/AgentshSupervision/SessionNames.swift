@@ -37,6 +37,8 @@ final class SessionNames: Sendable {
     self.port = port
     hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
     host = FileWatch(Self.settingsPath, limit: 1 << 20, ResolverSettings([]))
+    // So that where the name leads is known from the first open on.
+    _ = host.value()
   }
 
   /// Whether something is for the session's own resolver.
@@ -102,31 +104,33 @@ final class SessionNames: Sendable {
     let any: [UInt8] = [UInt8(truncatingIfNeeded: family), 0] + [UInt8](repeating: 0, count: family == AF_INET6 ? 26 : 14)
     // EINVAL where it has one already.
     _ = bindSocket(socket, any)
-    let port = try internetPort(socket)
-    clients.withLock { $0.admit(port, isStream, client) }
+    guard let own = try internetAddress(socket) else { throw SyscallError("getsockname", .addressFamilyNotSupported) }
+    // From none of its own, what it sends to this machine comes from 127.0.0.1.
+    let from: IPAddress = own.address.isUnspecified ? .v4(0x7f00_0001) : own.address
+    clients.withLock { $0.admit(Source(address: from, port: own.port, isStream: isStream), client) }
   }
 
-  /// Who may have sent from a port; nil: nobody of this session. A connection's port counts once.
-  func client(port: UInt16, isStream: Bool) -> Client? { clients.withLock { $0.client(port, isStream) } }
+  /// Where something may come from.
+  struct Source: Hashable {
+    let address: IPAddress
+    let port: UInt16
+    let isStream: Bool
+  }
 
+  /// Who may have sent from a place; nil: nobody of this session. A connection's counts once.
+  func client(_ source: Source) -> Client? { clients.withLock { $0.client(source) } }
+
+  /// No more than there are ports, some times over: whoever's is taken by another socket is forgotten.
   private struct Clients {
-    private var known: [UInt32: (client: Client, turn: UInt64)] = [:]
-    private var turn: UInt64 = 0
-    private static let most = 8192
+    private var known: [Source: Client] = [:]
 
-    private static func key(_ port: UInt16, _ isStream: Bool) -> UInt32 { UInt32(port) | (isStream ? 1 << 16 : 0) }
-
-    mutating func admit(_ port: UInt16, _ isStream: Bool, _ client: Client) {
-      turn += 1
-      known[Self.key(port, isStream)] = (client, turn)
-      // Of those that came first half is forgotten: their sockets are closed by now, or ask nothing any more.
-      if known.count > Self.most { known = known.filter { $0.value.turn > turn - UInt64(Self.most / 2) } }
+    mutating func admit(_ source: Source, _ client: Client) {
+      // Addresses of one's own are many, and each has all ports.
+      if known.count >= 1 << 17, known[source] == nil { known.removeAll() }
+      known[source] = client
     }
 
-    mutating func client(_ port: UInt16, _ isStream: Bool) -> Client? {
-      let key = Self.key(port, isStream)
-      return isStream ? known.removeValue(forKey: key)?.client : known[key]?.client
-    }
+    mutating func client(_ source: Source) -> Client? { source.isStream ? known.removeValue(forKey: source) : known[source] }
   }
 
   // MARK: resolv.conf
@@ -138,10 +142,13 @@ final class SessionNames: Sendable {
   }
 
   /// Whether a canonical path is that of the file which /etc/resolv.conf leads to.
-  func isSettingsFile(_ path: [UInt8]) -> Bool {
+  /// - Parameter named: how the program called it.
+  func isSettingsFile(_ path: [UInt8], named name: [UInt8]) -> Bool {
     if path == Self.settingsPath { return true }
-    // Asked at every open of a session: looked at closely only where the name or what was found last speaks for it.
-    guard path.suffix(11).elementsEqual("resolv.conf".utf8) || path == host.lastPath else { return false }
+    // Asked at every open of a session: looked at closely only where a name or what was found last speaks for it.
+    guard path.suffix(11).elementsEqual("resolv.conf".utf8) || name.suffix(11).elementsEqual("resolv.conf".utf8) || path == host.lastPath else {
+      return false
+    }
     do throws(SyscallError) { return try kernelPath(of: try openAt(AT_FDCWD, Self.settingsPath, flags: O_PATH)) == path } catch { return false }
   }
 
@@ -156,6 +163,19 @@ final class SessionNames: Sendable {
   /// Whether a path is the file's name, for hosts that have no such file.
   static func isSettingsName(_ path: [UInt8]) -> Bool { path == settingsPath }
 
+  private static func make(_ text: [UInt8]) throws(SyscallError) -> OwnedDescriptor {
+    let made = try Memfd.sealed(text, name: "resolv.conf")
+    _ = fchmod(made.rawValue, 0o644)
+    return made
+  }
+
+  private static func open(_ made: borrowing OwnedDescriptor?, _ flags: CInt) throws(SyscallError) -> CInt {
+    switch made {
+    case .some(let made): return try reopen(made, flags: flags).release()
+    case .none: throw SyscallError("open", .noSuchFileOrDirectory)
+    }
+  }
+
   /// An open file with the session's settings, positioned at its start: what the host's file says, with this resolver in the place of its servers.
   func settingsFile(flags: CInt) throws(SyscallError) -> OwnedDescriptor {
     let current = settings
@@ -165,15 +185,15 @@ final class SessionNames: Sendable {
     do {
       raw = try file.withLock { file in
         if file.settings != current || file.made == nil {
-          let made = try Memfd.sealed(text, name: "resolv.conf")
-          _ = fchmod(made.rawValue, 0o644)
-          file.made = consume made
+          file.made = try Self.make(text)
           file.settings = current
         }
         // Opened anew: its position is the opener's alone.
-        switch file.made {
-        case .some(let made): return try reopen(made, flags: flags).release()
-        case .none: throw SyscallError("open", .noSuchFileOrDirectory)
+        do throws(SyscallError) { return try Self.open(file.made, flags) } catch {
+          // All openers have the one file, and it is theirs: any of them can take the right to read it away.
+          guard error.errno == .permissionDenied else { throw error }
+          file.made = try Self.make(text)
+          return try Self.open(file.made, flags)
         }
       }
     } catch let error as SyscallError {
@@ -192,6 +212,7 @@ private final class FileWatch<Value: Sendable>: Sendable {
     let inode: UInt64
     let size: Int64
     let modified: Int64
+    let modifiedNanoseconds: Int64
   }
 
   private struct State {
@@ -220,7 +241,7 @@ private final class FileWatch<Value: Sendable>: Sendable {
   private func currentStamp() -> Stamp? {
     do throws(SyscallError) {
       let status = try fileStatus(at: AT_FDCWD, name)
-      return Stamp(device: status.device, inode: status.inode, size: status.size, modified: status.modified)
+      return Stamp(device: status.device, inode: status.inode, size: status.size, modified: status.modified, modifiedNanoseconds: status.modifiedNanoseconds)
     } catch {
       return nil
     }

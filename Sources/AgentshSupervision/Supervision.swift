@@ -22,6 +22,10 @@ final class Supervision: Sendable {
   let restrictedRefusals = RestrictedRefusals()
   /// How long connecting takes.
   let destinations = Destinations()
+  /// Descriptors of targets that are held while messages that pass them on wait to be sent.
+  let descriptorsPassed = Atomic<Int>(0)
+  /// Half of what this process may have open.
+  static let mostDescriptorsPassed = 2048
   /// Once a connection was redirected to a Unix socket.
   let redirectRelay = Mutex<RedirectRelay?>(nil)
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.

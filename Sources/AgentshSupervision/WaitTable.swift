@@ -56,7 +56,11 @@ final class WaitTable: Sendable {
   /// thread's to take: of a signal to the process that one is told whenever it can take it (complete_signal of kernel/signal.c), and no
   /// other thread's call is interrupted.
   private func hasSignalToTake(_ thread: Int32) -> Bool {
-    guard let status = try? readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 8192) else { return true }
+    let status: [UInt8]
+    do throws(SyscallError) { status = try readSmallFile(at: AT_FDCWD, procPath(thread, "status"), limit: 8192) } catch {
+      // Nothing can be told without a descriptor to read it by; the next look may have one.
+      return ![.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory].contains(error.errno)
+    }
     func mask(_ name: StaticString, _ text: [UInt8]) -> UInt64 { statusField(name, in: text).flatMap { UInt64($0, radix: 16) } ?? 0 }
     let blocked = mask("SigBlk:", status)
     if mask("SigPnd:", status) & ~blocked != 0 { return true }

@@ -65,7 +65,10 @@ final class Worker {
     } catch {
       switch error {
       case .errno(let number): answer = .failure(number)
-      case .gone: return
+      case .gone:
+        // Or not to be looked at for want of descriptors or memory: nobody else answers it.
+        guard supervision.listener.isWaiting(call.id) else { return }
+        answer = .failure(ENOMEM)
       }
     }
     send(answer, to: call)

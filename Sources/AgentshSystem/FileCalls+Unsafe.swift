@@ -65,6 +65,8 @@ public struct FileStatus: Sendable, Equatable {
   public let size: Int64
   /// When the content was last changed: seconds since 1970.
   public let modified: Int64
+  /// The part of a second behind `modified`.
+  public let modifiedNanoseconds: Int64
 
   public var type: UInt32 { mode & S_IFMT }
   public var isDirectory: Bool { type == S_IFDIR }
@@ -82,6 +84,7 @@ public struct FileStatus: Sendable, Equatable {
     specialDevice = UInt64(status.st_rdev)
     size = Int64(status.st_size)
     modified = Int64(status.st_mtim.tv_sec)
+    modifiedNanoseconds = Int64(status.st_mtim.tv_nsec)
   }
 }
 

@@ -132,14 +132,21 @@ public func socketPort(_ address: [UInt8]) -> UInt16? {
     throw SyscallError(failure.call, failure.errno, "port \(service) of a loopback address, which a server on all addresses may have taken")
   }
 
+  /// The first port that takes no right: ip_unprivileged_port_start of ip-sysctl.
+  private static var firstOfEverybody: UInt16 {
+    let text = try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/net/ipv4/ip_unprivileged_port_start".utf8), limit: 16)
+    return text.flatMap { UInt16(String(decoding: $0.prefix { $0 > 0x20 }, as: UTF8.self)) } ?? 1024
+  }
+
   private static func open(_ address: (UInt8, UInt8, UInt8, UInt8), _ wanted: UInt16) throws(SyscallError) -> ResolverSockets {
     let datagrams = try InternetSocket.make(AF_INET, isStream: false)
     // For root's ports alone: of any other, somebody else could take a share.
-    if wanted == service { try datagrams.reuseAddress() }
+    let isRoots = wanted == service && firstOfEverybody > service
+    if isRoots { try datagrams.reuseAddress() }
     try datagrams.bind(socketAddress(address, port: wanted))
     let port = try datagrams.localPort()
     let stream = try InternetSocket.make(AF_INET, isStream: true)
-    if wanted == service { try stream.reuseAddress() }
+    if isRoots { try stream.reuseAddress() }
     try stream.bind(socketAddress(address, port: port))
     try stream.listen(backlog: 64)
     return ResolverSockets(datagrams: datagrams, stream: stream, address: [address.0, address.1, address.2, address.3], port: port)

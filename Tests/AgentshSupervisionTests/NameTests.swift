@@ -9,6 +9,10 @@ import Testing
 @Suite struct SessionNamesTests {
   private let own = IPAddress.v4(0x7f01_0203)
 
+  private func source(_ port: UInt16, _ address: IPAddress = .v4(0x7f00_0001), isStream: Bool) -> SessionNames.Source {
+    SessionNames.Source(address: address, port: port, isStream: isStream)
+  }
+
   @Test func theResolverIsOneAddressAndPort() throws {
     let names = try SessionNames(address: own, port: 53)
     #expect(names.isResolver(own, 53))
@@ -39,9 +43,11 @@ import Testing
       let port = try socket.localPort()
       #expect(port != 0)
       // Datagrams may come for as long as the socket lives.
-      #expect(names.client(port: port, isStream: false)?.process == 7)
-      #expect(names.client(port: port, isStream: false)?.process == 7)
-      #expect(names.client(port: port, isStream: true) == nil)
+      #expect(names.client(source(port, isStream: false))?.process == 7)
+      #expect(names.client(source(port, isStream: false))?.process == 7)
+      #expect(names.client(source(port, isStream: true)) == nil)
+      // Another address with that port is somebody else's.
+      #expect(names.client(source(port, .v4(0x7f00_0002), isStream: false)) == nil)
       // A second time changes nothing.
       try names.admit(socket.rawValue, family: family, isStream: false, client)
       #expect(try socket.localPort() == port)
@@ -50,8 +56,8 @@ import Testing
     try names.admit(stream.rawValue, family: AF_INET, isStream: true, client)
     let port = try stream.localPort()
     // A connection comes once.
-    #expect(names.client(port: port, isStream: true)?.process == 7)
-    #expect(names.client(port: port, isStream: true) == nil)
+    #expect(names.client(source(port, isStream: true))?.process == 7)
+    #expect(names.client(source(port, isStream: true)) == nil)
   }
 
   @Test func theSessionsFileBeginsAnewForEachOpener() throws {
@@ -62,10 +68,13 @@ import Testing
     #expect(text.contains("\nnameserver 127.1.2.3\n") && !text.contains("use-vc"))
     #expect(String(decoding: try readAll(second, limit: 65_536), as: UTF8.self) == text)
     #expect(writeAll(first.rawValue, [0]).written == 0)
+    // It belongs to all who opened it: one of them can't keep it from the others.
+    #expect(fchmod(first.rawValue, 0) == 0)
+    #expect(String(decoding: try readAll(try names.settingsFile(flags: O_RDONLY), limit: 65_536), as: UTF8.self) == text)
     let other = try SessionNames(address: own, port: 4053)
     #expect(String(decoding: try readAll(try other.settingsFile(flags: O_RDONLY), limit: 65_536), as: UTF8.self).contains("use-vc"))
-    #expect(names.isSettingsFile(Array("/etc/resolv.conf".utf8)))
-    #expect(!names.isSettingsFile(Array("/tmp/resolv.conf".utf8)))
+    #expect(names.isSettingsFile(Array("/etc/resolv.conf".utf8), named: []))
+    #expect(!names.isSettingsFile(Array("/tmp/resolv.conf".utf8), named: Array("resolv.conf".utf8)))
     // By the last component alone, so that nothing that leads there is missed.
     for path in ["/etc/resolv.conf", "resolv.conf", "/etc/../etc/./resolv.conf", "/tmp/resolv.conf"] { #expect(names.mayBeSettings(Array(path.utf8))) }
     for path in ["/etc/hosts", "/etc/resolv.conf.bak", "/etc/xresolv.conf", "/", ""] { #expect(!names.mayBeSettings(Array(path.utf8))) }

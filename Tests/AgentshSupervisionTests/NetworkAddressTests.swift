@@ -28,6 +28,20 @@ import Testing
     #expect(SocketAddress([16, 0, 0, 0]).meaning == .other(family: 16))
   }
 
+  @Test func theUnspecifiedAddressIsTheOneThatItLeadsTo() {
+    let none = [UInt8](repeating: 0, count: 16)
+    let mappedNone = Array(repeating: UInt8(0), count: 10) + [255, 255, 0, 0, 0, 0]
+    func meant(_ bytes: [UInt8], _ own: IPAddress?) -> SocketAddress.Meaning { SocketAddress(bytes).replacingUnspecified(boundTo: own).meaning }
+    let (own, own6) = (IPAddress.v4(0x7f09_0909), IPAddress.v6(high: 1, low: 1, scope: 0))
+    #expect(meant(inet(5, [0, 0, 0, 0]), nil) == .inet(.v4(0x7f00_0001), port: 5))
+    #expect(meant(inet(5, [0, 0, 0, 0]), own) == .inet(own, port: 5))
+    #expect(meant(inet6(5, mappedNone), own) == .inet(own, port: 5))
+    #expect(meant(inet6(5, mappedNone), nil) == .inet(.v4(0x7f00_0001), port: 5))
+    #expect(meant(inet6(5, none), nil) == .inet(.v6(high: 0, low: 1, scope: 0), port: 5))
+    #expect(meant(inet6(5, none), own6) == .inet(.v6(high: 0, low: 1, scope: 0), port: 5))
+    #expect(meant(inet6(5, none), own) == .inet(.v4(0x7f00_0001), port: 5))
+  }
+
   @Test(arguments: [AF_INET, AF_INET6, AF_UNSPEC, AF_UNIX, 77])
   func addressesCutOffAnywhereAreNeverAnotherAddress(_ family: CInt) {
     let bytes = [UInt8(family), 0] + Array(repeating: UInt8(7), count: 126)

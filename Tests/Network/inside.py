@@ -163,6 +163,62 @@ def routes():
     names = [n for _, n in socket.if_nameindex()]
     return f"{kind} {'lo' in names}"
 
+# Bytes that python's own calls don't make: to a family of one's choice.
+def send_to(s, data, flags, family, address, port):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    name = struct.pack("=H", family) + struct.pack("!H4s8x", port, socket.inet_aton(address))
+    if libc.sendto(s.fileno(), data, len(data), flags, name, len(name)) < 0: raise OSError(ctypes.get_errno(), "")
+
+# Datagrams to a receiver on this machine, by an address of no family: udp(7) takes that for one of IPv4.
+def unspecified(flags):
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.setblocking(False)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    send_to(s, b"x", int(flags, 0), 0, "127.0.0.1", receiver.getsockname()[1])
+    return "arrived" if receiver.recv(10) == b"x" else "?"
+
+# 0.0.0.0 leads a socket that is bound to its own address.
+def own_address(family):
+    mapped = "::ffff:" if family == "v6" else ""
+    listener = socket.socket()
+    listener.bind(("127.9.9.9", 0))
+    listener.listen()
+    s = socket.socket(socket.AF_INET6 if mapped else socket.AF_INET)
+    s.bind((mapped + "127.9.9.9", 0))
+    s.connect((mapped + "0.0.0.0", listener.getsockname()[1]))
+    return f"connected to {s.getpeername()[0]}"
+
+# A long message, interrupted while the other end reads nothing: what was taken is told, and nothing is sent twice.
+def interrupted(limit):
+    import signal, threading
+    a, b = socket.socketpair()
+    if float(limit): a.settimeout(None), a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("=qq", int(limit), 0))
+    signals, got = [], []
+    def read():
+        while data := b.recv(1 << 20): got.append(len(data))
+    reader = threading.Thread(target=read)
+    def on_alarm(*_):
+        signals.append(1)
+        if len(signals) == 3: reader.start()
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    sent = a.sendmsg([b"x" * (4 << 20)])
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    a.close()
+    if not reader.ident: reader.start()
+    reader.join()
+    return "as told" if sum(got) == sent > 0 else f"{sum(got)} came of {sent}"
+
+# scm(7): 253 descriptors in a message, and not one more.
+def descriptors(count):
+    a, b = socket.socketpair()
+    ends = [os.open("/dev/null", os.O_RDONLY) for _ in range(int(count))]
+    half = len(ends) // 2
+    parts = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"={len(part)}i", *part)) for part in (ends[:half], ends[half:])]
+    return f"sent {a.sendmsg([b'x'], parts)}"
+
 what, *rest = sys.argv[1:]
 def run(): return globals()[what](*rest)
 print(tried(run))

@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 // connect(2), bind(2) with `length` bytes of address (at most 128), exactly as given.
@@ -9,6 +10,8 @@ int ash_connect(int socket, const void *address, size_t length);
 int ash_bind(int socket, const void *address, size_t length);
 // getsockopt(2) of an int at SOL_SOCKET.
 int ash_socket_option(int socket, int option, int *value);
+// getsockopt(2) of SO_SNDTIMEO.
+int ash_send_timeout(int socket, struct timeval *limit);
 // getsockname(2); *length holds the room and then the name's length.
 int ash_socket_name(int socket, void *address, size_t *length);
 // sendmsg(2) of one range of bytes; address and control may be NULL with length 0.

@@ -45,6 +45,6 @@ void ash_trim_memory(void);
 // The mount that an open file lies on: 1 with a number that no other mount ever gets (6.8), 0 with the one of /proc/PID/mountinfo, which may be used
 // again once the mount is gone. -1 with errno where the kernel tells neither (before 5.8). See statx(2).
 int ash_mount_id(int descriptor, int unique, uint64_t *id);
-// fstat(2), and in `kind` and `id` what ash_mount_id says (-1 where the kernel tells no mount), by one statx(2). Of the times only st_mtim's seconds are filled in.
+// fstat(2), and in `kind` and `id` what ash_mount_id says (-1 where the kernel tells no mount), by one statx(2). Of the times only st_mtim is filled in.
 int ash_status(int descriptor, struct stat *status, int *kind, uint64_t *id);
 

@@ -72,7 +72,7 @@ extension FuzzTarget {
         guard value == bytes[place..<(place + 4)].reduce(0, { $0 << 8 | UInt32($1) }) else { return .wrong("another address") }
       }
       let text = SocketAddress.text(meant, port: port)
-      return text.hasSuffix(":\(port)") && meant.loopbackMeant != meant ? .taken : .wrong("\(text)")
+      return text.hasSuffix(":\(port)") && !SocketAddress(bytes).replacingUnspecified(boundTo: nil).bytes.isEmpty ? .taken : .wrong("\(text)")
     case .unix(.path(let path)):
       guard family == UInt16(AF_UNIX), !path.isEmpty, path.count <= 108, !path.contains(0), bytes.dropFirst(2).starts(with: path) else { return .wrong("another path") }
       // The address that is used instead has a NUL at its end, for which a path of 108 bytes leaves no room; none that is made is as long.
