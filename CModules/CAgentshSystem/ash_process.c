@@ -56,6 +56,11 @@ int ash_ptrace_seize(pid_t tid, unsigned options) {
 }
 int ash_ptrace_interrupt(pid_t tid) { return (int)ptrace(PTRACE_INTERRUPT, tid, NULL, NULL); }
 int ash_ptrace_continue(pid_t tid, int signal) { return (int)ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)signal); }
+int ash_ptrace_is_stopped(pid_t thread) {
+  unsigned long message;
+  return ptrace(PTRACE_GETEVENTMSG, thread, NULL, &message) == 0;
+}
+
 int ash_ptrace_detach(pid_t tid, int signal) { return (int)ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)signal); }
 int ash_ptrace_listen(pid_t tid) { return (int)ptrace(PTRACE_LISTEN, tid, NULL, NULL); }
 

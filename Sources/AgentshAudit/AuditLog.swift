@@ -34,6 +34,8 @@ public final class AuditLog<Failure: Error>: Sendable {
     var counts = DecisionCounts()
     /// The latest lines about refusals, oldest first, without their newlines.
     var refusals: [[UInt8]] = []
+    /// What every further record meets with; nil while the record is open.
+    var closed: Failure?
   }
 
   private let state: Mutex<State>
@@ -51,8 +53,18 @@ public final class AuditLog<Failure: Error>: Sendable {
   /// Writes one record and counts its decision; when this returns, the sink has the whole line.
   ///
   /// What the sink throws is thrown: the operation is to be refused then. The decision is counted all the same.
-  public func write(_ record: AuditRecord) throws(Failure) {
+  public func write(_ record: AuditRecord) throws(Failure) { try write(record, afterwards: nil) }
+
+  /// Writes the last record: whatever comes after it is thrown `failure`, and neither written nor counted.
+  public func close(with record: AuditRecord, afterwards failure: Failure) throws(Failure) { try write(record, afterwards: failure) }
+
+  /// Whether the last record has been written.
+  public var isClosed: Bool { state.withLock { $0.closed != nil } }
+
+  private func write(_ record: AuditRecord, afterwards closing: Failure?) throws(Failure) {
     let failure: Failure? = state.withLock { state in
+      if let closed = state.closed { return closed }
+      state.closed = closing
       if let decision = record.decision { state.counts.add(decision) }
       do throws(Failure) {
         let line = try state.writer.write(record)

@@ -34,6 +34,11 @@ extension Worker {
         supervision.executions.add(1, ordering: .releasing)
         for layer in [supervision.layer, innermost] where process == layer.relations.rootTarget { layer.relations.noteRootExecution() }
         if let difference = difference(process, image) {
+          // Killed at its stop: there is nothing to look at any more, and nothing has run.
+          if difference == Self.unreadable, ash_ptrace_is_stopped(process) == 0 {
+            letGo(process, 0)
+            return .sent
+          }
           kill(process)
           let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
           try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, isAnswered: true)
@@ -88,10 +93,12 @@ extension Worker {
     try settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, refusal: EPERM)
   }
 
+  private static let unreadable = "what was executed can't be looked at"
+
   /// What is other than it was decided, in words; nil when the new image is the one that was permitted.
   private func difference(_ process: Int32, _ image: borrowing ExpectedImage) -> String? {
     guard let program = try? openOwn(procPath(process, "exe"), flags: ASH_O_PATH), let status = try? fileStatus(program) else {
-      return "what was executed can't be looked at"
+      return Self.unreadable
     }
     guard status.inode == image.status.inode, status.device == image.status.device else {
       return "another program than the permitted one was executed"
@@ -103,7 +110,7 @@ extension Worker {
       expected.append(0)
     }
     guard let line = try? openOwn(procPath(process, "cmdline"), flags: O_RDONLY), let found = try? readAll(line, limit: expected.count + 1) else {
-      return "the arguments can't be looked at"
+      return Self.unreadable
     }
     guard found == expected else { return "other arguments than the permitted ones were used" }
     // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.

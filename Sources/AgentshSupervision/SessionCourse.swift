@@ -315,7 +315,7 @@ class SessionCourse {
     used = (processes.cpuMicroseconds() ?? claimed.cpuMicroseconds, processes.memoryKiB() ?? claimed.memoryKiB)
     if !hasStarted { _ = record.write(startRecord()) }
     let summary = summary()
-    if !record.write(endRecord(summary)) { SupervisorMain.complain("session \(plan.sessionID): the end could not be recorded") }
+    if !record.close(with: endRecord(summary)) { SupervisorMain.complain("session \(plan.sessionID): the end could not be recorded") }
     return summary
   }
 }

@@ -54,10 +54,20 @@ final class SessionRecord: Sendable {
     do throws(SyscallError) {
       try log.write(record)
     } catch {
-      noteFailure(error)
+      if !log.isClosed { noteFailure(error) }
       return false
     }
     noteSuccess()
+    return true
+  }
+
+  /// Writes the last line. Whoever is still about to write one is refused: a record ends there.
+  func close(with record: AuditRecord) -> Bool {
+    do throws(SyscallError) {
+      try log.close(with: record, afterwards: SyscallError("write", .badFileDescriptor, "the record is closed"))
+    } catch {
+      return false
+    }
     return true
   }
 

@@ -171,13 +171,17 @@ enum SupervisorStart {
     }
   }
 
-  /// The nearest directory from `directory` upwards that has a `.git` (a directory, or a file in worktrees and submodules); nil without one.
+  /// The nearest directory from `directory` upwards that has a `.git` (a directory, or a file in worktrees and submodules); nil without one, and where
+  /// it or its directory belongs to another user, who could make any place a part of any repository.
   static func gitRoot(above directory: [UInt8]) -> [UInt8]? {
     var place = directory[...]
     let slash = UInt8(ascii: "/")
     while true {
       while place.count > 1, place.last == slash { place = place.dropLast() }
-      if (try? linkStatus(at: AT_FDCWD, Array(place) + Array("/.git".utf8))) != nil { return Array(place) }
+      if let found = try? linkStatus(at: AT_FDCWD, Array(place) + Array("/.git".utf8)) {
+        guard let folder = try? linkStatus(at: AT_FDCWD, Array(place)), [found.owner, folder.owner].allSatisfy({ $0 == 0 || $0 == geteuid() }) else { return nil }
+        return Array(place)
+      }
       guard place.count > 1, let last = place.lastIndex(of: slash) else { return nil }
       place = last == place.startIndex ? place.prefix(1) : place[..<last]
     }

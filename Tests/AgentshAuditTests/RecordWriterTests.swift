@@ -46,6 +46,16 @@ import Testing
     #expect(try verify(sink.file).get() == WholeRecord(lines: 3, end: .closed))
   }
 
+  @Test func afterTheLastLineNothingIsWritten() throws {
+    let sink = MemorySink()
+    let log = sink.log()
+    try log.write(.start)
+    try log.close(with: .end, afterwards: SinkError())
+    #expect(throws: SinkError()) { try log.write(.write(Array("/late".utf8))) }
+    #expect(log.isClosed && log.counts[.deny] == 0)
+    #expect(try verify(sink.file).get() == WholeRecord(lines: 2, end: .closed))
+  }
+
   @Test func aLogGoesOnWhereItsLastLineEnded() throws {
     let sink = MemorySink()
     let record = AuditRecord(operation: .serverStart)

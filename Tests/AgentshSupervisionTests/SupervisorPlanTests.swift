@@ -1,5 +1,7 @@
 import AgentshFilter
 import AgentshPolicy
+import Glibc
+import TestSupport
 import Testing
 
 @testable import AgentshSupervision
@@ -42,6 +44,11 @@ import Testing
     #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/b".utf8)) == Array("\(top)/a".utf8))
     #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/".utf8)) == Array("\(top)/a".utf8))
     #expect(SupervisorStart.gitRoot(above: Array(top.utf8)) == nil)
+    // Another user's makes nobody's directory a part of a repository.
+    if geteuid() == 0 {
+      changeOwner("\(top)/a/.git", 60001)
+      #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/b".utf8)) == nil)
+    }
     #expect(SupervisorStart.gitRoot(above: [UInt8(ascii: "/")]) == nil)
   }
 }

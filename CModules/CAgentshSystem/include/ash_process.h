@@ -24,6 +24,8 @@ ssize_t ash_write_memory(pid_t pid, uint64_t address, const void *buffer, size_t
 int ash_ptrace_seize(pid_t tid, unsigned options);
 int ash_ptrace_interrupt(pid_t tid);
 int ash_ptrace_continue(pid_t tid, int signal);
+// Whether a tracee is in a stop, where it can be asked things: not one that has been killed.
+int ash_ptrace_is_stopped(pid_t thread);
 int ash_ptrace_detach(pid_t tid, int signal);
 int ash_ptrace_listen(pid_t tid);
 // Number of instructions of filter `index` (0: the newest), or -1; program may be NULL.

@@ -103,7 +103,8 @@ struct WantedRefusal: Equatable {
 
 /// A refusal, for a person or an agent: what, by which rule, why, and what to do instead.
 enum RefusalText {
-  private static let refusals: Set<String> = ["deny", "approve", "redirect", "soft_delete"]
+  /// Not `redirect`: what was sent elsewhere happened, there.
+  private static let refusals: Set<String> = ["deny", "approve", "soft_delete"]
 
   static func isRefusal(_ object: JSONObject) -> Bool {
     guard let operation = EventText.text(object, "op"), !operation.utf8.starts(with: "session.".utf8), let decision = EventText.text(object, "decision")
@@ -146,13 +147,14 @@ enum RefusalText {
     }
   }
 
-  /// Rules that stand in no policy: docs/security-model.md says more.
+  /// Rules that stand in no policy: docs/policy.md says more.
   private static func builtin(_ name: String) -> String {
     switch name {
     case "exec_verification": "run the program again without anything that changes files or arguments meanwhile; what would have run was not what was permitted"
     case "unknown-call": "do without this system call: no session has it, whatever its policy says"
     case "identity": "stay with one identity: nothing is done for a process of the session that has become another user"
     case "agentsh": "leave agentsh's own processes and sockets alone: no policy opens them to a session"
+    case "namespaces", "mount": "do without a sandbox or container of your own; a policy permits them with `syscalls: {allow: [\(name)]}`"
     case "process_memory", "process_descriptor": "leave other processes' memory and descriptors alone; a policy opens them with `syscalls: {allow: [ptrace]}`"
     default: "nothing that a program of the session could do: this is refused whatever the policy says"
     }
