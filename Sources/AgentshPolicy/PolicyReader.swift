@@ -662,13 +662,18 @@ struct PolicyReader {
         mapping.position(of: key), "audit.\(key)",
         key == "retention_days" ? "records are kept until someone removes them" : "the record has operations, not contents")
     }
+    for (key, isKept) in [("log_denied", audit.logDenied), ("log_approved", audit.logApproved)] where !isKept {
+      reports.unenforced(mapping.position(of: key), "audit.\(key): false", "what is refused is on record always")
+    }
   }
 
   private func readTransparentCommands(_ top: inout Mapping) {
     // Programs that run others need no unwrapping here: what they run is decided when it is executed.
     guard let node = top.take("transparent_commands"), var mapping = Mapping(node, "transparent_commands", reports) else { return }
     _ = mapping.strings("add")
-    _ = mapping.strings("remove")
+    if let first = mapping.strings("remove").first {
+      reports.unenforced(first.position, "transparent_commands.remove", "what a program executes is decided, whoever executes it")
+    }
     mapping.finish()
   }
 

@@ -13,6 +13,12 @@ private func load(_ name: String, from files: [URL]) throws -> (policy: Policy, 
 }
 
 @Suite struct ForeignPolicyTests {
+  @Test func whatIsAskedForAndNotDoneIsNamed() throws {
+    let asked = "audit: { log_denied: false, log_approved: false }\ntransparent_commands: { remove: [sudo] }\n"
+    #expect(try loaded(asked).notEnforced == ["audit.log_denied: false", "audit.log_approved: false", "transparent_commands.remove"])
+    #expect(try loaded("audit: { log_denied: true, log_approved: true }\ntransparent_commands: { add: [run] }\n").notEnforced == [])
+  }
+
   @Test func theFilesAreThere() { #expect(foreign.map(\.lastPathComponent) == ["cellar.yaml", "library.yaml", "watcher.yaml", "workshop.yaml"]) }
 
   @Test(arguments: foreign)
