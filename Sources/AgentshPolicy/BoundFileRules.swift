@@ -61,7 +61,9 @@ struct BoundFileRules: Sendable {
 
   func indexedRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? { index.firstRule(operation, path) }
 
-  func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
+  /// - Parameter asksRulesOnly: what no rule speaks of is not refused, and a rule about everything is taken for a default.
+  func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>, asksRulesOnly: Bool) -> Verdict? {
+    let root = [UInt8(ascii: "/")]
     var open = OperationMask(operations)
     let facts = { (name: String) in Self.fact(name, directory, nil) }
     for (rule, answer) in zip(rules, answers) {
@@ -70,14 +72,29 @@ struct BoundFileRules: Sendable {
       if answer.isPermitted {
         // What this rule permits everywhere below, no later rule can refuse.
         if rule.globs.contains(where: { $0.coversDescendants(of: directory) }) { open.subtract(common) }
-      } else if rule.globs.contains(where: { $0.concernsDescendants(of: directory) }) {
+      } else if rule.globs.contains(where: { $0.concernsDescendants(of: directory) && !(asksRulesOnly && $0.coversDescendants(of: root)) }) {
         return answer.verdict(facts)
       }
       if open.isEmpty { return nil }
     }
+    if asksRulesOnly { return nil }
     let undecided = operations.filter { open.contains(OperationMask($0)) }
     if !reading.isPermitted, undecided.contains(where: \.isReading) { return reading.verdict(facts) }
     if !writing.isPermitted, undecided.contains(where: { !$0.isReading }) { return writing.verdict(facts) }
+    return nil
+  }
+
+  /// The verdict of the first refusing rule that may match below `old` and would not below `new`, where an earlier rule permits everything; nil if none.
+  func refusalLost(movingFrom old: [UInt8], to new: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
+    var excepted: OperationMask = []
+    let wanted = OperationMask(operations)
+    for (rule, answer) in zip(rules, answers) {
+      if answer.isPermitted {
+        if rule.globs.contains(where: { $0.coversDescendants(of: new) && !$0.coversDescendants(of: old) }) { excepted.formUnion(rule.mask.intersection(wanted)) }
+      } else if !rule.mask.intersection(excepted).isEmpty, rule.globs.contains(where: { $0.couldMatch(in: old) }) {
+        return answer.verdict { Self.fact($0, old, nil) }
+      }
+    }
     return nil
   }
 

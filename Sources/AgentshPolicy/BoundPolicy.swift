@@ -73,8 +73,16 @@ public final class BoundPolicy: Sendable {
   /// would no longer match it there once the directory has another name; nil if none can.
   ///
   /// A directory that holds protected names must not be moved away, nor one be moved to where they would be.
-  public func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
-    files.refusalBelow(directory, operations)
+  ///
+  /// - Parameter asksRulesOnly: defaults refuse nothing: whether rules say that something below this name is protected.
+  public func refusalBelow(_ directory: [UInt8], _ operations: Set<FileOperation>, asksRulesOnly: Bool = false) -> Verdict? {
+    files.refusalBelow(directory, operations, asksRulesOnly: asksRulesOnly)
+  }
+
+  /// The verdict of a refusing rule that what lies below a directory may be held by, and that would no longer hold it once the directory lies where
+  /// an exception above that rule permits everything; nil if none.
+  public func refusalLost(movingFrom old: [UInt8], to new: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
+    files.refusalLost(movingFrom: old, to: new, operations)
   }
 
   /// Whether a program may be executed.

@@ -80,7 +80,12 @@ extension Worker {
     let content = try self.path(call, at: text)
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
-    try settleChange(call, kind, .fileSymlink, [FileQuestion(.symlink, parent.path)], path: parent.path)
+    let name = parent.path
+    let judgement = layered { layer in
+      let verdict = strictest([FileQuestion(.symlink, name)], layer)
+      return verdict.isPermitted ? protectionAgainstLink(at: name, layer) ?? verdict : verdict
+    }
+    try settle(call, kind, .fileSymlink, .path(name), judgement)
     return perform(call, held: floor.holds(.makeSym)) {
       PathCalls.makeSymbolicLink(content, parent.directory.rawValue, parent.name)
     }
@@ -119,9 +124,11 @@ extension Worker {
     let judgement = layered { layer in
       let verdict = strictest(questions, layer)
       if !verdict.isPermitted { return verdict }
-      if oldStatus.isDirectory, let below = protectionBelow(oldName, layer) ?? protectionBelow(newName, layer) { return below }
-      if flags & exchange != 0, newStatus?.isDirectory == true, let below = protectionBelow(newName, layer) ?? protectionBelow(oldName, layer) { return below }
-      return verdict
+      func protection(_ status: FileStatus?, _ from: [UInt8], _ to: [UInt8]) -> Verdict? {
+        guard let status else { return nil }
+        return status.isDirectory ? protectionBelow(from, to, layer) : status.isSymbolicLink ? protectionAgainstLink(at: to, layer) : nil
+      }
+      return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
     try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
     return perform(call, held: floor.holdsFiles) {
@@ -146,7 +153,12 @@ extension Worker {
     if old.hasPath && old.status.links > 0 {
       questions += [FileQuestion(.link, old.path), FileQuestion(.read, old.path), FileQuestion(.write, old.path)]
     }
-    try settle(call, kind, .fileLink, .paths(old.path, new.path), strictest(questions))
+    let (isSymbolic, name) = (old.status.isSymbolicLink, new.path)
+    let judgement = layered { layer in
+      let verdict = strictest(questions, layer)
+      return verdict.isPermitted && isSymbolic ? protectionAgainstLink(at: name, layer) ?? verdict : verdict
+    }
+    try settle(call, kind, .fileLink, .paths(old.path, new.path), judgement)
     // The pinned object gets the name, not whatever the old path names by now.
     return perform(call, held: floor.holdsFiles) {
       PathCalls.link(AT_FDCWD, descriptorPath(old.descriptor.rawValue), new.directory.rawValue, new.name, AT_SYMLINK_FOLLOW)

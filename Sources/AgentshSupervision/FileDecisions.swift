@@ -41,10 +41,22 @@ extension Worker {
     try settle(call, kind, recorded, .path(path), strictest(questions))
   }
 
-  /// The verdict that keeps a directory from being moved or replaced because of what may lie below it; nil when nothing there is protected.
-  func protectionBelow(_ directory: [UInt8], _ layer: SessionLayer) -> Verdict? {
-    if directory.starts(with: SessionMounts.ownPrefix) { return nil }
-    return layer.policy.refusalBelow(directory, [.read, .open, .write, .create, .delete, .rename])
+  private static let moved: Set<FileOperation> = [.read, .open, .write, .create, .delete, .rename]
+
+  /// The verdict that keeps a directory from being moved from one name to another because of what may lie below it; nil when nothing there is protected.
+  func protectionBelow(_ old: [UInt8], _ new: [UInt8], _ layer: SessionLayer) -> Verdict? {
+    // What the session made for itself no rule speaks of.
+    func below(_ directory: [UInt8]) -> Verdict? {
+      directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, Self.moved)
+    }
+    return below(old) ?? below(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, Self.moved)
+  }
+
+  /// The verdict that keeps a symbolic link from standing at a name, since what it leads to would stand below that name for whoever comes by it, and rules
+  /// say that nothing may be put there; nil when none does.
+  func protectionAgainstLink(at name: [UInt8], _ layer: SessionLayer) -> Verdict? {
+    if name.starts(with: SessionMounts.ownPrefix) { return nil }
+    return layer.policy.refusalBelow(name, [.write, .create, .rename, .symlink], asksRulesOnly: true)
   }
 }
 

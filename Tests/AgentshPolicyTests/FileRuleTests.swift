@@ -167,6 +167,37 @@ import Testing
     #expect(bound.refusalBelow(bytes("/"), changes)?.rule == "keys")
   }
 
+  @Test func aLinkMustNotStandWhereSomethingIsProtectedBelow() throws {
+    let bound = try policy(
+      """
+      file_rules:
+        - {name: hooks, paths: ["**/.git/hooks/**"], operations: [write, create, rename], decision: deny}
+        - {name: editor, paths: ["${PROJECT_ROOT}/.vscode/tasks.json"], operations: [write, create], decision: deny}
+        - {name: project, paths: ["/home/ann/shop/**", "/srv/current"], decision: allow}
+        - {name: rest, paths: ["**"], operations: [write, create, symlink, rename], decision: deny}
+      """)
+    func rule(_ path: String) -> String? { bound.refusalBelow(bytes(path), [.write, .create, .rename, .symlink], asksRulesOnly: true)?.rule }
+    #expect(rule("/home/ann/shop/.git/hooks") == "hooks" && rule("/home/ann/shop/.git") == "hooks" && rule("/home/ann/shop/sub/.git/hooks") == "hooks")
+    #expect(rule("/home/ann/shop/.vscode") == "editor")
+    #expect(rule("/home/ann/shop/lib") == nil && rule("/home/ann/shop/.github") == nil)
+    // What is refused everywhere is no reason against a link that a rule permits.
+    #expect(rule("/srv/current") == nil)
+  }
+
+  @Test func whatFloatsIsNotMovedToWhereAnExceptionStandsAboveIt() throws {
+    let bound = try policy(
+      """
+      file_rules:
+        - {name: examples, paths: ["**/.env.example"], decision: allow}
+        - {name: fixtures, paths: ["/w/fixtures/**"], decision: allow}
+        - {name: env, paths: ["**/.env*"], decision: deny}
+        - {name: work, paths: ["/w/**"], decision: allow}
+      """)
+    func rule(_ old: String, _ new: String) -> String? { bound.refusalLost(movingFrom: bytes(old), to: bytes(new), changes.union([.read]))?.rule }
+    #expect(rule("/w/server", "/w/fixtures/server") == "env")
+    #expect(rule("/w/fixtures/server", "/w/server") == nil && rule("/w/server", "/w/client") == nil && rule("/w/fixtures/a", "/w/fixtures/b") == nil)
+  }
+
   @Test func aPermissionAboveHidesALaterRefusal() throws {
     let bound = try policy(
       """

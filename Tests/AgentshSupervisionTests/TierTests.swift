@@ -201,7 +201,7 @@ private struct TieredSession {
       if check("remove \(path)", policy: permits([(isDirectory ? .rmdir : .delete, path)]), landlock: landlock) { kernel.tree.remove(node) }
     case 7:
       guard existing == nil else { return }
-      _ = check("symlink \(target)", policy: permits([(.symlink, target)]), landlock: kernel.permits(.makeSym, at: directory))
+      _ = check("symlink \(target)", policy: permits([(.symlink, target)]) && policy.refusalBelow(bytes(target), [.write, .create, .rename, .symlink], asksRulesOnly: true) == nil, landlock: kernel.permits(.makeSym, at: directory))
       _ = check("mknod \(target)", policy: permits([(.mknod, target)]), landlock: kernel.permits([.makeFifo, .makeChar], at: directory))
     case 8: link(node, path, directory, name, target, existing)
     default: rename(node, path, directory, name, target, existing)
@@ -230,7 +230,12 @@ private struct TieredSession {
     if existing != nil { questions.append((.write, target)) }
     var permitted = permits(questions)
     let below: Set<FileOperation> = [.read, .open, .write, .create, .delete, .rename]
-    if moved.isDirectory, policy.refusalBelow(bytes(path), below) != nil || policy.refusalBelow(bytes(target), below) != nil { permitted = false }
+    if moved.isDirectory,
+      policy.refusalBelow(bytes(path), below) != nil || policy.refusalBelow(bytes(target), below) != nil
+        || policy.refusalLost(movingFrom: bytes(path), to: bytes(target), below) != nil
+    {
+      permitted = false
+    }
     let landlock = kernel.permitsMoving(node, to: directory, removes: true, replacing: existing)
     if check("rename \(path) \(target)", policy: permitted, landlock: landlock) { kernel.tree.move(node, to: directory, name) }
   }
