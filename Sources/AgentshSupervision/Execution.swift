@@ -117,7 +117,8 @@ extension Worker {
       case .elf(let loader):
         var loaderFile: ExpectedFile?
         if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
-        if LoaderCommand.isLoader(current.path) { try decideLoaded(call, vector, depth, &decided) }
+        // musl's is a link to its libc.so.
+        if ([current.path, path] + names.trusted + names.untrusted + vector.prefix(1)).contains(where: LoaderCommand.isLoader) { try decideLoaded(call, vector, depth, &decided) }
         return try image(current, vector, loader, loaderFile)
       case .other:
         return try image(current, vector, nil, nil)
@@ -187,7 +188,7 @@ extension Worker {
     let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
     let path = located.path
     let file = ExpectedFile(path: path, inode: located.status.inode)
-    if LoaderCommand.isLoader(path), isRoots(located.status.owner, at: path), located.status.mode & 0o022 == 0, isSystemLibrary(path) {
+    if LoaderCommand.isLoader(path) || isRootsName(loader) && LoaderCommand.isLoader(loader), isRoots(located.status.owner, at: path), located.status.mode & 0o022 == 0, isSystemLibrary(path) {
       // The kernel follows the name again: only one that no user can redirect needs no second look.
       return isRootsName(loader) ? nil : file
     }

@@ -92,7 +92,8 @@ extension Worker {
   }
 
   func rename(
-    _ call: TrappedCall, _ kind: CallKind, from oldDirectory: CInt, _ oldPath: UInt64, to newDirectory: CInt, _ newPath: UInt64, flags: UInt64
+    _ call: TrappedCall, _ kind: CallKind, from oldDirectory: CInt, _ oldPath: UInt64, to newDirectory: CInt, _ newPath: UInt64, flags: UInt64,
+    attempts: Int = 64
   ) throws(CallFailure) -> Answer {
     let flags = UInt32(truncatingIfNeeded: flags)
     let (noReplace, exchange, whiteout): (UInt32, UInt32, UInt32) = (1, 2, 4)
@@ -131,9 +132,21 @@ extension Worker {
       return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
     try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
-    return perform(call, held: floor.holdsFiles) {
-      PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags)
+    // What stands at the names may have been exchanged meanwhile, by another rename of the session: they wait for one another where directories meet.
+    let answer = supervision.renames.ordered(old.directory, new.directory) { () -> Answer? in
+      guard type(of: old) == oldStatus.type, type(of: new) == newStatus?.type else { return nil }
+      return perform(call, held: floor.holdsFiles) {
+        PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags)
+      }
     }
+    if let answer { return answer }
+    // As if the call came now.
+    guard attempts > 0 else { throw .errno(EAGAIN) }
+    return try rename(call, kind, from: oldDirectory, oldPath, to: newDirectory, newPath, flags: UInt64(flags), attempts: attempts - 1)
+  }
+
+  private func type(of parent: borrowing Parent) -> UInt32? {
+    (try? linkStatus(at: parent.directory.rawValue, bareName(parent.name)))?.type
   }
 
   func link(

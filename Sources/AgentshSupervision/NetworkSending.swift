@@ -7,6 +7,9 @@ import SystemPackage
 
 /// A stream's bytes are copied and sent in parts of this many.
 private let partSize = 1 << 20
+/// And of this many while so many calls wait for somebody: what they have copied is this process's memory.
+private let smallPartSize = 64 << 10
+private let manyWaits = 32
 /// No datagram is longer: the largest send buffer that a socket gets is far below.
 private let longestDatagram = 8 << 20
 private let fastOpen: CInt = 0x2000_0000  // MSG_FASTOPEN
@@ -217,7 +220,8 @@ extension Worker {
     repeat {
       let payload: [UInt8]
       do throws(CallFailure) {
-        payload = try copy(call, outgoing.ranges, from: sent, count: min(partSize, total - sent))
+        let most = supervision.waits.count < manyWaits ? partSize : smallPartSize
+        payload = try copy(call, outgoing.ranges, from: sent, count: min(most, total - sent))
         try checkStillWaiting(call)
       } catch {
         if sent > 0, error != .gone { break }

@@ -58,10 +58,16 @@ final class SessionMounts: Sendable {
       }
     }
     // The descriptor keeps its mount, so that the number stays this mount's.
-    guard let id = Self.shownNumber(descriptor), table(of: isShared ? getpid() : process)?.entry(id) != nil else { return false }
+    guard let id = Self.shownNumber(descriptor), let entry = table(of: isShared ? getpid() : process)?.entry(id), !Self.isSecondProc(entry) else {
+      return false
+    }
     if case .unique(let number)? = number { known.withLock { _ = $0.insert(number) } }
     return true
   }
+
+  /// Whether it is a procfs that stands elsewhere than at /proc. Rules and built-in ones know processes by their paths below /proc, and `self` there means
+  /// whoever looks.
+  private static func isSecondProc(_ entry: MountEntry) -> Bool { entry.type == Array("proc".utf8) && entry.point != Array("/proc".utf8) }
 
   private static func shownNumber(_ descriptor: borrowing OwnedDescriptor) -> Int32? {
     if case .reused(let number)? = mountNumber(of: descriptor, asShown: true) { return Int32(exactly: number) }
@@ -102,7 +108,7 @@ final class SessionMounts: Sendable {
     if isUsual(descriptor, mount, process: process) { return .usual(path) }
     // A file in memory, which never had a name.
     if isRemoved, status.links == 0, path.starts(with: Array("/memfd:".utf8)) { return .usual(path) }
-    guard mayDiffer else { return .none("it lies in a mount namespace that isn't the session's") }
+    guard mayDiffer else { return .none("it lies on another procfs than /proc, or in a mount namespace that isn't the session's") }
     guard let id = Self.shownNumber(descriptor) else { return .none("its mount can't be told") }
     let own = followsOwn ? table(of: getpid()) : nil
     if own == nil, let known = first.entry(id), known == table(of: process)?.entry(id) { return .usual(path) }
@@ -120,7 +126,8 @@ final class SessionMounts: Sendable {
     guard let below = rest(of: path, below: entry.point) else { return .none("its mount can't be told") }
     let place = joined(entry.root, below)
     if mounts.has(device: entry.device) {
-      let names = mounts.names(of: place, on: entry.device)
+      var names = mounts.names(of: place, on: entry.device)
+      if Self.isSecondProc(entry) { names.removeAll { procNumber($0) == nil && !$0.elementsEqual("/proc".utf8) && !$0.starts(with: Array("/proc/".utf8)) } }
       // The name that it is known by, where that is one of them.
       for name in names.filter({ $0 == path }) + names.filter({ $0 != path }) where leads(name, to: status, isRemoved, root) { return .usual(name) }
       return .none("no mount of this session's beginning shows it")

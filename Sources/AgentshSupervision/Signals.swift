@@ -83,13 +83,26 @@ extension Worker {
       let group = target == 0 ? all.first { $0.process == sender }?.group : -target
       receivers = all.filter { $0.group == group }
     }
+    return try self.signal(call, kind, signal, target, toAll: receivers, areGroup: target != -1, from: sender)
+  }
+
+  private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toGroup group: Int32, from sender: Int32) throws(CallFailure) -> Answer {
+    guard group > 0 else { throw .errno(ESRCH) }
+    let receivers = SessionRelations.allProcesses().filter { $0.group == group }
+    return try self.signal(call, kind, signal, -group, toAll: receivers, areGroup: true, from: sender)
+  }
+
+  /// All of them, or none.
+  private func signal(
+    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ target: Int32, toAll receivers: [ProcessFacts], areGroup: Bool, from sender: Int32
+  ) throws(CallFailure) -> Answer {
     if receivers.isEmpty { throw .errno(ESRCH) }
     let judgement = layered { layer in
       var permitted: Verdict?
       for receiver in receivers {
         // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
         // would have sent to both.
-        if target == 0 || target < -1, receiver.process == layer.relations.launcher { continue }
+        if areGroup, receiver.process == layer.relations.launcher { continue }
         let verdict = verdict(layer, signal, sender: sender, receiver)
         if !verdict.isPermitted { return verdict }
         if permitted == nil || verdict.isRecorded { permitted = verdict }
@@ -157,7 +170,8 @@ extension Worker {
     guard isSignal(signal) else { throw .errno(EINVAL) }
     let answer: Answer
     if flags & 4 != 0 {
-      answer = try self.signal(call, kind, signal, to: -receiver.group)
+      // To the group that has the process's own number, whichever it is in itself (kernel/signal.c).
+      answer = try self.signal(call, kind, signal, toGroup: task, from: sender)
     } else {
       answer = try settle(call, kind, signal, process, layered { verdict($0, signal, sender: sender, receiver) })
     }

@@ -20,6 +20,7 @@ final class Supervision: Sendable {
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
   let restrictedRefusals = RestrictedRefusals()
+  let renames = RenameOrder()
   /// How long connecting takes.
   let destinations = Destinations()
   /// Descriptors of targets that are held while messages that pass them on wait to be sent.
