@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { most_descriptors = 16, highest_signal = 64, parking_place = 64 };
+enum { most_descriptors = 16, highest_signal = 64, parking_place = 64, patience_ms = 5000 };
 
 struct report {
   int stage;
@@ -129,6 +130,21 @@ static _Noreturn void child(const struct ash_spawn_request *request, int report_
   fail(report_to, ASH_SPAWN_EXEC);
 }
 
+// Waits until the child has said something or closed the pipe; -1 with errno when it takes too long.
+static int await_report(int report_from) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  int64_t end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + patience_ms;
+  for (;;) {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = end - (now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+    int ready = poll(&(struct pollfd){.fd = report_from, .events = POLLIN}, 1, left > 0 ? (int)left : 0);
+    if (ready > 0) return 0;
+    if (ready == 0) errno = ETIMEDOUT;
+    if (ready == 0 || errno != EINTR) return -1;
+  }
+}
+
 int ash_spawn(const struct ash_spawn_request *request, struct ash_spawn_result *result) {
   memset(result, 0, sizeof *result);
   result->pidfd = -1;
@@ -161,6 +177,17 @@ int ash_spawn(const struct ash_spawn_request *request, struct ash_spawn_result *
     close(ends[0]);
     result->stage = ASH_SPAWN_CLONE;
     errno = result->error = clone_error;
+    return -1;
+  }
+  // Between its change of uid and its exec the child can be stopped by its user: kill(-1, SIGSTOP).
+  if (await_report(ends[0]) != 0) {
+    int wait_error = errno;
+    close(ends[0]);
+    kill((pid_t)pid, SIGKILL);
+    while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {}
+    close(pidfd);
+    result->stage = ASH_SPAWN_WAITING;
+    errno = result->error = wait_error;
     return -1;
   }
   struct report report;
@@ -196,6 +223,7 @@ const char *ash_spawn_stage_name(int stage) {
     case ASH_SPAWN_REGAINED: return "making sure that uid 0 is gone (it was not)";
     case ASH_SPAWN_NO_NEW_PRIVS: return "setting no_new_privs";
     case ASH_SPAWN_EXEC: return "executing the program";
+    case ASH_SPAWN_WAITING: return "waiting for the program to run";
     default: return "starting";
   }
 }

@@ -143,14 +143,12 @@ struct CallerIdentity: Sendable {
   /// The user's name, or the number as text.
   var userName: [UInt8] { account?.name ?? Array("\(uid)".utf8) }
 
-  /// The home directory, made canonical as far as that goes without looking at the file system. Who has none is given one that isn't there: with
-  /// `/` a rule about `${HOME}/**` would be about everything.
-  var home: [UInt8] {
-    let slash = UInt8(ascii: "/")
-    guard let home = account?.home, home.first == slash, !home.contains(0) else { return Array("/nonexistent".utf8) }
-    let names = home.split(separator: slash).filter { !$0.elementsEqual(".".utf8) }
-    if names.contains(where: { $0.elementsEqual("..".utf8) }) { return [slash] }
-    return [slash] + Array(names.joined(separator: [slash]))
+  /// The home directory by the kernel's name, as it is when this is asked. Who has no account is given one that isn't there.
+  ///
+  /// Links are followed where root or that user made them: nobody else is to choose what the rules about `${HOME}` hold.
+  func home() throws(HomeDirectory.Problem) -> [UInt8] {
+    guard let account else { return Array("/nonexistent".utf8) }
+    return try HomeDirectory.canonical(account.home, followingLinksOf: [0, uid])
   }
 
   /// Whether one of the names is this user's, or one of the groups has it.

@@ -131,7 +131,7 @@ struct SessionOpening {
     let policy = try rules.policy(for: owner, wanted: request.policy)
     let warnings = try checkHost(rules.configuration)
     let cwd = try workingDirectory()
-    let variables = SessionPlan.Variables(projectRoot: cwd, home: owner.home, user: owner.userName)
+    let variables = SessionPlan.Variables(projectRoot: cwd, home: try home(of: owner), user: owner.userName)
     let filter = try filter(policy, variables, isNested: around != nil)
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
@@ -172,6 +172,13 @@ struct SessionOpening {
     }
     throw .notPermitted(
       reason: "caller_uid \(request.callerUID ?? peer.uid) is not you (uid \(peer.uid)): only uid 0 may act for another user")
+  }
+
+  private func home(of owner: CallerIdentity) throws(ControlError) -> [UInt8] {
+    do throws(HomeDirectory.Problem) { return try owner.home() } catch {
+      throw .hostCannotEnforce(
+        reason: "rules about ${HOME} would not hold for \(displayEscaped(owner.userName)): \(displayEscaped("\(error)")); an administrator can give the account another one with `usermod --home`")
+    }
   }
 
   /// What is missing and may be, in words for the user.

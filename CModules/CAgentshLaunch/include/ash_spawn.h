@@ -20,6 +20,7 @@ enum ash_spawn_stage {
   ASH_SPAWN_REGAINED,  // uid 0 could be had back
   ASH_SPAWN_NO_NEW_PRIVS,
   ASH_SPAWN_EXEC,
+  ASH_SPAWN_WAITING,  // ETIMEDOUT: the child has neither run the program nor failed within five seconds
 };
 
 struct ash_spawn_identity {

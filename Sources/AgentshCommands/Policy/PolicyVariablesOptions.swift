@@ -34,9 +34,14 @@ struct PolicyVariablesOptions: ParsableArguments {
     } catch {
       throw CommandFailure(.failed, "\(project?.displayed ?? "the working directory"): \(error.errno)")
     }
-    let home = account?.home ?? Array("/nonexistent".utf8)
+    let home: [UInt8]
+    if let account {
+      home = try CanonicalPath.home(of: account, followingLinksOf: [0, account.uid])
+    } else {
+      home = Array("/nonexistent".utf8)
+    }
     return PolicyVariables(
-      projectRoot: root, gitRoot: Self.repository(around: root), home: (try? CanonicalPath.resolve(home, following: true)) ?? home,
+      projectRoot: root, gitRoot: Self.repository(around: root), home: home,
       user: account?.name ?? Array((user ?? String(context.identity.uid)).utf8))
   }
 
@@ -62,6 +67,15 @@ struct PolicyVariablesOptions: ParsableArguments {
 
 /// The kernel's own name for a place, as the supervisor decides on it.
 enum CanonicalPath {
+  /// What `${HOME}` stands for.
+  /// - Parameter owners: whose links are followed, as a server would; nil: everybody's.
+  static func home(of account: UserAccount, followingLinksOf owners: Set<UInt32>?) throws(CommandFailure) -> [UInt8] {
+    do throws(HomeDirectory.Problem) { return try HomeDirectory.canonical(account.home, followingLinksOf: owners) } catch {
+      throw CommandFailure(
+        .failed, "rules about ${HOME} would not hold: \(displayEscaped("\(error)"))", "give the account \(displayEscaped(account.name)) another home directory: usermod --home")
+    }
+  }
+
   /// Resolves every link on the way, the last one only if `following`. What does not exist keeps its name in the place where it would be.
   static func resolve(_ path: [UInt8], following: Bool) throws(SyscallError) -> [UInt8] {
     var absolute = path

@@ -44,7 +44,7 @@ final class EmbeddedServer {
   }
 
   private init(_ request: WrapRequest, _ policy: EmbeddedPolicy, _ caller: EmbeddedCaller, _ program: [UInt8]) throws {
-    let variables = SessionPlan.Variables(projectRoot: request.cwd, home: caller.home, user: caller.user)
+    let variables = SessionPlan.Variables(projectRoot: request.cwd, home: try caller.canonicalHome(), user: caller.user)
     let (filter, exactRights, knowsNames) = try policy.filter(variables, network: request.network)
     let id = try Self.randomUUID()
     formerChildren = Children.current()
@@ -283,21 +283,19 @@ extension EnvironmentPlan {
 struct EmbeddedCaller {
   let identity: CallerIdentity
   let groups: [UInt32]
-  let home: [UInt8]
   let user: [UInt8]
   /// Where temporary sockets go.
   let runtimeDirectory: [UInt8]
+  private let account: UserAccount?
   private let stateDirectory: [UInt8]
   private let temporaryState: [UInt8]
 
   init(_ context: Context) throws(CommandFailure) {
     identity = context.identity
     // Home and name come from the user database: a policy that protects ${HOME} must not ask the environment what that is.
-    let account: UserAccount?
     do throws(SyscallError) { account = try UserDatabase.account(uid: identity.uid) } catch {
       throw CommandFailure(.failed, "the user database can't be asked who uid \(context.identity.uid) is: \(error)")
     }
-    home = account?.home ?? Array("/nonexistent".utf8)
     user = account?.name ?? Array(String(identity.uid).utf8)
     do throws(SyscallError) {
       let status = try readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8))
@@ -312,6 +310,13 @@ struct EmbeddedCaller {
     let homes = [account?.home, Self.directory(context, "HOME")].compactMap { $0 }.filter(Self.isDirectory)
     stateDirectory =
       Self.directory(context, "XDG_STATE_HOME") ?? homes.first.map { Paths.joined($0, ".local/state") } ?? temporaryState
+  }
+
+  /// What `${HOME}` stands for.
+  func canonicalHome() throws(CommandFailure) -> [UInt8] {
+    guard let account else { return Array("/nonexistent".utf8) }
+    // Whatever is followed here is followed with the caller's rights, and the caller chooses the policy, too.
+    return try CanonicalPath.home(of: account, followingLinksOf: nil)
   }
 
   /// Where the records of this user's embedded sessions are: below XDG_STATE_HOME, else `~/.local/state` (XDG Base Directory Specification).
