@@ -9,8 +9,9 @@ final class ControlConnection {
   /// Who that is, once it has asked for something.
   var caller: ControlCaller?
   var framer = MessageFramer(limit: MessageFramer.controlLimit)
-  /// Complete messages that wait for the one before to be answered.
-  var queued: [[UInt8]] = []
+  /// Complete messages that wait for the one before to be answered, and their bytes.
+  private var queued: ArraySlice<[UInt8]> = []
+  private var queuedBytes = 0
   var output: [UInt8] = []
   var sent = 0
   /// Goes with the next byte of `output`.
@@ -24,6 +25,10 @@ final class ControlConnection {
   var isReadingPart = false
   /// The stream has nothing more for now and waits for the file to grow.
   var isFollowing = false
+  /// It will have its turn without anything more happening on it.
+  var hasTurn = false
+  /// Whether its process belongs to a session, once that has been looked at.
+  var isInside: Bool?
   /// The sessions had ended when their records were last found to be at their end.
   var hasSeenEnd = false
   var closesWhenSent = false
@@ -47,9 +52,32 @@ final class ControlConnection {
 
   var uid: UInt32 { peer.uid }
   var hasOutput: Bool { sent < output.count }
-  var heldBytes: Int { framer.pendingCount + queued.reduce(0) { $0 + $1.count } }
+  var heldBytes: Int { framer.pendingCount + queuedBytes }
+  var hasQueued: Bool { !queued.isEmpty }
+  /// Another call may be begun. Not before the reply to the last one has been taken: what a peer doesn't read is not to pile up here.
+  var isFree: Bool { !isBusy && !hasOutput && stream == nil && !closesWhenSent }
+  /// More may be read.
+  var wantsInput: Bool { isFree && !hasQueued }
   /// Nothing is under way: it can be closed without anybody missing an answer.
-  var isIdle: Bool { !isBusy && !hasOutput && stream == nil }
+  var isIdle: Bool { !isBusy && !hasOutput && stream == nil && !hasQueued }
+
+  func enqueue(_ messages: [[UInt8]]) {
+    queued += messages
+    queuedBytes += messages.reduce(0) { $0 + $1.count }
+  }
+
+  func takeQueued() -> [UInt8]? {
+    guard let message = queued.popFirst() else { return nil }
+    queuedBytes -= message.count
+    // A slice keeps what was taken from it.
+    if queued.isEmpty { queued = [] }
+    return message
+  }
+
+  func forgetInput() {
+    (queued, queuedBytes) = ([], 0)
+    framer = MessageFramer(limit: MessageFramer.controlLimit)
+  }
 
   func queueOutput(_ bytes: [UInt8]) {
     if sent == output.count {

@@ -15,12 +15,13 @@ extension ControlLoop {
       if !call.oneway { send(error.reply.frame, on: connection) }
       return
     }
-    guard let caller = connection.caller ?? (try? caller(of: connection)) else {
+    guard let caller = connection.caller ?? (try? caller(connection.peer, connection.socket)) else {
       // It has ended, or can't be known for sure: nothing is done for it.
       close(connection)
       return
     }
     connection.caller = caller
+    connection.isInside = caller.inside != nil
     connection.isBusy = true
     connection.isOneway = call.oneway
     connection.deadline = .never
@@ -75,8 +76,8 @@ extension ControlLoop {
   /// Whether sessions lie inside a session.
   private func hasNested(_ session: String) -> Bool { sessions.values.contains { $0.parent?.id == session } }
 
-  private func caller(of connection: ControlConnection) throws(SyscallError) -> ControlCaller {
-    try ControlCaller(of: connection.peer, socket: connection.socket, in: context.host.cgroups) { peer in
+  func caller(_ peer: ControlPeer, _ socket: borrowing UnixSocket) throws(SyscallError) -> ControlCaller {
+    try ControlCaller(of: peer, socket: socket, in: context.host.cgroups) { peer in
       sessions.values.first { session in
         // The number first, which costs nothing; the pidfd decides.
         guard let supervisor = session.opened.supervisor else { return false }
@@ -102,8 +103,7 @@ extension ControlLoop {
       case .failure(let error): send(error.reply.frame, on: connection)
       }
     }
-    guard connections[id] != nil else { return }
-    serveNext(connection)
+    giveTurn(connection)
   }
 
   // MARK: Wrap
@@ -213,8 +213,7 @@ extension ControlLoop {
     connection.stream = nil
     connection.hasSeenEnd = false
     send(error?.reply.frame ?? VarlinkReply().frame, on: connection)
-    guard connections[connection.id] != nil else { return }
-    serveNext(connection)
+    giveTurn(connection)
   }
 
   /// Wakes those who follow a session that has ended.

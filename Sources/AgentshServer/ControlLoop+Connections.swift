@@ -11,10 +11,14 @@ extension ControlLoop {
   static let mostForRoot = 512
   /// Bytes of unfinished messages of all connections of one user.
   static let mostBytesPerUser = 8 << 20
+  /// Of places and bytes the processes in sessions get one in so many.
+  static let partInside = 4
   /// How long a connection may be idle between calls.
   static let idleMilliseconds: Int64 = 300_000
   /// Accepted at a time, before others have their turn.
   static let acceptsAtATime = 64
+  /// Calls of one connection served before others have their turn.
+  static let callsAtATime = 16
 
   var handshakeTimeout: Int64 { Int64(context.rules.ruleset.configuration.handshakeTimeoutMilliseconds) }
 
@@ -72,16 +76,29 @@ extension ControlLoop {
   private func admit(_ socket: consuming UnixSocket, _ full: inout Set<UInt32>) {
     // Who it is decides whether there is room, before anything else is spent on it.
     guard let uid = try? peerCredentials(of: socket.descriptor).uid, !full.contains(uid) else { return }
-    guard makeRoom(for: uid) else {
-      full.insert(uid)
-      return
-    }
     let peer: ControlPeer
-    do throws(SyscallError) { peer = try ControlPeer(of: socket) } catch {
+    var isInside: Bool?
+    do throws(SyscallError) {
+      if hasToBeTold(uid) {
+        peer = try ControlPeer(of: socket)
+        isInside = self.isInside(peer, socket)
+        guard makeRoom(for: uid, isInside: isInside == true) else {
+          // Room for those outside there may be all the same.
+          if isInside == false { full.insert(uid) }
+          return
+        }
+      } else {
+        guard makeRoom(for: uid, isInside: false) else {
+          full.insert(uid)
+          return
+        }
+        peer = try ControlPeer(of: socket)
+      }
+    } catch {
       // The peer is gone already, or can't be known for sure: nothing is done for it.
       return
     }
-    admit(socket, peer)
+    admit(socket, peer)?.isInside = isInside
   }
 
   /// Connections of one session's processes that its supervisor has let in, at a time.
@@ -94,10 +111,11 @@ extension ControlLoop {
     let uid = session.session.facts.uid
     let peer = try ControlPeer(letIn: Pidfd(descriptor))
     let caller = try ControlCaller(letIn: peer, by: session.id, uid: uid, in: hierarchy)
-    guard makeRoom(for: uid) else { throw SyscallError("door", .resourceTemporarilyUnavailable) }
+    guard makeRoom(for: uid, isInside: true) else { throw SyscallError("door", .resourceTemporarilyUnavailable) }
     let pair = try UnixSocket.pair(.stream, nonBlocking: true)
     guard let connection = admit(pair.first, peer) else { throw SyscallError("epoll_ctl", .noMemory) }
     connection.caller = caller
+    connection.isInside = true
     return pair.second
   }
 
@@ -115,9 +133,15 @@ extension ControlLoop {
 
   /// Room for one more connection of a user: an idle one of the same user goes if it has too many; if all places are taken, those who have most of
   /// them give way.
-  private func makeRoom(for uid: UInt32) -> Bool {
-    let own = usage[uid]?.connections.count ?? 0
-    if own >= (uid == 0 ? Self.mostForRoot : Self.mostPerUser), !evictIdle(of: uid) { return false }
+  ///
+  /// Processes in sessions get a part of their user's places only: the others are there for who wants to stop them.
+  private func makeRoom(for uid: UInt32, isInside: Bool) -> Bool {
+    let own = usage[uid]?.connections ?? []
+    if isInside, own.count >= Self.most(uid) / Self.partInside {
+      let inside = insiders(of: uid)
+      if inside.count >= Self.most(uid) / Self.partInside, !evictIdle(among: inside) { return false }
+    }
+    if own.count >= Self.most(uid), !evictIdle(of: uid) { return false }
     if connections.count < mostConnections { return true }
     let heaviest = heaviestUser()
     return heaviest != uid && evictIdle(of: heaviest)
@@ -127,9 +151,35 @@ extension ControlLoop {
     usage.max { $0.value.connections.count < $1.value.connections.count }?.key ?? 0
   }
 
+  private static func most(_ uid: UInt32) -> Int { uid == 0 ? mostForRoot : mostPerUser }
+
+  /// Whether it matters if the next connection of a user comes from inside a session. As long as there are few, nobody is worth a look into /proc.
+  private func hasToBeTold(_ uid: UInt32) -> Bool {
+    (usage[uid]?.connections.count ?? 0) >= Self.most(uid) / Self.partInside && context.sessions.hasActive(uid: uid)
+  }
+
+  /// A process that has ended can't be told from one inside, and counts as such.
+  private func isInside(_ peer: ControlPeer, _ socket: borrowing UnixSocket) -> Bool {
+    guard let caller = try? caller(peer, socket) else { return true }
+    return caller.inside != nil
+  }
+
+  /// The connections of a user's processes in sessions.
+  private func insiders(of uid: UInt32) -> Set<UInt64> {
+    guard context.sessions.hasActive(uid: uid) else { return [] }
+    return (usage[uid]?.connections ?? []).filter { id in
+      guard let connection = connections[id] else { return false }
+      let isInside = connection.isInside ?? isInside(connection.peer, connection.socket)
+      connection.isInside = isInside
+      return isInside
+    }
+  }
+
   /// Closes the connection of a user that has been still for longest.
-  private func evictIdle(of uid: UInt32) -> Bool {
-    let idle = (usage[uid]?.connections ?? []).compactMap { connections[$0] }.filter(\.isIdle)
+  private func evictIdle(of uid: UInt32) -> Bool { evictIdle(among: usage[uid]?.connections ?? []) }
+
+  private func evictIdle(among candidates: Set<UInt64>) -> Bool {
+    let idle = candidates.compactMap { connections[$0] }.filter(\.isIdle)
     guard let oldest = idle.min(by: { $0.lastActivity < $1.lastActivity }) else { return false }
     close(oldest)
     return true
@@ -170,6 +220,8 @@ extension ControlLoop {
     // What it said before it closed still counts if nothing is under way (a call without reply, say).
     if connection.isIdle { readInput(connection) }
     guard connections[connection.id] != nil else { return }
+    // What has come is served first; that the peer is gone is told again.
+    if connection.hasQueued, connection.isFree { return }
     if connection.isBusy {
       // A session may be on its way: it finds out itself that its launcher is gone.
       connection.isHungUp = true
@@ -181,7 +233,7 @@ extension ControlLoop {
   }
 
   private func readInput(_ connection: ControlConnection) {
-    guard !connection.isBusy, connection.stream == nil, !connection.closesWhenSent else {
+    guard connection.wantsInput else {
       // A follower who closes its writing half still reads. Nothing more is expected of it.
       updateInterest(connection)
       return
@@ -195,7 +247,7 @@ extension ControlLoop {
       connection.lastActivity = monotonicNanoseconds()
       let wasInside = connection.framer.isInsideMessage
       // Descriptors have no meaning here; they are closed with `received`.
-      connection.queued += try received.bytes.framed(by: &connection.framer)
+      connection.enqueue(try received.bytes.framed(by: &connection.framer))
       if connection.framer.isInsideMessage, !wasInside {
         // From its first byte on: one byte a second is silence, too.
         connection.deadline = .after(milliseconds: handshakeTimeout)
@@ -209,31 +261,74 @@ extension ControlLoop {
       }
       return
     }
-    guard countBytes(connection) else { return }
-    serveNext(connection)
+    countBytes(connection)
+    guard connections[connection.id] != nil else { return }
+    giveTurn(connection)
+    updateInterest(connection)
   }
 
-  /// Keeps account of what a user's unfinished messages take; false when it was too much and the connection is closed.
-  private func countBytes(_ connection: ControlConnection) -> Bool {
+  /// Keeps account of what a user's unfinished messages take. Where it is too much, who holds most gives way, and not who came last.
+  private func countBytes(_ connection: ControlConnection) {
+    recount(connection)
+    let uid = connection.uid
+    let mostInside = Self.mostBytesPerUser / Self.partInside
+    guard let total = usage[uid]?.bytes, total > mostInside else { return }
+    let inside = insiders(of: uid)
+    while inside.reduce(0, { $0 + (connections[$1]?.countedBytes ?? 0) }) > mostInside {
+      guard refuseLargest(among: inside, "the unfinished messages from inside your sessions take more than \(mostInside) bytes") else { break }
+    }
+    while let user = usage[uid], user.bytes > Self.mostBytesPerUser {
+      guard refuseLargest(among: user.connections, "your unfinished messages take more than \(Self.mostBytesPerUser) bytes") else { break }
+    }
+  }
+
+  private func recount(_ connection: ControlConnection) {
     let held = connection.heldBytes
-    let total = (usage[connection.uid]?.bytes ?? 0) - connection.countedBytes + held
-    usage[connection.uid]?.bytes = total
+    usage[connection.uid]?.bytes += held - connection.countedBytes
     connection.countedBytes = held
-    if total <= Self.mostBytesPerUser { return true }
-    refuse(connection, .limitReached(reason: "your unfinished messages take more than \(Self.mostBytesPerUser) bytes"))
-    return false
   }
 
-  /// Starts the next call, if one has come and none is under way.
-  func serveNext(_ connection: ControlConnection) {
-    while !connection.isBusy, connection.stream == nil, !connection.closesWhenSent, !connection.queued.isEmpty {
-      let message = connection.queued.removeFirst()
-      _ = countBytes(connection)
+  private func refuseLargest(among candidates: Set<UInt64>, _ reason: String) -> Bool {
+    let holders = candidates.compactMap { connections[$0] }.filter { $0.countedBytes > 0 }
+    guard let largest = holders.max(by: { $0.countedBytes < $1.countedBytes }) else { return false }
+    refuse(largest, .limitReached(reason: reason))
+    return true
+  }
+
+  /// Has what has come on a connection served when those before it have had their turns.
+  func giveTurn(_ connection: ControlConnection) {
+    guard !connection.hasTurn else { return }
+    connection.hasTurn = true
+    turns.append(connection.id)
+  }
+
+  func serveTurns() {
+    let now = turns
+    turns = []
+    for id in now {
+      guard let connection = connections[id] else { continue }
+      connection.hasTurn = false
+      serveNext(connection)
+    }
+  }
+
+  /// Starts the next calls, if some have come and none is under way.
+  private func serveNext(_ connection: ControlConnection) {
+    for _ in 0..<Self.callsAtATime where connection.isFree {
+      guard let message = connection.takeQueued() else { break }
+      countBytes(connection)
       serve(message, on: connection)
       guard connections[connection.id] != nil else { return }
     }
-    if !connection.isBusy, connection.stream == nil, !connection.framer.isInsideMessage, !connection.hasOutput {
-      connection.deadline = .after(milliseconds: Self.idleMilliseconds)
+    if connection.isFree {
+      if connection.hasQueued {
+        giveTurn(connection)
+      } else if !connection.framer.isInsideMessage {
+        connection.deadline = .after(milliseconds: Self.idleMilliseconds)
+      } else if connection.deadline == .never {
+        // Begun behind a call that has taken its time.
+        connection.deadline = .after(milliseconds: handshakeTimeout)
+      }
       watchFor(connection.deadline)
     }
     updateInterest(connection)
@@ -243,7 +338,7 @@ extension ControlLoop {
     guard connections[connection.id] != nil, !connection.isHungUp else { return }
     var wanted: EpollEvents = []
     if connection.hasOutput { wanted.insert(.writable) }
-    if !connection.isBusy, connection.stream == nil, !connection.closesWhenSent { wanted.formUnion([.readable, .peerClosed]) }
+    if connection.wantsInput { wanted.formUnion([.readable, .peerClosed]) }
     // Nothing: a hang-up is told all the same.
     if wanted.isEmpty { wanted = .error }
     guard wanted != connection.interest else { return }
@@ -257,6 +352,10 @@ extension ControlLoop {
 
   func send(_ bytes: [UInt8], on connection: ControlConnection) {
     guard connections[connection.id] != nil, !connection.isHungUp else { return }
+    if !connection.hasOutput {
+      // From now on the peer has to take it; a connection that is being ended has its deadline already.
+      if !connection.closesWhenSent { connection.deadline = .never }
+    }
     connection.queueOutput(bytes)
     _ = writeOutput(connection)
   }
@@ -280,6 +379,8 @@ extension ControlLoop {
     } else if connection.stream != nil {
       connection.deadline = .never
       continueStream(connection.id)
+    } else {
+      giveTurn(connection)
     }
     updateInterest(connection)
     return connections[connection.id] != nil
@@ -287,7 +388,8 @@ extension ControlLoop {
 
   /// Tells what was wrong and ends the connection: what follows can't be understood any more.
   func refuse(_ connection: ControlConnection, _ error: ControlError) {
-    connection.queued = []
+    connection.forgetInput()
+    recount(connection)
     connection.closesWhenSent = true
     connection.deadline = .after(milliseconds: 1000)
     watchFor(connection.deadline)

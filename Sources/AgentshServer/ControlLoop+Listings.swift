@@ -60,12 +60,25 @@ extension ControlLoop {
     finishListing(number)
   }
 
+  /// What goes into one message of sessions in the order of opening: those opened last.
+  static func fitting(_ sessions: [Session]) -> [SessionInfo] {
+    var infos: [SessionInfo] = []
+    // What is around each of them in the list is less than what is around it here.
+    var left = MessageFramer.controlLimit - 1024
+    for session in sessions.reversed() {
+      let info = session.info
+      left -= ControlResponse.session(info).reply.frame.count
+      guard left >= 0 else { break }
+      infos.append(info)
+    }
+    return infos.reversed()
+  }
+
   func finishListing(_ number: UInt64) {
     guard let listing = listings.removeValue(forKey: number) else { return }
-    let infos = listing.sessions.map(\.info)
     if listing.isList {
-      answer(listing.connection, .success(.sessions(infos)))
-    } else if let info = infos.first {
+      answer(listing.connection, .success(.sessions(Self.fitting(listing.sessions))))
+    } else if let info = listing.sessions.first?.info {
       answer(listing.connection, .success(.session(info)))
     }
   }

@@ -25,6 +25,8 @@ final class ControlLoop {
   var sessions: [UInt64: WatchedSession] = [:]
   var sessionNumbers: [String: UInt64] = [:]
   var listings: [UInt64: Listing] = [:]
+  /// Connections with calls that can be served without waiting for any event, the one whose turn is next first.
+  var turns: [UInt64] = []
 
   /// The next moment at which some deadline may have passed.
   var sweepAt = Deadline.never
@@ -73,11 +75,12 @@ final class ControlLoop {
   /// Runs until it has been told to stop and everything has ended, or the time for that is over.
   func run() throws(SyscallError) {
     while true {
-      let events = try epoll.wait(deadline: min(sweepAt, stopping ?? .never))
+      let events = try epoll.wait(deadline: turns.isEmpty ? min(sweepAt, stopping ?? .never) : .after(milliseconds: 0))
       // New connections last: a flood of them is not to stand before what is under way.
       for event in events where event.token & 7 != Source.listener.rawValue { handle(event) }
       if events.contains(where: { $0.token & 7 == Source.listener.rawValue }) { acceptConnections() }
       if sweepAt.hasPassed { sweep() }
+      serveTurns()
       if let stopping, sessions.isEmpty || stopping.hasPassed {
         abandonSessions()
         return

@@ -27,7 +27,7 @@ enum PastRecords {
     let session = Session(
       Session.Facts(
         id: id, name: text(start, "name"), uid: uid, user: displayEscaped(user), policy: text(start, "policy") ?? "",
-        command: command(start).map { displayEscaped($0) }, cwd: displayEscaped(bytes(start, "cwd")), started: text(start, "time") ?? "",
+        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "time") ?? "",
         record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
     let refused = refusals(in: file)

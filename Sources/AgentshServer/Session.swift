@@ -26,6 +26,38 @@ final class Session: Sendable {
     var permitsNested = false
   }
 
+  /// Of what a user chose a session keeps as much as is worth listing: there may be thousands of them. The record has all of it.
+  static let mostWords = 64
+  static let mostText = 1024
+
+  /// A command as it is kept: display-escaped, and cut, with an ellipsis where something is missing.
+  static func kept(command: [[UInt8]]) -> [String] {
+    var words: [String] = []
+    var left = mostText
+    for word in command {
+      guard words.count < mostWords, left > 0 else {
+        words.append("…")
+        break
+      }
+      let text = kept(word, most: left)
+      words.append(text)
+      left -= max(1, text.utf8.count)
+    }
+    return words
+  }
+
+  /// A text as it is kept.
+  static func kept(_ bytes: [UInt8], most: Int = mostText) -> String {
+    let text = displayEscaped(Array(bytes.prefix(most)))
+    if bytes.count <= most, text.utf8.count <= most { return text }
+    var cut = ""
+    for scalar in text.unicodeScalars {
+      guard cut.utf8.count + UTF8.width(scalar) <= most else { break }
+      cut.unicodeScalars.append(scalar)
+    }
+    return cut + "…"
+  }
+
   enum Phase: Sendable, Equatable {
     /// Files are being made, the supervisor is not ready or the target has not started.
     case starting
@@ -182,6 +214,9 @@ final class SessionTable: Sendable {
       state.ended.removeAll { $0 === session }
     }
   }
+
+  /// Whether a session of this user runs.
+  func hasActive(uid: UInt32) -> Bool { state.withLock { $0.active.contains { $0.facts.uid == uid && $0.isActive } } }
 
   func session(_ id: String) -> Session? { state.withLock { $0.sessions[id] } }
 

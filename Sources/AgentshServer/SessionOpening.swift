@@ -139,7 +139,7 @@ struct SessionOpening {
     let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
-        command: request.command.map { displayEscaped($0) }, cwd: displayEscaped(cwd), started: auditClock().text,
+        command: Session.kept(command: request.command), cwd: Session.kept(cwd), started: auditClock().text,
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order, parent: around?.facts.id,
         permitsNested: around == nil && policy.policy.allowsNestedSessions)
     }
