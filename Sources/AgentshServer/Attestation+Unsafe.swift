@@ -20,14 +20,13 @@ func hasStopped(_ thread: Int32) throws(SyscallError) -> Bool {
   return true
 }
 
-/// Takes the end of a tracee that was killed, so that it is not left as a zombie of ours.
-func collect(_ thread: Int32) {
-  var status: CInt = 0
-  for _ in 0..<16 {
-    // SAFETY: an out parameter that lives for the call.
-    guard unsafe ash_wait_tracee(thread, &status, 0) == thread else { return }
-    if status & 0x7F != 0x7F { return }
+/// Takes the end of a tracee of this thread that was killed, so that it is not left as a zombie of ours; false when it has not ended by the deadline.
+func collect(_ thread: Int32, deadline: Deadline) -> Bool {
+  while !hasBeenCollected(thread) {
+    if deadline.hasPassed { return false }
+    usleep(200)
   }
+  return true
 }
 
 /// The newest filter of a stopped tracee, as bytes: PTRACE_SECCOMP_GET_FILTER, see ptrace(2). The kernel counts from the oldest on (get_nth_filter of

@@ -12,6 +12,8 @@ import SystemPackage
 struct Attestation {
   let opened: OpenedSession
   let readsFilter: Bool
+  /// Is given a target that doesn't end when it is killed.
+  var reaper: Reaper?
 
   struct Refusal: Error {
     let reason: String
@@ -50,7 +52,7 @@ struct Attestation {
     } catch {
       // The launcher's child, and not to run. Killed, it needs no detaching.
       try? target.sendSignal(SIGKILL)
-      collect(number)
+      if !collect(number, deadline: .after(milliseconds: 1000)) { reaper?.collect(tracee: number) }
       throw error
     }
   }

@@ -93,7 +93,7 @@ extension ControlLoop {
         return
       }
       let target = SharedPidfd(descriptor)
-      let attestation = Attestation(opened: session.opened, readsFilter: context.host.canReadFilters)
+      let attestation = Attestation(opened: session.opened, readsFilter: context.host.canReadFilters, reaper: context.reaper)
       let (id, mailbox) = (session.id, mailbox)
       workers.submit(for: session.session.facts.uid) { mailbox.post(.attested(session: id, attestation.run(target.pidfd))) }
     case .rejected(let rejection): note(rejection, in: session)
@@ -304,13 +304,46 @@ extension ControlLoop {
     // The kernel tells when the last one has gone; where it doesn't (version 1), or hasn't let go yet, look again.
     let delay: Int64 = session.opened.cgroupEvents == nil || isEmpty ? 20 : 1000
     guard session.emptyChecks < 250 else {
-      context.log.logger.error("session \(session.id): its control group can't be removed")
+      // Something in it can't be killed now, or somebody has made a group in it. Whatever it is, it is decided on by nobody and counts no more.
+      context.log.logger.error("session \(session.id): its control group can't be removed; that is tried again every 10 s")
+      let parent = session.parent.map { Array($0.id.utf8) }
+      context.lingering.withLock { $0.append(LingeringGroup(name: Array(session.id.utf8), parent: parent, isKilled: true)) }
+      lookAtLingeringLater()
       finish(session)
       return
     }
     let deadline = Deadline.after(milliseconds: delay)
     session.deadline = deadline
     watchFor(deadline)
+  }
+
+  /// How often control groups that could not be removed are looked at.
+  static let lingeringMilliseconds: Int64 = 10_000
+
+  func lookAtLingeringLater() {
+    guard lingeringAt == nil else { return }
+    let at = Deadline.after(milliseconds: Self.lingeringMilliseconds)
+    lingeringAt = at
+    watchFor(at)
+  }
+
+  func lookAtLingering() {
+    lingeringAt = nil
+    if context.settleLingering() { lookAtLingeringLater() }
+  }
+
+  /// Counts what records without an end tell, one after the other: each may be long, and nobody waits for it.
+  func countLater(_ sessions: [String]) { Self.countLater(sessions[...], context, workers) }
+
+  private static func countLater(_ sessions: ArraySlice<String>, _ context: ServerContext, _ workers: WorkerPool) {
+    guard let id = sessions.first else { return }
+    workers.submit(for: 0) {
+      if let session = context.sessions.session(id), let file = try? PastRecords.open(id, in: context) {
+        let refused = PastRecords.refusals(in: file)
+        session.update { $0.refused = refused }
+      }
+      countLater(sessions.dropFirst(), context, workers)
+    }
   }
 
   private func removeGroup(_ session: WatchedSession) -> Bool {

@@ -34,6 +34,8 @@ final class ControlLoop {
   var heldWrittenAt: Deadline?
   /// When accepting goes on after the process ran out of descriptors.
   var acceptAgainAt: Deadline?
+  /// When control groups that could not be removed are looked at again.
+  var lingeringAt: Deadline?
   var stopping: Deadline?
   var isReloading = false
   var mayReloadAgain = false
@@ -78,9 +80,9 @@ final class ControlLoop {
       let events = try epoll.wait(deadline: turns.isEmpty ? min(sweepAt, stopping ?? .never) : .after(milliseconds: 0))
       // New connections last: a flood of them is not to stand before what is under way.
       for event in events where event.token & 7 != Source.listener.rawValue { handle(event) }
+      serveTurns()
       if events.contains(where: { $0.token & 7 == Source.listener.rawValue }) { acceptConnections() }
       if sweepAt.hasPassed { sweep() }
-      serveTurns()
       if let stopping, sessions.isEmpty || stopping.hasPassed {
         abandonSessions()
         return
@@ -126,6 +128,9 @@ final class ControlLoop {
     }
     if let at = heldWrittenAt {
       if at.hasPassed { writeHeldRejections() } else { watchFor(at) }
+    }
+    if let at = lingeringAt {
+      if at.hasPassed { lookAtLingering() } else { watchFor(at) }
     }
   }
 

@@ -8,6 +8,7 @@ extension ServerContext {
   /// supervisors and stay as they are: their ids are returned.
   func removeLeftovers() -> Set<String> {
     var running: Set<String> = []
+    defer { removeForgottenGroups(but: running) }
     guard host.cgroups != nil, let found = try? directoryNames(in: runtime.descriptor) else { return running }
     for name in found where name.count == 36 {
       if removeCgroup(name) {
@@ -22,4 +23,44 @@ extension ServerContext {
     }
     return running
   }
+
+  /// Removes control groups of sessions whose directory is gone, if nothing lives in them. Those of other servers, which may lie beside ours, are
+  /// told by their names: of ours there are records.
+  private func removeForgottenGroups(but running: Set<String>) {
+    guard let place = host.cgroups?.directory, let opened = try? openAt(AT_FDCWD, place, flags: O_RDONLY | O_DIRECTORY),
+      let found = try? directoryNames(in: opened)
+    else { return }
+    for name in found {
+      let id = String(decoding: name, as: UTF8.self)
+      guard PastRecords.isID(id), !running.contains(id), (try? linkStatus(at: records.rawValue, Array("\(id).jsonl".utf8))) != nil else { continue }
+      if !removeCgroup(name) {
+        log.logger.warning("session \(id): something is left in its control group, which is removed when that has ended")
+        lingering.withLock { $0.append(LingeringGroup(name: name, parent: nil, isKilled: false)) }
+      }
+    }
+  }
+
+  /// Tries again to remove control groups of sessions that are over; whether some are left.
+  func settleLingering() -> Bool {
+    let groups = lingering.withLock { $0 }
+    let left = groups.filter { group in
+      if group.isKilled { killGroup(group) }
+      return !removeCgroup(group.name, in: group.parent)
+    }
+    lingering.withLock { $0 = left }
+    return !left.isEmpty
+  }
+
+  private func killGroup(_ group: LingeringGroup) {
+    // Gone, or going: removing it tells.
+    do throws(SyscallError) { try host.cgroups?.open(group.name, in: group.parent).kill() } catch { return }
+  }
+}
+
+/// The control group of a session that is over, which could not be removed yet.
+struct LingeringGroup: Sendable {
+  let name: [UInt8]
+  let parent: [UInt8]?
+  /// Whatever is in it is killed again at each look. Not where it isn't sure that nobody decides on it.
+  let isKilled: Bool
 }

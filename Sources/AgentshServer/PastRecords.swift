@@ -17,7 +17,8 @@ enum PastRecords {
   private static let newline = UInt8(ascii: "\n")
 
   /// The session with this id, or nil where there is no record of it that begins as it has to.
-  static func session(_ id: String, in context: ServerContext) -> Session? {
+  /// - Parameter isCounted: whether a record without an end is read to its end for what was refused; else that is 0.
+  static func session(_ id: String, in context: ServerContext, isCounted: Bool = true) -> Session? {
     guard isID(id), let file = try? open(id, in: context), let first = firstLine(file), let start = try? JSONObject.parse(first),
       text(start, "op") == AuditOperation.sessionStart.rawValue, text(start, "session") == id, case .integer(let number)? = start["uid"],
       let uid = UInt32(exactly: number)
@@ -30,7 +31,7 @@ enum PastRecords {
         command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "time") ?? "",
         record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
-    let refused = refusals(in: file)
+    let refused = isCounted ? refusals(in: file) : toldRefusals(in: file) ?? 0
     session.update {
       $0.phase = .ended
       $0.pid = pid
@@ -55,11 +56,7 @@ enum PastRecords {
 
   /// How many refusals a record tells of: what its last line says, or, where the session was cut off, what its lines say.
   static func refusals(in file: borrowing OwnedDescriptor) -> Int {
-    if let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue,
-      case .integer(let count)? = line["refused"], count >= 0
-    {
-      return Int(clamping: count)
-    }
+    if let told = toldRefusals(in: file) { return told }
     var count = 0
     var offset: Int64 = 0
     while offset < mostCounted, let part = try? readPart(file.rawValue, from: offset, limit: 1 << 20), let end = part.lastIndex(of: newline) {
@@ -67,6 +64,14 @@ enum PastRecords {
       offset += Int64(end + 1)
     }
     return count
+  }
+
+  /// How many refusals a record's last line tells of; nil where it has none.
+  private static func toldRefusals(in file: borrowing OwnedDescriptor) -> Int? {
+    guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue,
+      case .integer(let count)? = line["refused"], count >= 0
+    else { return nil }
+    return Int(clamping: count)
   }
 
   /// Whether a record has its last line.
@@ -82,7 +87,7 @@ enum PastRecords {
   // MARK: Parts
 
   /// 8-4-4-4-12 hexadecimal digits: no path, and no name of anything else.
-  private static func isID(_ text: String) -> Bool {
+  static func isID(_ text: String) -> Bool {
     text.utf8.count == 36
       && text.utf8.enumerated().allSatisfy { index, byte in
         [8, 13, 18, 23].contains(index) ? byte == UInt8(ascii: "-") : isHexadecimal(byte)
@@ -162,20 +167,23 @@ extension ServerContext {
   }
 
   /// Takes up what a server before this one has left on record: so many sessions as would be known without the restart.
+  ///
+  /// Nobody is served meanwhile, so that no record is read to its end for it: those returned have no last line, and what they tell is to be counted later.
   /// - Parameter running: those that go on under their own supervisors.
-  func adoptRecords(running: Set<String>) {
+  func adoptRecords(running: Set<String>) -> [String] {
     let limits = rules.ruleset.configuration.limits
     var kept: [Session] = []
     var perUser: [UInt32: Int] = [:]
     for id in PastRecords.latest(in: self).prefix(4 * SessionTable.mostEnded) {
       guard kept.count < SessionTable.mostEnded else { break }
-      guard let session = PastRecords.session(id, in: self), running.contains(id) || perUser[session.facts.uid, default: 0] < limits.perUser
+      guard let session = PastRecords.session(id, in: self, isCounted: false), running.contains(id) || perUser[session.facts.uid, default: 0] < limits.perUser
       else { continue }
       perUser[session.facts.uid, default: 0] += 1
       if running.contains(id) { session.update { $0.phase = .unwatched } }
       kept.append(session)
     }
     sessions.adopt(kept.sorted { $0.facts.started < $1.facts.started })
+    return kept.map(\.facts.id).filter { !PastRecords.isClosed($0, in: self) }
   }
 
   /// Looks whether sessions that run on without a server have ended, and removes what was theirs.

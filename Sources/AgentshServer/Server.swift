@@ -49,10 +49,12 @@ public enum Server {
       let context = try prepare(ruleset, supervisor: supervisor, logger)
       let listener = try listen(notifier, ruleset.configuration)
       // Only now is it sure that no other server has this place.
-      context.adoptRecords(running: context.removeLeftovers())
+      let uncounted = context.adoptRecords(running: context.removeLeftovers())
       let loop = try ControlLoop(
         context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)
+      loop.countLater(uncounted)
+      loop.lookAtLingeringLater()
       try context.log.require(started(context, problems))
       logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
       notifier.ready()
@@ -107,6 +109,15 @@ public enum Server {
     ]
     for candidate in candidates where (try? linkStatus(at: AT_FDCWD, candidate)) != nil { return candidate }
     throw ServerError("agentsh-supervisor is not installed: there is no \(candidates.map { displayEscaped($0) }.joined(separator: " and no "))")
+  }
+
+  /// The configuration of the installation that this program is part of, as `agentsh` finds it.
+  static func installedConfiguration() -> [UInt8] {
+    let slash = UInt8(ascii: "/")
+    let own = (try? readLink(at: AT_FDCWD, Array("/proc/self/exe".utf8))) ?? []
+    let note = Array(own[..<(own.lastIndex(of: slash) ?? own.startIndex)]) + Array("/../libexec/agentsh/sysconfdir".utf8)
+    let line = Array(((try? readSmallFile(at: AT_FDCWD, note)) ?? []).prefix { $0 != UInt8(ascii: "\n") })
+    return (line.first == slash ? line : Array("/etc".utf8)) + Array("/agentsh/agentshd.yaml".utf8)
   }
 
   private struct Listener: ~Copyable {

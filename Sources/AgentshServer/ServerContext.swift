@@ -2,6 +2,7 @@ internal import AgentshAudit
 internal import AgentshProtocol
 internal import AgentshSystem
 import Glibc
+import Synchronization
 
 /// What every part of the server shares; made once at start.
 final class ServerContext: Sendable {
@@ -17,7 +18,10 @@ final class ServerContext: Sendable {
   let supervisor: [UInt8]
   let host: HostAbilities
   let refusals = RejectionCounter()
+  let reaper: Reaper
   let spares: SpareSupervisors
+  /// Control groups of sessions that are over, which could not be removed.
+  let lingering = Mutex<[LingeringGroup]>([])
   let cgroupReadiness: CgroupReadiness?
 
   init(
@@ -33,7 +37,8 @@ final class ServerContext: Sendable {
     self.supervisor = supervisor
     self.host = host
     cgroupReadiness = host.cgroups.flatMap { CgroupReadiness($0) }
-    spares = try SpareSupervisors(program: supervisor) { rules.ruleset.configuration.spareSupervisors }
+    reaper = try Reaper()
+    spares = try SpareSupervisors(program: supervisor, reaper: reaper) { rules.ruleset.configuration.spareSupervisors }
   }
 }
 

@@ -270,7 +270,7 @@ struct SessionOpening {
       do throws(SyscallError) {
         try context.log.require(opened(session, policy))
       } catch {
-        endAtOnce(supervisor.process)
+        context.reaper.end(supervisor.process)
         throw error
       }
       // What it is to hold comes from the supervisor, which finds the caller's repository.
@@ -458,11 +458,4 @@ extension [UInt8] {
     let ending = Array("\(text)".utf8)
     return count >= ending.count && suffix(ending.count).elementsEqual(ending)
   }
-}
-
-/// Kills a supervisor that is not wanted after all, and waits for it: SIGKILL takes a moment at most.
-func endAtOnce(_ process: borrowing SpawnedProcess) {
-  try? process.pidfd.sendSignal(SIGKILL)
-  _ = try? waitUntilReady(process.pidfd.descriptor, deadline: .after(milliseconds: 5000))
-  _ = reap(process.pidfd)
 }

@@ -46,8 +46,8 @@ final class SpareSupervisors: Sendable {
 
     func take() -> StartedSupervisor? { started.withLock { $0.take() } }
 
-    func letGo() {
-      if let supervisor = take() { endAtOnce(supervisor.process) }
+    func letGo(to reaper: Reaper) {
+      if let supervisor = take() { reaper.end(supervisor.process) }
     }
   }
 
@@ -61,13 +61,16 @@ final class SpareSupervisors: Sendable {
   private let state = Mutex(State())
   private let wake: EventDescriptor
   private let program: [UInt8]
+  private let reaper: Reaper
   private let most: @Sendable () -> Int
 
   /// - Parameters:
   ///   - program: agentsh-supervisor.
+  ///   - reaper: is given those that are let go of.
   ///   - most: how many spares there may be at a time, asked anew each time.
-  init(program: [UInt8], most: @escaping @Sendable () -> Int) throws(SyscallError) {
+  init(program: [UInt8], reaper: Reaper, most: @escaping @Sendable () -> Int) throws(SyscallError) {
     self.program = program
+    self.reaper = reaper
     self.most = most
     wake = try EventDescriptor()
     try startThread("spares", stackBytes: 1 << 20) { [self] in run() }
@@ -82,7 +85,7 @@ final class SpareSupervisors: Sendable {
     if let spare = take(identity, policy, isResolving) {
       let packet = SpareStart.packet
       if (try? spare.channel.send(packet[...], descriptors: descriptors)) == packet.count { return spare }
-      endAtOnce(spare.process)
+      reaper.end(spare.process)
     }
     return try spawn(identity, arguments: [program], descriptors: descriptors)
   }
@@ -100,12 +103,12 @@ final class SpareSupervisors: Sendable {
     if isNew { wake.signal() }
   }
 
-  /// Ends all spares: the program, or what it is told, may have changed.
+  /// Ends all spares: the program, or what it is told, may have changed. Returns at once.
   func clear() {
     for spare in state.withLock({ state in
       defer { (state.spares, state.wanted) = ([], []) }
       return state.spares
-    }) { spare.letGo() }
+    }) { spare.letGo(to: reaper) }
   }
 
   /// Ends all spares for good.
@@ -113,6 +116,7 @@ final class SpareSupervisors: Sendable {
     state.withLock { $0.isStopped = true }
     wake.signal()
     clear()
+    reaper.finish(deadline: .after(milliseconds: 5000))
   }
 
   private func take(_ identity: SpawnIdentity, _ policy: String, _ isResolving: Bool) -> StartedSupervisor? {
@@ -127,7 +131,7 @@ final class SpareSupervisors: Sendable {
     if (try? waitUntilReady(supervisor.process.pidfd.descriptor, deadline: .after(milliseconds: 0))) == false, !Self.isStopped(supervisor.process) {
       return supervisor
     }
-    endAtOnce(supervisor.process)
+    reaper.end(supervisor.process)
     return nil
   }
 
@@ -155,7 +159,7 @@ final class SpareSupervisors: Sendable {
         defer { state.wanted = [] }
         return (old, state.wanted)
       }
-      for spare in old { spare.letGo() }
+      for spare in old { spare.letGo(to: reaper) }
       for entry in wanted { add(entry.identity, entry.rehearsal) }
     }
   }
@@ -178,7 +182,7 @@ final class SpareSupervisors: Sendable {
       defer { state.spares.removeFirst(count) }
       return Array(state.spares.prefix(count))
     }
-    for spare in surplus { spare.letGo() }
+    for spare in surplus { spare.letGo(to: reaper) }
   }
 
   private func spawn(_ identity: SpawnIdentity, arguments: [[UInt8]], descriptors: [CInt]) throws -> StartedSupervisor {
