@@ -252,6 +252,9 @@ extension ControlRequest {
 }
 
 extension ServerContext {
+  /// What the record of a refused Wrap tells of its command at most: nothing has run, and whoever is refused could fill the disk with what they asked for.
+  static let refusedCommandBytes = 256
+
   /// Puts a refused Wrap on record.
   func noteRefusal(_ caller: ControlCaller, _ request: WrapRequest, _ error: ControlError) {
     let (peer, inside) = (caller.peer, caller.inside)
@@ -259,11 +262,12 @@ extension ServerContext {
     let key = RejectionCounter.Key(session: inside, socket: "control", reason: kind, uid: peer.uid)
     guard refusals.admits(key) else { return }
     var fields = [AuditField("reason", .text(kind))]
+    if request.command.count > 1 { fields.append(AuditField("words", .integer(Int64(request.command.count)))) }
     if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }
     if let named = request.callerUID, named != peer.uid { fields.append(AuditField("caller_uid", .integer(Int64(named)))) }
     log.note(
       AuditRecord(
-        operation: .sessionRefused, session: inside, uid: peer.uid, pid: peer.credentials.pid, subject: .command(request.command),
+        operation: .sessionRefused, session: inside, uid: peer.uid, pid: peer.credentials.pid, subject: .command(request.command.prefix(1).map { Array($0.prefix(Self.refusedCommandBytes)) }),
         fields: fields, decision: .deny, message: error.reason))
   }
 }

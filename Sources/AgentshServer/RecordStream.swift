@@ -42,6 +42,9 @@ final class RecordStream: Sendable {
 
   /// What is read at a time.
   static let partBytes = 128 << 10
+  /// What is read in one job where nothing in it is wanted, or what as many looks at files count for, before others have their turn.
+  static let jobBytes = 1 << 20
+  private static let lookBytes = 4 << 10
   /// A record has no longer lines.
   static let longestLine = 4 << 20
 
@@ -54,12 +57,15 @@ final class RecordStream: Sendable {
     reading = Mutex(Reading(sources: sessions.map { Source(session: $0.facts.id, staysOpen: request.follow && $0.isActive) }))
   }
 
-  /// Reads on. Called by one thread at a time.
+  /// Reads on, for a part with something in it, but not for long: one that is empty and not at the end is to be followed by another call. Called by
+  /// one thread at a time.
   func readPart() -> RecordPart {
     var part = RecordPart()
     var current = reading.withLock { $0 }
     defer { reading.withLock { $0 = current } }
-    while part.frames.isEmpty {
+    var left = Self.jobBytes
+    while part.frames.isEmpty, left > 0 {
+      left -= Self.lookBytes
       guard current.next < current.sources.count else {
         // The next time, those that may have grown are looked at again.
         current.next = 0
@@ -67,7 +73,7 @@ final class RecordStream: Sendable {
         return part
       }
       do throws(SyscallError) {
-        if try !read(&current.sources[current.next], &part) { current.next += 1 }
+        if try !read(&current.sources[current.next], &part, &left) { current.next += 1 }
       } catch {
         part.failure = "the record can't be read: \(error)"
         return part
@@ -77,12 +83,13 @@ final class RecordStream: Sendable {
   }
 
   /// Whether there was anything.
-  private func read(_ source: inout Source, _ part: inout RecordPart) throws(SyscallError) -> Bool {
+  private func read(_ source: inout Source, _ part: inout RecordPart, _ left: inout Int) throws(SyscallError) -> Bool {
     if source.isRead { return false }
     guard let file = try open(&source) else { return false }
     var limit = Self.partBytes
     while true {
       let bytes = try AgentshServer.readPart(file.rawValue, from: source.offset, limit: limit)
+      left -= bytes.count
       guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else {
         // A line that is not there yet, or one longer than what was read.
         if bytes.count < limit {

@@ -7,7 +7,7 @@ public enum ServerCommand {
   static let usage = """
     usage: agentshd --config FILE [--check]
 
-      --config FILE  the configuration (default /etc/agentsh/agentshd.yaml)
+      --config FILE  the configuration (default agentsh/agentshd.yaml in the installation's SYSCONFDIR: /etc, or what libexec/agentsh/sysconfdir says)
       --check        say everything that is wrong with it and the policies; exit 0 only if nothing is
       --version      print the version
       --help         print this
@@ -17,7 +17,7 @@ public enum ServerCommand {
     """
 
   private struct Options {
-    var file = Array("/etc/agentsh/agentshd.yaml".utf8)
+    var file: [UInt8]?
     var isCheck = false
   }
 
@@ -42,8 +42,9 @@ public enum ServerCommand {
       }
     }
     // A relative path is meant from here; where it is read every directory on its way is looked at.
-    if options.file.first != UInt8(ascii: "/") { options.file = workingDirectory() + [UInt8(ascii: "/")] + options.file }
-    return options.isCheck ? check(options.file) : serve(options.file)
+    var file = options.file ?? Server.installedConfiguration()
+    if file.first != UInt8(ascii: "/") { file = workingDirectory() + [UInt8(ascii: "/")] + file }
+    return options.isCheck ? check(file) : serve(file)
   }
 
   private static func wrong(_ message: String) -> Int32 {

@@ -61,6 +61,25 @@ struct HomeDirectoryTests {
       #expect(try canonical(link, nil) == "\(scratch.path)/real")
     }
   }
+
+  @Test func aSessionIsGivenTheKernelsPathOfTheHomeOrNotOpened() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let place = scratch.path
+    try FileManager.default.createDirectory(atPath: "\(place)/data/ann", withIntermediateDirectories: true)
+    #expect(makeSymlink("data", "\(place)/home") == 0)
+    try scratch.write("passwd", "root:x:0:0::/root:/bin/sh\nann:x:60001:60001::\(place)/home/ann:/bin/sh\nbob:x:60003:60003::/:/bin/sh\n")
+    // A server with a user database of its own.
+    let rig = try ServerRig(
+      scratch, through: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", "mount --bind \(place)/passwd /etc/passwd && exec \"$@\"", "sh"])
+    let ann = try rig.client(uid: 60001)
+    let session = try ann.wrap(["name": .string("reports")]).text("session")
+    let home = Data("\(place)/data/ann".utf8).base64EncodedString()
+    #expect(scratch.read("log/sessions/\(session).jsonl").contains("HOME \(home);"))
+    let refused = try rig.client(uid: 60003).wrap()
+    #expect(refused.error == "HostCannotEnforce")
+    #expect(refused.reason.contains("the home directory / of the user database") && refused.reason.contains("usermod --home"), "\(refused.reason)")
+  }
 }
 
 /// Starting programs as somebody else.

@@ -46,6 +46,7 @@ func makeSymlink(_ text: String, _ path: String) -> CInt { unsafe symlink(text, 
 func makeHardLink(_ old: String, _ new: String) -> CInt { unsafe link(old, new) }
 func makeFifo(_ path: String, _ mode: UInt32) -> CInt { unsafe mkfifo(path, mode) }
 func makeDirectory(_ path: String, _ mode: UInt32) -> CInt { unsafe mkdir(path, mode) }
+func removeDirectory(_ path: String) -> CInt { unsafe rmdir(path) }
 /// Lazily: a process that another test starts just now has what is open here, too, until it executes its program.
 func unmount(_ path: String) -> CInt { unsafe umount2(path, CInt(MNT_DETACH)) }
 

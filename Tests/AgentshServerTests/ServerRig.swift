@@ -50,10 +50,11 @@ let stubSupervisor = """
   open(my $channel, '+<&=', 3) or die; $channel->blocking(1); open(my $launcher, '<&=', 8) or die;
   sleep 1000 if $name eq 'silent';
   if ($name eq 'reports') {
+    my ($home) = $text =~ /"home":"([^"]*)"/;
     open(my $status, '<', '/proc/self/status') or die; my $all = <$status>;
     open(my $record, '>>&=', 7) or die; $record->autoflush(1);
     opendir(my $fds, '/proc/self/fd') or die; my $numbers = join ' ', sort { $a <=> $b } grep { /^[0-9]+\\z/ } readdir $fds;
-    $all =~ s/\\n/;/g; $all =~ s/\\t/ /g; print $record "$all FDS $numbers ENV @{[scalar keys %ENV]} PLAN @{[index($text, 'cwd') > 0 ? 1 : 0]}\\n";
+    $all =~ s/\\n/;/g; $all =~ s/\\t/ /g; print $record "$all FDS $numbers ENV @{[scalar keys %ENV]} PLAN @{[index($text, 'cwd') > 0 ? 1 : 0]} HOME $home;\\n";
   }
   if ($name eq 'writes') {
     open(my $record, '>>&=', 7) or die; $record->autoflush(1);
