@@ -115,6 +115,7 @@ public enum ControlInterface {
     )
 
     # The sessions that the caller may see: its own, or everybody's for an admin. all: ended ones too.
+    # In the order of opening; of more than fit into a message, those opened last.
     method ListSessions(all: ?bool) -> (sessions: []Session)
 
     # One session, by its id, a unique beginning of it, or its name.

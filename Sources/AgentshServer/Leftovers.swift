@@ -40,6 +40,8 @@ extension ServerContext {
     }
   }
 
+  var hasLingering: Bool { lingering.withLock { !$0.isEmpty } }
+
   /// Tries again to remove control groups of sessions that are over; whether some are left.
   func settleLingering() -> Bool {
     let groups = lingering.withLock { $0 }

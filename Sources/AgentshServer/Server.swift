@@ -54,7 +54,7 @@ public enum Server {
         context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)
       loop.countLater(uncounted)
-      loop.lookAtLingeringLater()
+      if context.hasLingering { loop.lookAtLingeringLater() }
       try context.log.require(started(context, problems))
       logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
       notifier.ready()
