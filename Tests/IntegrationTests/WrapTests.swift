@@ -134,8 +134,8 @@ import Testing
     let server = try TestServer()
     let outcome = try server.wrap(["/usr/bin/perl", "-e", "for (1..200) { if (!fork) { $x = 'x' x 1_000_000; sleep 3600 } } print qq(all\n)"])
     #expect(outcome.output == "all\n")
-    // The supervisor, too, which ends a moment after it has told the totals.
-    try eventually("all have ended") { processes(of: server.firstUser).isEmpty }
+    // As above.
+    #expect(processes(of: server.firstUser).filter { (try? content("/proc/\($0)/comm")).map { $0 != "agentsh-supervi\n" } ?? false }.isEmpty)
   }
 
   @Test func aTimeoutEndsTheSession() throws {
