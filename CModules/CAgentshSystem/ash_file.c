@@ -62,6 +62,8 @@ int ash_filesystem_type(int descriptor, int64_t *type) {
 
 unsigned ash_device_major(uint64_t device) { return major(device); }
 unsigned ash_device_minor(uint64_t device) { return minor(device); }
+unsigned ash_major(uint64_t device) { return major(device); }
+unsigned ash_minor(uint64_t device) { return minor(device); }
 uint64_t ash_makedev(unsigned major_number, unsigned minor_number) { return makedev(major_number, minor_number); }
 
 const int ash_o_path = O_PATH, ash_o_direct = O_DIRECT, ash_o_noatime = O_NOATIME, ash_o_tmpfile_bit = O_TMPFILE & ~O_DIRECTORY,

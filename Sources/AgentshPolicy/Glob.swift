@@ -289,7 +289,8 @@ extension Glob {
   /// The directory below which everything lies that it matches: up to the last slash before the first wildcard. The root where there is none;
   /// nil for what matches no absolute path.
   var anchor: [UInt8]? {
-    if prefixCount == 0 { return codes.isEmpty || codes[0] == GlobCode.star ? nil : [PathCompiler.slash] }
+    // A star can stand for nothing before the slash.
+    if prefixCount == 0 { return codes.isEmpty || codes[0] == GlobCode.star && (codes.count < 2 || codes[1] != GlobCode.slash) ? nil : [PathCompiler.slash] }
     guard codes[0] == GlobCode.slash else { return nil }
     var end = prefixCount - 1
     while end > 0 && codes[end] != GlobCode.slash { end -= 1 }

@@ -144,15 +144,19 @@ struct PathCompiler {
   }
 
   static func withoutDeepDirectories(_ codes: [UInt16]) -> [[UInt16]] {
-    var results: [[UInt16]] = []
-    guard codes.count > 2 else { return results }
-    for index in 0..<(codes.count - 2)
-    where codes[index] == GlobCode.slash && codes[index + 1] == GlobCode.deepStar && codes[index + 2] == GlobCode.slash {
-      let shorter = Array(codes[..<index] + codes[(index + 2)...])
-      results.append(shorter)
-      // Two of them in one glob may each stand for nothing; more are left alone.
-      if results.count < 8 { results += withoutDeepDirectories(shorter).prefix(8) }
+    guard codes.count > 2 else { return [] }
+    let places = (0..<(codes.count - 2)).filter { codes[$0] == GlobCode.slash && codes[$0 + 1] == GlobCode.deepStar && codes[$0 + 2] == GlobCode.slash }
+    guard !places.isEmpty else { return [] }
+    // Each of them may stand for nothing, alone and with others.
+    let counted = places.suffix(mostDeepDirectories)
+    return (1..<(1 << counted.count)).map { mask in
+      var shorter = codes
+      // From the end, so that the places before stay where they are.
+      for (bit, place) in counted.reversed().enumerated() where mask & 1 << bit != 0 { shorter.removeSubrange(place..<(place + 2)) }
+      return shorter
     }
-    return results
   }
+
+  /// So many `/**/` of one pattern are read as `/`, too.
+  private static let mostDeepDirectories = 8
 }

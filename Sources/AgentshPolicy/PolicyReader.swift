@@ -200,9 +200,29 @@ struct PolicyReader {
     }
     switch bytes.first ?? 0 {
     case PathCompiler.slash, UInt8(ascii: "{"): return
-    case UInt8(ascii: "*") where bytes.count > 1 && bytes[1] == UInt8(ascii: "*"): return
+    case UInt8(ascii: "*") where bytes.count > 1 && (bytes[1] == UInt8(ascii: "*") || bytes[1] == PathCompiler.slash): return
     case UInt8(ascii: "$") where bytes.count > 1 && bytes[1] == UInt8(ascii: "{"): return
     default: reports.warning(position, "\"\(text)\" matches no absolute path (begin with /, ** or a variable)")
+    }
+  }
+
+  /// A pattern of a program that can't be one.
+  private func checkCommand(_ text: String, _ position: TextPosition) {
+    let bytes = Array(text.utf8)
+    guard bytes.contains(PathCompiler.slash) else {
+      if bytes.contains(UInt8(ascii: " ")) {
+        reports.warning(position, "\"\(text)\" is a program with a blank in its name (arguments are compared with args_patterns)")
+      }
+      return
+    }
+    if Self.hasDots(bytes) { reports.warning(position, "\"\(text)\": paths are canonical when they are compared, so . and .. never match") }
+    switch bytes.first ?? 0 {
+    case PathCompiler.slash, UInt8(ascii: "{"): return
+    case UInt8(ascii: "*") where bytes[1] == UInt8(ascii: "*"): return
+    case UInt8(ascii: "*") where bytes[1] == PathCompiler.slash:
+      reports.warning(position, "\"\(text)\" matches in the root directory alone, since * stops at a slash (a name without a slash matches wherever the program lies)")
+    case UInt8(ascii: "$") where bytes[1] == UInt8(ascii: "{"): return
+    default: reports.warning(position, "\"\(text)\" matches no program (begin with /, ** or a variable, or write the name alone)")
     }
   }
 
@@ -243,6 +263,7 @@ struct PolicyReader {
       let entries = rule.strings("commands").map { entry in
         (text: entry.text.trimmed, position: entry.position)
       }
+      for entry in entries { checkCommand(entry.text, entry.position) }
       // `[` is a program: what isn't a glob stands for itself.
       let commands = globs(entries.filter { !$0.text.isEmpty }, separator: PathCompiler.slash, literalWhenBroken: true)
       let refuses = head.map { !$0.decision.permits } ?? true

@@ -103,8 +103,8 @@ extension Worker {
     var interpreters = 0
     while true {
       decided.append(decide(current.path, names, vector, depth))
-      switch format(of: current) {
-      case .script(let interpreter, let argument):
+      switch executableFormat(of: current.descriptor) {
+      case .script(let interpreter, let argument)?:
         guard let inherited = scriptName else { throw .errno(ENOENT) }
         interpreters += 1
         if interpreters > mostInterpreters { throw .errno(ELOOP) }
@@ -114,13 +114,13 @@ extension Worker {
         let next = try executable(call, at: AT_FDCWD, path: interpreter, follows: true)
         names = executableNames(call, at: AT_FDCWD, path: interpreter, canonical: next.path)
         current = next
-      case .elf(let loader):
+      case .elf(let loader)?:
         var loaderFile: ExpectedFile?
         if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
         // musl's is a link to its libc.so.
         if ([current.path, path] + names.trusted + names.untrusted + vector.prefix(1)).contains(where: LoaderCommand.isLoader) { try decideLoaded(call, vector, depth, &decided) }
         return try image(current, vector, loader, loaderFile)
-      case .other:
+      case .other?, nil:
         return try image(current, vector, nil, nil)
       }
     }
@@ -152,16 +152,10 @@ extension Worker {
     return name
   }
 
-  private func format(of file: borrowing Located) -> ExecutableFormat {
-    executableFormat(of: file.descriptor)
-  }
-
-  /// The format of a pinned file. One that may be executed and not read is taken for a program: a script of that kind can't be run by its interpreter,
-  /// and whatever else the kernel makes of it shows at the verification.
-  func executableFormat(of file: borrowing OwnedDescriptor) -> ExecutableFormat {
-    guard let readable = try? reopen(file, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
-      return .elf(loader: nil)
-    }
+  /// The format of a pinned file; nil for one that may be executed and not read. A script of that kind can't be run by its interpreter, and what the
+  /// kernel makes of any other shows at the verification.
+  func executableFormat(of file: borrowing OwnedDescriptor) -> ExecutableFormat? {
+    guard let readable = try? reopen(file, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return nil }
     let raw = readable.rawValue
     let start = readRange(raw, offset: 0, count: 1024)
     return ExecutableFormat(start: start) { offset, count in
@@ -204,7 +198,7 @@ extension Worker {
   }
 
   /// Below the directories that only an installation writes; where the caller is root the place decides, since the owner says nothing.
-  private func isSystemLibrary(_ path: [UInt8]) -> Bool {
+  func isSystemLibrary(_ path: [UInt8]) -> Bool {
     ["/usr/lib/", "/usr/lib64/", "/usr/lib32/", "/usr/libx32/", "/lib/", "/lib64/", "/lib32/", "/nix/store/", "/gnu/store/"]
       .contains { path.starts(with: Array($0.utf8)) }
   }

@@ -114,7 +114,7 @@ extension Worker {
     }
     guard found == expected else { return "other arguments than the permitted ones were used" }
     // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.
-    let format = executableFormat(of: image.program)
+    guard let format = executableFormat(of: image.program) else { return foreignLoader(process, of: program, image) }
     if case .elf(let loader) = format, loader != image.loader { return "the program was changed while it was being decided about" }
     if let loader = image.loaderFile {
       guard let path = try? kernelPath(of: program), let maps = try? openOwn(procPath(process, "maps"), flags: O_RDONLY),
@@ -123,6 +123,24 @@ extension Worker {
       else { return "another loader than the permitted one was used" }
     }
     return nil
+  }
+
+  /// For a program that nobody could read: whether anything runs before it but a loader that root has installed. What it names as its loader is not known
+  /// before, and not decided.
+  private func foreignLoader(_ process: Int32, of program: borrowing OwnedDescriptor, _ image: borrowing ExpectedImage) -> String? {
+    let foreign = "a loader that isn't the system's was used by a program that can't be read"
+    guard let path = try? kernelPath(of: program), let maps = try? openOwn(procPath(process, "maps"), flags: O_RDONLY),
+      let text = try? readAll(maps, limit: 1 << 20), let files = MappedFiles.all(in: text)
+    else { return Self.unreadable }
+    let inode = image.status.inode
+    let isSystems = files.allSatisfy { file in
+      if file.inode == inode, file.path == MappedFiles.escaped(path) { return true }
+      guard !supervision.rootsMayDiffer, isSystemLibrary(file.path), LoaderCommand.isLoader(file.path) || file.path.hasSuffix(Array("/libc.so".utf8)),
+        let status = try? linkStatus(at: AT_FDCWD, file.path)
+      else { return false }
+      return status.inode == file.inode && isRoots(status.owner, at: file.path) && status.mode & 0o022 == 0
+    }
+    return isSystems ? nil : foreign
   }
 
   /// Detaches from a tracee that is stopped. One that was killed out of its stop can't be detached from (ESRCH), and its parent learns nothing of its

@@ -176,6 +176,7 @@ extension Worker {
     // Pipes, sockets and anonymous inodes are reached through descriptors only: who names one has it (`settleUnnamed`).
     guard located.hasPath else { return }
     try settleMemory(call, kind, located, writes: request.writes)
+    try settleTerminal(call, kind, located, writes: request.writes)
     let path = located.path
     let main: FileOperation
     let judgement: Judgement
@@ -199,11 +200,9 @@ extension Worker {
   /// `/dev/tty` is the target's controlling terminal, which the supervisor doesn't have: the terminal's own device is opened in its place.
   private func terminalOfTarget(_ call: TrappedCall, _ located: borrowing Located) throws(CallFailure) -> Terminal? {
     guard located.status.isCharacterDevice, located.status.specialDevice == ash_makedev(5, 0) else { return nil }
-    guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "stat"), limit: 4096) else { throw .errno(ENXIO) }
-    // Behind the name in parentheses: state ppid pgrp session tty_nr (proc_pid_stat(5)).
-    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { throw .errno(ENXIO) }
-    let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 4, let number = Int32(String(decoding: fields[4], as: UTF8.self)), number != 0 else { throw .errno(ENXIO) }
+    guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "stat"), limit: 4096), let number = terminalNumber(in: stat), number != 0 else {
+      throw .errno(ENXIO)
+    }
     let (major, minor) = (UInt32(number) >> 8 & 0xfff, UInt32(number) & 0xff | UInt32(number) >> 12 & 0xfff00)
     var path: [UInt8]
     switch major {

@@ -90,5 +90,40 @@ import Testing
     #expect(try server.wrap(["mv", "keep", "moved"]).status == 1)
     #expect(try server.wrap(["mv", "free", "moved"]).status == 0)
     #expect(exists("\(project)/keep/inner"))
+    // Nor does a link stand in its place: whoever goes by that name outside would find what the session has put elsewhere.
+    #expect(try openly(["ln", "-s", "../free", "\(project)/keep/other"]) == 0)
+    #expect(try server.wrap(["rmdir", "keep/inner"]).status == 0)
+    #expect(try server.wrap(["ln", "-s", "../free", "keep/inner"]).status == 1)
+    #expect(try server.wrap(["mv", "keep/other", "keep/inner"]).status == 1)
+    #expect(try openly(["mv", "\(project)/keep/other", "\(project)/keep/inner"]) == 0)
+  }
+
+  /// What is typed into the user's other terminals, and what they show.
+  @Test func terminalsThatTheSessionDoesntHoldAreClosed() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": TestServer.policy.replacing("\"/dev/tty\"", with: "\"/dev/{tty,ptmx}\", \"/dev/pts/**\"")])
+    let name = "\(server.project(server.firstUser))/name"
+    let make = "import os, sys; ends = os.openpty(); open(sys.argv[1], 'w').write(os.ttyname(ends[1])); print('made', flush=True); sys.stdin.read()"
+    let outside = try RunningProcess(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", make, name])
+    try outside.waitFor("made")
+    let look = """
+      import os
+      def tried(path):
+          try: return os.close(os.open(path, os.O_RDONLY | os.O_NOCTTY)) or "opened"
+          except OSError as error: return error.strerror
+      print("other:", tried(open("name").read()))
+      ends = os.openpty()
+      own = os.ttyname(ends[1])
+      print("own:", tried(own))
+      os.close(ends[1])
+      print("by its other end:", tried(own))
+      """
+    let script = "\(server.project(server.firstUser))/look.py"
+    try write(look, to: script, owner: server.firstUser)
+    #expect(try run(server.asUser(server.firstUser) + ["env", "-C", server.project(server.firstUser), "/usr/bin/python3", script]).output
+      == "other: opened\nown: opened\nby its other end: opened\n")
+    #expect(try server.wrap(["/usr/bin/python3", script]).output == "other: Permission denied\nown: opened\nby its other end: opened\n")
+    outside.closeInput()
+    _ = try outside.finish()
   }
 }

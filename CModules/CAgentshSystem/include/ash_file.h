@@ -29,6 +29,8 @@ int ash_filesystem_type(int descriptor, int64_t *type);
 unsigned ash_device_major(uint64_t device);
 unsigned ash_device_minor(uint64_t device);
 uint64_t ash_makedev(unsigned major, unsigned minor);
+unsigned ash_major(uint64_t device);
+unsigned ash_minor(uint64_t device);
 
 // open(2) flags and *at(2) flags that libc shows to GNU sources only.
 extern const int ash_o_path, ash_o_direct, ash_o_largefile, ash_o_noatime, ash_o_tmpfile_bit, ash_o_fasync, ash_at_empty_path;
