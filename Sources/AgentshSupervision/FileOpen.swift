@@ -127,6 +127,7 @@ extension Worker {
     if request.isTemporary { return try openTemporary(call, kind, located, request) }
     if located.status.isDirectory, request.writes || request.creates { throw .errno(EISDIR) }
     try settleOpen(call, kind, located, request)
+    if request.creates, StickyDirectory.refuses(located.path, located.status) { throw .errno(EACCES) }
     if let names = supervision.names, !request.writes, located.status.isRegular, names.isSettingsFile(located.path, named: name) {
       return try inject(call, try openSettings(call, names, request), request, isPlain: true)
     }

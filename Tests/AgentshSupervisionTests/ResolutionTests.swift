@@ -25,6 +25,17 @@ import Testing
     #expect(mount == mountNumber(of: file))
   }
 
+  /// Directory's mode and owner, file's owner, caller, level.
+  @Test(arguments: [
+    (0o1777, 0, 7, 5, 1, true), (0o1777, 0, 7, 5, 2, true), (0o1777, 0, 7, 5, 0, false), (0o777, 0, 7, 5, 2, false), (0o1777, 7, 7, 5, 2, false),
+    (0o1777, 0, 5, 5, 2, false), (0o1770, 0, 7, 5, 1, false), (0o1770, 0, 7, 5, 2, true), (0o1755, 0, 7, 5, 2, false),
+  ] as [(UInt32, UInt32, UInt32, UInt32, Int, Bool)])
+  func whatOthersPutIntoADirectoryForEverybodyIsNotOpenedInsteadOfCreated(
+    _ mode: UInt32, _ directory: UInt32, _ file: UInt32, _ caller: UInt32, _ level: Int, _ expected: Bool
+  ) {
+    #expect(StickyDirectory.refuses(directoryMode: mode, directoryOwner: directory, fileOwner: file, caller: caller, level: level) == expected)
+  }
+
   @Test(arguments: [0, 7, 10, 99, 100, 12_345, Int64.max, -1, -10, Int64.min])
   func numbersAreWrittenAsUsual(_ number: Int64) {
     var text = Array("x".utf8)
