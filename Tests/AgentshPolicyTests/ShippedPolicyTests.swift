@@ -32,6 +32,10 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("read write create delete rename link", "/home/ann/shop/.env", false), ("read write", "/home/ann/shop/app/.env.local", false), ("read", "/tmp/.env", false),
     ("read write create", "/home/ann/.ssh/id_ed25519", false), ("write create", "/home/ann/.ssh/authorized_keys", false), ("write", "/home/ann/.ssh/config", false),
     ("read", "/home/ann/.aws/credentials", false), ("read", "/home/ann/.config/gcloud/x.db", false), ("read", "/home/ann/.netrc", false), ("read", "/home/ann/.git-credentials", false),
+    ("write", "/home/ann/.nvm/nvm.sh", false), ("create", "/home/ann/.local/share/pnpm/git", false), ("create", "/home/ann/.local/share/pnpm/store/v3/x", true),
+    ("mkdir", "/home/ann/.local/share/pnpm", true), ("create", "/home/ann/go/bin/ls", false), ("create", "/home/ann/go/pkg/mod/x", true), ("create", "/home/ann/.cargo/registry/x", true),
+    ("write", "/home/ann/.local/lib/python3.11/site-packages/x.pth", false), ("write", "/home/ann/.local/lib/python3.11/site-packages/x.py", true),
+    ("write", "/home/ann/shop/.vscode/mcp.json", false), ("read", "/home/ann/.Xauthority", false), ("read", "/home/ann/.bash_history", false),
     ("rename", "/home/ann/.ssh", false), ("read", "/home/ann/.docker/config.json", false), ("read", "/etc/shadow", false), ("read", "/proc/77/environ", false),
     ("read write", "/proc/77/mem", false), ("read", "/dev/sda1", false), ("read", "/dev/mem", false),
     // What runs later.
@@ -106,7 +110,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
   }
 
   @Test(arguments: [
-    ("127.0.0.1", 8080, true), ("::1", 5432, true), ("0.0.0.0", 3000, true), ("127.0.0.1", 22, false), ("169.254.169.254", 80, false), ("10.1.2.3", 443, false),
+    ("127.0.0.1", 8080, true), ("::1", 5432, true), ("0.0.0.0", 3000, true), ("127.0.0.1", 22, false), ("127.0.0.1", 6010, false), ("127.0.0.1", 9229, false), ("169.254.169.254", 80, false), ("10.1.2.3", 443, false),
     ("192.168.1.1", 53, false), ("fd00:ec2::254", 80, false), ("fe80::1", 80, false), ("93.184.216.34", 443, false), ("93.184.216.34", 80, false), ("::ffff:10.0.0.1", 443, false),
   ] as [(String, UInt16, Bool)])
   func addresses(_ address: String, _ port: UInt16, _ expected: Bool) throws {
@@ -121,6 +125,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     (.abstract(bytes("/tmp/dbus-Xy")), false), (.abstract(bytes("/tmp/.X11-unix/X0")), false), (.path(bytes("/tmp/.X11-unix/X0")), false),
     (.path(bytes("/run/agentsh/control.sock")), false), (.path(bytes("/run/agentsh/sessions/x/notify.sock")), false), (.path(bytes("/tmp/ssh-abc/agent.1")), false),
     (.path(bytes("/tmp/tmux-1000/default")), false), (.path(bytes("/run/systemd/private")), false), (.path(bytes("/home/ann/.gnupg/S.gpg-agent")), false),
+    (.path(bytes("/tmp/vscode-ipc-x.sock")), false), (.path(bytes("/home/ann/.cache/git/credential/socket")), false), (.path(bytes("/run/incus/unix.socket")), false),
     (.path(bytes("/tmp/my.sock")), true), (.path(bytes("/home/ann/shop/x.sock")), true), (.abstract(bytes("mine")), true), (.path(bytes("/run/nscd/socket")), true),
     (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
   ] as [(UnixAddress, Bool)])
