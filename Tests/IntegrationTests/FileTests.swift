@@ -98,6 +98,21 @@ import Testing
     #expect(try openly(["mv", "\(project)/keep/other", "\(project)/keep/inner"]) == 0)
   }
 
+  /// Rules know processes by their paths below /proc, and `self` in any procfs is whoever looks: the supervisor, there.
+  @Test func aProcfsElsewhereThanAtProcIsClosed() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let place = "\(server.directory)/procfs"
+    makeDirectory(place)
+    try #require(try run(["mount", "-t", "proc", "proc", place]).status == 0)
+    defer { _ = try? run(["umount", "-l", place]) }
+    let script = "for name in self/status self/maps version; do cat \(place)/$name >/dev/null 2>&1 && echo $name; done; cat /proc/self/status >/dev/null && echo own"
+    #expect(try run(server.asUser(server.firstUser) + ["sh", "-c", script]).output == "self/status\nself/maps\nversion\nown\n")
+    #expect(try server.shell(script).output == "own\n")
+    let lines = try server.record(#require(server.records.first))
+    #expect(lines.contains { $0.contains("\"path\":\"\(place)/version\"") && $0.contains("\"rule\":\"builtin:mounts\"") })
+  }
+
   /// What is typed into the user's other terminals, and what they show.
   @Test func terminalsThatTheSessionDoesntHoldAreClosed() throws {
     guard isPrivileged("a server") else { return }
