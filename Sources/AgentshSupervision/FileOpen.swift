@@ -34,6 +34,7 @@ extension Worker {
     let path = try self.path(call, at: path)
     // Not a decision: there is none to be made about a read, and what stands at the name by the time that the kernel looks doesn't matter.
     if supervision.permitsReadsUnasked, request.isPlainRead, let names = supervision.names, !names.mayBeSettings(path) { return .proceed }
+    if let answer = try openKnown(call, kind, path, request) { return answer }
     return try open(call, kind, at: directory, path: path, request)
   }
 
@@ -76,7 +77,9 @@ extension Worker {
     for _ in 0..<mostAttempts {
       if let located = try resolve(call, at: directory, path: path, options) {
         if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
-        return try openExisting(call, kind, located, request, named: path)
+        let answer = try openExisting(call, kind, located, request, named: path)
+        if request.isSimpleRead, located.status.isRegular, located.path == path, !(supervision.names?.mayBeSettings(path) ?? false) { known.insert(path) }
+        return answer
       }
       if let names = supervision.names, !request.writes, !request.creates, SessionNames.isSettingsName(path), request.flags & O_DIRECTORY == 0 {
         // A host without the file: libc would ask a server on this machine then.
@@ -119,6 +122,28 @@ extension Worker {
   }
 
   // MARK: Existing objects
+
+  /// Opens at once what was opened before by the same name, and decides about what that gave; nil when that isn't so simple this time.
+  private func openKnown(_ call: TrappedCall, _ kind: CallKind, _ path: [UInt8], _ request: OpenRequest) throws(CallFailure) -> Answer? {
+    guard request.isSimpleRead, known.contains(path), inner == nil, usesOwnRoot(call),
+      !floor.holds(LandlockRights.opening(reads: true, writes: false, S_IFREG))
+    else { return nil }
+    let located: Located
+    do throws(SyscallError) {
+      // O_NONBLOCK: it may be a FIFO by now.
+      located = try locate(try openAt2(AT_FDCWD, path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY | O_LARGEFILE, resolve: UInt64(RESOLVE_NO_SYMLINKS)))
+    } catch {
+      known.remove(path)
+      return nil
+    }
+    guard located.status.isRegular, located.path == path else {
+      known.remove(path)
+      return nil
+    }
+    try settleOpen(call, kind, located, request)
+    if request.flags & O_NONBLOCK == 0 { _ = fcntl(located.descriptor.rawValue, F_SETFL, 0) }
+    return try inject(call, located.descriptor, request, isPlain: true)
+  }
 
   private func openExisting(
     _ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, _ request: OpenRequest, named name: [UInt8]

@@ -24,6 +24,8 @@ struct OpenRequest {
   var writes: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
   /// Whether nothing but reading is asked for, and nothing is made or changed.
   var isPlainRead: Bool { !writes && !creates && !isTemporary }
+  /// A plain read by open(2) or openat(2) that wants nothing special.
+  var isSimpleRead: Bool { flags & ~(O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_LARGEFILE) == 0 && resolve == 0 }
   var closesOnExec: Bool { flags & O_CLOEXEC != 0 }
 
   /// sizeof(struct open_how) of its first version, and what the kernel takes at most: a page.

@@ -194,7 +194,7 @@ extension Worker {
     return (try? linkStatus(at: AT_FDCWD, procPath(ownProcess, "task", id))) != nil
   }
 
-  private func usesOwnRoot(_ call: TrappedCall) -> Bool {
+  func usesOwnRoot(_ call: TrappedCall) -> Bool {
     supervision.sharesRoot && !supervision.rootsMayDiffer
   }
 

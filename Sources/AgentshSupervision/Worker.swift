@@ -22,6 +22,8 @@ final class Worker {
   var lastTask: PinnedTask?
   /// Where links were met on the way.
   var straight = StraightPaths()
+  /// What was opened before.
+  var known = KnownFiles()
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.

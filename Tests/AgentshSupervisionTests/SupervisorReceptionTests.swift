@@ -11,7 +11,7 @@ import Testing
       #expect(reception.beginAnswering().isAdmitted)
       #expect(reception.finishAnswering() == .receive)
     }
-    #expect(reception.counts == Reception.Counts(threads: 1, answering: 0, parked: 0, isTaken: true))
+    #expect(reception.counts == Reception.Counts(threads: 1, answering: 0, parked: 0, receiving: 1))
   }
 
   @Test func anAnswerThatTakesLongGetsSomebodyElseToReceive() {
@@ -34,7 +34,7 @@ import Testing
       #expect(reception.fill() == .startThread)
     }
     for _ in 0..<5 { #expect(!reception.beginAnswering().isAdmitted) }
-    #expect(reception.counts.isTaken)
+    #expect(reception.counts.receiving == 1)
     #expect(reception.counts.threads == 3)
   }
 
@@ -113,7 +113,7 @@ import Testing
     let reception = Reception(mostThreads: 4)
     #expect(reception.fill() == .startThread)
     reception.startFailed()
-    #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, isTaken: false))
+    #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, receiving: 0))
     #expect(reception.fill() == .startThread)
   }
 }
