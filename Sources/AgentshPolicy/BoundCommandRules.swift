@@ -26,6 +26,8 @@ struct BoundCommandRules: Sendable {
   private let byBase: [[UInt8]: [Int]]
   /// Rules that names alone don't find.
   private let others: [Int]
+  /// Whether some rule looks at how deep a program stands below the session's command.
+  let asksDepth: Bool
   let unmatched: Answer
 
   init(_ source: [CommandRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
@@ -62,6 +64,7 @@ struct BoundCommandRules: Sendable {
     self.rules = rules
     self.byBase = byBase
     self.others = others
+    asksDepth = rules.contains { $0.minDepth != 0 || $0.maxDepth != nil }
     unmatched = .unmatched(defaults.command, "command", "no rule of the policy allows running {{.Command}}")
   }
 

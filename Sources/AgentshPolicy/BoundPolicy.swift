@@ -85,6 +85,9 @@ public final class BoundPolicy: Sendable {
     files.refusalLost(movingFrom: old, to: new, operations)
   }
 
+  /// Whether it matters for some program how deep it stands below the session's command.
+  public var asksCommandDepth: Bool { commands.asksDepth }
+
   /// Whether a program may be executed.
   public func command(_ subject: CommandSubject) -> Verdict { commands.verdict(subject) }
 

@@ -12,15 +12,12 @@ final class WorkerPool: Sendable {
     /// Users with waiting jobs, the next one first.
     var turn: [UInt32] = []
     var running: [UInt32: Int] = [:]
-    var isStopped = false
   }
 
-  private let state = Mutex(State())
-  private let wake: EventDescriptor
+  private let gate = Gate(State())
   private let mostPerUser: Int
 
   init(threads: Int) throws(SyscallError) {
-    wake = try EventDescriptor()
     mostPerUser = max(1, threads - 2)
     for number in 0..<threads {
       // The user database's modules and Swift's runtime want more stack than the smallest.
@@ -30,50 +27,42 @@ final class WorkerPool: Sendable {
 
   /// Queues a job of a user. Jobs of one user start in order.
   func submit(for uid: UInt32, _ job: @escaping Job) {
-    state.withLock { state in
+    gate.withLock { state in
       state.waiting[uid, default: []].append(job)
       if !state.turn.contains(uid) { state.turn.append(uid) }
     }
-    wake.signal()
+    gate.wakeOne()
   }
 
   private func run() {
     while true {
-      guard let (uid, job) = next() else {
-        _ = try? waitUntilReady(wake.descriptor, deadline: .never)
-        wake.clear()
-        continue
-      }
+      guard let (uid, job) = gate.wait({ next(&$0) }) else { continue }
       job()
-      state.withLock { state in
+      let hasMore = gate.withLock { state in
         let left = state.running[uid, default: 1] - 1
         state.running[uid] = left > 0 ? left : nil
+        return !state.turn.isEmpty
       }
       // A job of the same user may have waited for this one to end.
-      wake.signal()
+      if hasMore { gate.wakeOne() }
     }
   }
 
-  private func next() -> (uid: UInt32, job: Job)? {
-    let (found, hasMore): ((UInt32, Job)?, Bool) = state.withLock { state in
-      for (index, uid) in state.turn.enumerated() where state.running[uid, default: 0] < mostPerUser {
-        guard var jobs = state.waiting[uid], !jobs.isEmpty else { continue }
-        let job = jobs.removeFirst()
-        state.turn.remove(at: index)
-        if jobs.isEmpty {
-          state.waiting[uid] = nil
-        } else {
-          state.waiting[uid] = jobs
-          state.turn.append(uid)
-        }
-        state.running[uid, default: 0] += 1
-        return ((uid, job), !state.turn.isEmpty)
+  private func next(_ state: inout State) -> (uid: UInt32, job: Job)? {
+    for (index, uid) in state.turn.enumerated() where state.running[uid, default: 0] < mostPerUser {
+      guard var jobs = state.waiting[uid], !jobs.isEmpty else { continue }
+      let job = jobs.removeFirst()
+      state.turn.remove(at: index)
+      if jobs.isEmpty {
+        state.waiting[uid] = nil
+      } else {
+        state.waiting[uid] = jobs
+        state.turn.append(uid)
       }
-      return (nil, false)
+      state.running[uid, default: 0] += 1
+      return (uid, job)
     }
-    // The thread that clears the counter may have cleared it for two jobs.
-    if hasMore { wake.signal() }
-    return found
+    return nil
   }
 }
 

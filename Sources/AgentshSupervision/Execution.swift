@@ -22,6 +22,8 @@ struct ExpectedImage: ~Copyable {
   let loader: [UInt8]?
   /// The file behind `loader`, which must be the one that is mapped; nil where that name can lead to nothing but the system's own.
   let loaderFile: ExpectedFile?
+  /// Whether its format is known: an ELF program, looked at before it was permitted.
+  let isKnown: Bool
 }
 
 /// A file that must be mapped: a number alone is not enough, since another file system may have the same one.
@@ -94,8 +96,7 @@ extension Worker {
     _ call: TrappedCall, _ first: consuming Located, at directory: CInt, path: [UInt8], arguments: [[UInt8]],
     _ decided: inout [DecidedProgram]
   ) throws(CallFailure) -> ExpectedImage {
-    let process = (try? processID(call)) ?? call.thread
-    let depth = layered { $0.relations.depth(of: process) }
+    let depth = depth(of: call)
     var current = first
     var names = executableNames(call, at: directory, path: path, canonical: current.path)
     var vector = arguments
@@ -119,21 +120,27 @@ extension Worker {
         if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
         // musl's is a link to its libc.so.
         if ([current.path, path] + names.trusted + names.untrusted + vector.prefix(1)).contains(where: LoaderCommand.isLoader) { try decideLoaded(call, vector, depth, &decided) }
-        return try image(current, vector, loader, loaderFile)
+        return image(current, vector, loader, loaderFile, isKnown: true)
       case .other?, nil:
-        return try image(current, vector, nil, nil)
+        return image(current, vector, nil, nil, isKnown: false)
       }
     }
   }
 
+  /// Generations between the caller and the session's command, where a rule asks for it.
+  private func depth(of call: TrappedCall) -> Layered<Int?> {
+    let asks = layered { $0.policy.asksCommandDepth }
+    guard asks.outer || asks.inner ?? false else { return layered { _ in Int?.none } }
+    let process = (try? processID(call)) ?? call.thread
+    return layered { $0.relations.depth(of: process) }
+  }
+
   private func image(
-    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderFile: ExpectedFile?
-  ) throws(CallFailure) -> ExpectedImage {
+    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderFile: ExpectedFile?, isKnown: Bool
+  ) -> ExpectedImage {
     let status = located.status
     let path = located.path
-    let program: OwnedDescriptor
-    do throws(SyscallError) { program = try located.descriptor.duplicate() } catch { throw .errno(ENOMEM) }
-    return ExpectedImage(program: program, status: status, path: path, arguments: arguments, loader: loader, loaderFile: loaderFile)
+    return ExpectedImage(program: located.descriptor, status: status, path: path, arguments: arguments, loader: loader, loaderFile: loaderFile, isKnown: isKnown)
   }
 
   /// What the kernel passes to an interpreter as the script's name; nil when the script can't be opened by it any more (a close-on-exec descriptor).
@@ -179,12 +186,16 @@ extension Worker {
   private func decideLoader(
     _ call: TrappedCall, _ loader: [UInt8], _ arguments: [[UInt8]], _ depth: Layered<Int?>, _ decided: inout [DecidedProgram]
   ) throws(CallFailure) -> ExpectedFile? {
+    // Where nobody of the session can have changed it since it was found to be the system's.
+    if loader == systemLoader, isRootsName(loader) { return nil }
     let located = try executable(call, at: AT_FDCWD, path: loader, follows: true)
     let path = located.path
     let file = ExpectedFile(path: path, inode: located.status.inode)
     if LoaderCommand.isLoader(path) || isRootsName(loader) && LoaderCommand.isLoader(loader), isRoots(located.status.owner, at: path), located.status.mode & 0o022 == 0, isSystemLibrary(path) {
       // The kernel follows the name again: only one that no user can redirect needs no second look.
-      return isRootsName(loader) ? nil : file
+      guard isRootsName(loader) else { return file }
+      if geteuid() != 0 { systemLoader = loader }
+      return nil
     }
     let names = executableNames(call, at: AT_FDCWD, path: loader, canonical: path)
     decided.append(decide(path, names, arguments, depth))
@@ -195,6 +206,11 @@ extension Worker {
   private func isRootsName(_ name: [UInt8]) -> Bool {
     guard supervision.sharesRoot, !supervision.rootsMayDiffer, !components(name).contains([UInt8(ascii: "."), UInt8(ascii: ".")]) else { return false }
     return ["/lib64/", "/lib/", "/usr/lib64/", "/usr/lib/"].contains { name.starts(with: Array($0.utf8)) }
+  }
+
+  /// Whether a program lies where only an installation writes, and can be changed by root alone, which the session isn't.
+  func isInstalled(_ path: [UInt8], _ status: FileStatus) -> Bool {
+    geteuid() != 0 && path.starts(with: Array("/usr/".utf8)) && isRoots(status.owner, at: path) && status.mode & 0o022 == 0
   }
 
   /// Below the directories that only an installation writes; where the caller is root the place decides, since the owner says nothing.

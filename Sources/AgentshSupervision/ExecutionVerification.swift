@@ -97,9 +97,7 @@ extension Worker {
 
   /// What is other than it was decided, in words; nil when the new image is the one that was permitted.
   private func difference(_ process: Int32, _ image: borrowing ExpectedImage) -> String? {
-    guard let program = try? openOwn(procPath(process, "exe"), flags: ASH_O_PATH), let status = try? fileStatus(program) else {
-      return Self.unreadable
-    }
+    guard let status = executedStatus(process) else { return Self.unreadable }
     guard status.inode == image.status.inode, status.device == image.status.device else {
       return "another program than the permitted one was executed"
     }
@@ -109,11 +107,15 @@ extension Worker {
       expected += argument
       expected.append(0)
     }
-    guard let line = try? openOwn(procPath(process, "cmdline"), flags: O_RDONLY), let found = try? readAll(line, limit: expected.count + 1) else {
+    guard let line = try? openOwn(procPath(process, "cmdline"), flags: O_RDONLY), var found = try? readOnce(line, limit: expected.count + 1) else {
       return Self.unreadable
     }
+    // One read gives what there is (get_mm_cmdline() of fs/proc/base.c), and more than expected if there is more.
+    if found != expected, let rest = try? readAll(line, limit: expected.count + 1) { found += rest }
     guard found == expected else { return "other arguments than the permitted ones were used" }
     // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.
+    if image.isKnown, image.loaderFile == nil, isInstalled(image.path, image.status) { return nil }
+    guard let program = try? openOwn(procPath(process, "exe"), flags: ASH_O_PATH) else { return Self.unreadable }
     guard let format = executableFormat(of: image.program) else { return foreignLoader(process, of: program, image) }
     if case .elf(let loader) = format, loader != image.loader { return "the program was changed while it was being decided about" }
     if let loader = image.loaderFile {
@@ -123,6 +125,14 @@ extension Worker {
       else { return "another loader than the permitted one was used" }
     }
     return nil
+  }
+
+  /// What a process executes now: /proc/PID/exe followed, with CAP_SYS_PTRACE where that takes it.
+  private func executedStatus(_ process: Int32) -> FileStatus? {
+    let path = procPath(process, "exe")
+    if let status = try? fileStatus(at: AT_FDCWD, path) { return status }
+    guard let program = try? openOwn(path, flags: ASH_O_PATH) else { return nil }
+    return try? fileStatus(program)
   }
 
   /// For a program that nobody could read: whether anything runs before it but a loader that root has installed. What it names as its loader is not known

@@ -205,7 +205,7 @@ final class SessionNames: Sendable {
   }
 }
 
-/// A small file of the host's that is read again when it has changed.
+/// A small file of the host's that is read again when it has changed: a hundredth of a second later at most.
 private final class FileWatch<Value: Sendable>: Sendable {
   private struct Stamp: Equatable {
     let device: UInt64
@@ -215,7 +215,11 @@ private final class FileWatch<Value: Sendable>: Sendable {
     let modifiedNanoseconds: Int64
   }
 
+  private static var patience: UInt64 { 10_000_000 }
+
   private struct State {
+    /// When it was looked at, CLOCK_MONOTONIC in nanoseconds; 0 before.
+    var looked: UInt64 = 0
     var stamp: Stamp?
     var path: [UInt8]?
     var value: Value
@@ -248,8 +252,11 @@ private final class FileWatch<Value: Sendable>: Sendable {
   }
 
   func value() -> Value {
-    let stamp = currentStamp()
+    let now = monotonicNanoseconds()
     return state.withLock { state in
+      if state.looked != 0, now &- state.looked < Self.patience { return state.value }
+      state.looked = now
+      let stamp = currentStamp()
       if stamp != state.stamp {
         state.stamp = stamp
         state.value = missing

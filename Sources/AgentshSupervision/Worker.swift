@@ -22,6 +22,8 @@ final class Worker {
   var lastTask: PinnedTask?
   /// Where links were met on the way.
   var straight = StraightPaths()
+  /// The loader that programs name and that was found to be the system's own.
+  var systemLoader: [UInt8]?
   /// What was opened before.
   var known = KnownFiles()
   /// The last caller that was described for a record.

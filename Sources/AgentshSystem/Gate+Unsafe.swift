@@ -3,13 +3,13 @@ import Glibc
 /// A value behind a lock, with a place to wait for it to change: a mutex and a condition variable, which Swift's own `Mutex` lacks.
 ///
 /// Waiting threads sleep in the kernel; waking one costs a futex call, or nothing when nobody waits. See pthread_cond_timedwait(3).
-@safe final class Gate<Value>: @unchecked Sendable {
+@safe public final class Gate<Value>: @unchecked Sendable {
   // SAFETY: all three are at fixed addresses from init to deinit; the value is touched with the lock held and at no other time.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private let value: UnsafeMutablePointer<Value>
 
-  init(_ initial: sending Value) {
+  public init(_ initial: sending Value) {
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
     unsafe value = .allocate(capacity: 1)
@@ -33,14 +33,14 @@ import Glibc
     unsafe mutex.deallocate()
   }
 
-  func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+  public func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     return body(&(unsafe value.pointee))
   }
 
   /// Asks `body` until it answers, asleep and without the lock in between; nil when `nanoseconds` (CLOCK_MONOTONIC) passed first.
-  func wait<Result>(until nanoseconds: UInt64, _ body: (inout Value) -> Result?) -> Result? {
+  public func wait<Result>(until nanoseconds: UInt64 = .max, _ body: (inout Value) -> Result?) -> Result? {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     var moment = timespec(tv_sec: Int(clamping: nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
@@ -51,8 +51,8 @@ import Glibc
   }
 
   /// Wakes one thread that waits, if there is one.
-  func wakeOne() { unsafe pthread_cond_signal(condition) }
+  public func wakeOne() { unsafe pthread_cond_signal(condition) }
 
   /// Wakes all threads that wait.
-  func wakeAll() { unsafe pthread_cond_broadcast(condition) }
+  public func wakeAll() { unsafe pthread_cond_broadcast(condition) }
 }
