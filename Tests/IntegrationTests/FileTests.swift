@@ -35,6 +35,21 @@ import Testing
     for (line, other) in zip(expected, found) { #expect(line == other) }
   }
 
+  @Test func aNameThatIsOpenedAgainGivesWhatStandsThereNow() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let user = server.firstUser
+    let suite = try program("file-again.py", for: server)
+    let alone = try run(
+      server.asUser(user) + ["/usr/bin/python3", suite, emptyDirectory("\(server.project(user))/alone", of: user)], milliseconds: 60_000)
+    #expect(alone.status == 0, "\(alone.errors)")
+    let wrapped = try server.start(["/usr/bin/python3", suite, emptyDirectory("\(server.project(user))/wrapped", of: user)])
+      .finish(milliseconds: 60_000)
+    #expect(wrapped.status == 0, "\(wrapped.errors)")
+    #expect(alone.output.split(separator: "\n").count > 40)
+    #expect(alone.output == wrapped.output)
+  }
+
   @Test func aNameThatIsProtectedIsOutOfReachByEveryWay() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
