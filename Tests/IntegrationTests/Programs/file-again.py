@@ -74,7 +74,6 @@ writer.start()
 print("FIFO", attempt())
 writer.join()
 renew()
-os.unlink(name)
 with open(name, "rb") as held:
     os.unlink(name)
     print("unlinked and held", held.read())
