@@ -392,7 +392,7 @@ extension ControlLoop {
       if let status = summary.ending.shellStatus { fields.append(AuditField("status", .integer(Int64(status)))) }
       fields.append(AuditField("refused", .integer(Int64(summary.refused))))
     }
-    if let last = lastHash(of: session) { fields.append(AuditField("last_hash", .text(last))) }
+    if let last = context.lastHash(of: session.id) { fields.append(AuditField("last_hash", .text(last))) }
     var message = session.failure ?? session.summary?.reason ?? session.stopReason
     if session.summary == nil, let status = session.status {
       // Died, or was killed: the session went with it.
@@ -411,22 +411,9 @@ extension ControlLoop {
     }
   }
 
-  /// The hash of the last line of a session's record: with it here, nobody can cut lines off the end there unseen.
-  private func lastHash(of session: WatchedSession) -> String? {
-    do throws(SyscallError) {
-      let file = try openAt(context.records.rawValue, Array("\(session.id).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW)
-      let size = try fileStatus(file).size
-      let limit = 256 << 10
-      let tail = try readPart(file.rawValue, from: max(0, size - Int64(limit)), limit: limit)
-      guard let line = tail.split(separator: UInt8(ascii: "\n")).last, let position = ChainPosition(lastLine: Array(line)) else { return nil }
-      return String(decoding: position.lastHash, as: UTF8.self)
-    } catch {
-      return nil
-    }
-  }
-
   /// The time to stop is over: kills what is left.
   func abandonSessions() {
+    abandonAdopted()
     for session in Array(sessions.values) {
       guard let supervisor = session.opened.supervisor else { continue }
       fail(session, "the server stops")

@@ -24,6 +24,8 @@ final class ControlLoop {
 
   var sessions: [UInt64: WatchedSession] = [:]
   var sessionNumbers: [String: UInt64] = [:]
+  /// Sessions of a server before this one.
+  var adopted: [UInt64: AdoptedSession] = [:]
   var listings: [UInt64: Listing] = [:]
   /// Connections with calls that can be served without waiting for any event, the one whose turn is next first.
   var turns: [UInt64] = []
@@ -47,7 +49,7 @@ final class ControlLoop {
   }
 
   enum Source: UInt64 {
-    case listener, mailbox, signals, watch, connection, channel, supervisor, cgroup
+    case listener, mailbox, signals, watch, connection, channel, supervisor, cgroup, adopted
   }
 
   init(
@@ -72,18 +74,18 @@ final class ControlLoop {
     mostConnections = max(32, min(8192, (descriptorLimit - forSessions - 64) / 2))
   }
 
-  static func token(_ source: Source, _ number: UInt64) -> UInt64 { number << 3 | source.rawValue }
+  static func token(_ source: Source, _ number: UInt64) -> UInt64 { number << 4 | source.rawValue }
 
   /// Runs until it has been told to stop and everything has ended, or the time for that is over.
   func run() throws(SyscallError) {
     while true {
       let events = try epoll.wait(deadline: turns.isEmpty ? min(sweepAt, stopping ?? .never) : .after(milliseconds: 0))
       // New connections last: a flood of them is not to stand before what is under way.
-      for event in events where event.token & 7 != Source.listener.rawValue { handle(event) }
+      for event in events where event.token & 15 != Source.listener.rawValue { handle(event) }
       serveTurns()
-      if events.contains(where: { $0.token & 7 == Source.listener.rawValue }) { acceptConnections() }
+      if events.contains(where: { $0.token & 15 == Source.listener.rawValue }) { acceptConnections() }
       if sweepAt.hasPassed { sweep() }
-      if let stopping, sessions.isEmpty || stopping.hasPassed {
+      if let stopping, sessions.isEmpty && adopted.isEmpty || stopping.hasPassed {
         abandonSessions()
         return
       }
@@ -91,8 +93,8 @@ final class ControlLoop {
   }
 
   private func handle(_ event: EpollEvent) {
-    let number = event.token >> 3
-    switch Source(rawValue: event.token & 7) {
+    let number = event.token >> 4
+    switch Source(rawValue: event.token & 15) {
     case .listener: acceptConnections()
     case .mailbox: for message in mailbox.takeAll() { receive(message) }
     case .signals: while let signal = signals.next() { receive(signal: signal) }
@@ -101,6 +103,7 @@ final class ControlLoop {
     case .channel: if let session = sessions[number] { readChannel(session) }
     case .supervisor: if let session = sessions[number] { supervisorEnded(session) }
     case .cgroup: if let session = sessions[number] { finishIfEmpty(session) }
+    case .adopted: adoptedEnded(number)
     case nil: break
     }
   }
@@ -197,10 +200,11 @@ final class ControlLoop {
   private func beginToStop() {
     guard stopping == nil else { return }
     notifier.stopping()
-    context.log.logger.notice("stopping: \(sessions.count) sessions are being ended")
+    context.log.logger.notice("stopping: \(sessions.count + adopted.count) sessions are being ended")
     stopAccepting()
     for connection in Array(connections.values) where connection.isIdle { close(connection) }
     for session in sessions.values { stop(session, "the server is stopping") }
+    stopAdopted()
     stopping = .after(milliseconds: 10_000)
   }
 
@@ -215,6 +219,7 @@ final class ControlLoop {
     case .streamOpened(let connection, let result): beginStream(connection, result)
     case .streamed(let connection, let stream, let part): sendPart(connection, stream, part)
     case .attested(let session, let result): finishAttestation(session, result)
+    case .adoptedEnded(let number): adopted[number] = nil
     case .reloaded(let ruleset, let problems): finishReload(ruleset, problems)
     }
   }

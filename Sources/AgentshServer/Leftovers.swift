@@ -4,21 +4,29 @@ import Logging
 import SystemPackage
 
 extension ServerContext {
+  /// Sessions of a server before this one, by their ids.
+  struct Running {
+    /// Those that have a supervisor of their own, or had one.
+    var supervised: Set<String> = []
+    /// Those inside others, too.
+    var all: Set<String> = []
+  }
+
   /// Removes what sessions of a server that was killed have left behind. Sessions in whose control group something still runs are enforced by their
-  /// supervisors and stay as they are: their ids are returned.
-  func removeLeftovers() -> Set<String> {
-    var running: Set<String> = []
-    defer { removeForgottenGroups(but: running) }
+  /// supervisors and stay as they are, as long as those live (`ControlLoop.adopt`): they are returned.
+  func removeLeftovers() -> Running {
+    var running = Running()
+    defer { removeForgottenGroups(but: running.all) }
     guard host.cgroups != nil, let found = try? directoryNames(in: runtime.descriptor) else { return running }
     for name in found where name.count == 36 {
       if removeCgroup(name) {
         SessionDirectory.remove(in: runtime.descriptor, name: name)
       } else {
         let id = String(decoding: name, as: UTF8.self)
-        log.logger.warning("session \(id) of a server before this one is still running; it is left to its supervisor")
-        running.insert(id)
+        running.supervised.insert(id)
+        running.all.insert(id)
         // Sessions inside have a group in that one's.
-        for inside in nestedCgroups(of: name) { running.insert(String(decoding: inside, as: UTF8.self)) }
+        for inside in nestedCgroups(of: name) { running.all.insert(String(decoding: inside, as: UTF8.self)) }
       }
     }
     return running
@@ -30,12 +38,15 @@ extension ServerContext {
     guard let place = host.cgroups?.directory, let opened = try? openAt(AT_FDCWD, place, flags: O_RDONLY | O_DIRECTORY),
       let found = try? directoryNames(in: opened)
     else { return }
-    for name in found {
-      let id = String(decoding: name, as: UTF8.self)
-      guard PastRecords.isID(id), !running.contains(id), (try? linkStatus(at: records.rawValue, Array("\(id).jsonl".utf8))) != nil else { continue }
+    let forgotten = found.map { String(decoding: $0, as: UTF8.self) }.filter { PastRecords.isID($0) && !running.contains($0) }
+    let supervisors = forgotten.isEmpty ? [:] : supervisors(of: Set(forgotten))
+    for id in forgotten {
+      let name = Array(id.utf8)
+      guard (try? linkStatus(at: records.rawValue, Array("\(id).jsonl".utf8))) != nil else { continue }
       if !removeCgroup(name) {
         log.logger.warning("session \(id): something is left in its control group, which is removed when that has ended")
-        lingering.withLock { $0.append(LingeringGroup(name: name, parent: nil, isKilled: false)) }
+        // What has no supervisor is not to run.
+        lingering.withLock { $0.append(LingeringGroup(name: name, parent: nil, isKilled: supervisors[id] == nil)) }
       }
     }
   }

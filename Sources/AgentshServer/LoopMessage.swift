@@ -12,6 +12,8 @@ enum LoopMessage: Sendable {
   /// The next part of a record, ready to be sent, or why there is none.
   case streamOpened(connection: UInt64, Result<RecordStream, ControlError>)
   case streamed(connection: UInt64, RecordStream, RecordPart)
+  /// A session of a server before this one is over, and what was left of it is gone.
+  case adoptedEnded(UInt64)
   case attested(session: String, ServerOrderResult)
   case reloaded(Ruleset?, problems: [String])
 }

@@ -203,9 +203,15 @@ extension ServerContext {
 
   /// Kills what runs in the control group of a session that this server does not watch.
   func killUnwatched(_ session: Session) throws(ControlError) {
+    try killProcesses(of: session.facts.id, in: session.facts.parent)
+    settleUnwatched()
+  }
+
+  /// Kills what runs in a session's control group, and waits for its end.
+  func killProcesses(of session: String, in parent: String?) throws(ControlError) {
     guard let cgroups = host.cgroups else { throw .hostCannotEnforce(reason: "without control groups the session's processes can't be found") }
     do throws(SyscallError) {
-      let group = try cgroups.open(Array(session.facts.id.utf8), in: session.facts.parent.map { Array($0.utf8) })
+      let group = try cgroups.open(Array(session.utf8), in: parent.map { Array($0.utf8) })
       let deadline = Deadline.after(milliseconds: ControlLoop.stopMilliseconds)
       while try !group.isEmpty() {
         try group.kill()
@@ -216,6 +222,19 @@ extension ServerContext {
       // It has ended meanwhile: its group is gone, or goes while it is looked at (ENODEV).
       if error.errno != .noSuchFileOrDirectory, error.errno.rawValue != ENODEV { throw .hostCannotEnforce(reason: "its processes can't be killed: \(error)") }
     }
-    settleUnwatched()
+  }
+
+  /// The hash of the last line of a session's record: with it here, nobody can cut lines off the end there unseen.
+  func lastHash(of session: String) -> String? {
+    do throws(SyscallError) {
+      let file = try openAt(records.rawValue, Array("\(session).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW)
+      let size = try fileStatus(file).size
+      let limit = 256 << 10
+      let tail = try readPart(file.rawValue, from: max(0, size - Int64(limit)), limit: limit)
+      guard let line = tail.split(separator: UInt8(ascii: "\n")).last, let position = ChainPosition(lastLine: Array(line)) else { return nil }
+      return String(decoding: position.lastHash, as: UTF8.self)
+    } catch {
+      return nil
+    }
   }
 }

@@ -49,10 +49,12 @@ public enum Server {
       let context = try prepare(ruleset, supervisor: supervisor, logger)
       let listener = try listen(notifier, ruleset.configuration)
       // Only now is it sure that no other server has this place.
-      let uncounted = context.adoptRecords(running: context.removeLeftovers())
+      let running = context.removeLeftovers()
+      let uncounted = context.adoptRecords(running: running.all)
       let loop = try ControlLoop(
         context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)
+      loop.adopt(running.supervised)
       loop.countLater(uncounted)
       if context.hasLingering { loop.lookAtLingeringLater() }
       try context.log.require(started(context, problems))

@@ -38,6 +38,7 @@ class SessionCourse {
   /// How long killing is tried, and how often.
   private static let killMilliseconds: Int64 = 10_000
   private static let killAgainMilliseconds: Int64 = 50
+  private static let killLateMilliseconds: Int64 = 1000
   /// How often a cgroup is looked at whose processes have all been killed and are ending.
   private static let lookMilliseconds: Int64 = 1
   /// How long the launcher may take to say how its child ended.
@@ -101,7 +102,7 @@ class SessionCourse {
     floor = try ActingFloor(sessionFloor.rules, around: around)
     self.record = SessionRecord(
       descriptor: record, session: plan.sessionID, uid: plan.callerUID, recordsAllowedReads: policy.audit.logAllowed)
-    processes = SessionProcesses(killFile: killFile, isCgroup: plan.canKillCgroup, launcher: plan.callerPID)
+    processes = SessionProcesses(killFile: killFile, isCgroup: plan.canKillCgroup, launcher: plan.callerPID, session: plan.sessionID)
     self.mailbox = mailbox
     kinds = CallKinds()
     handshakeDeadline = .after(milliseconds: Int64(plan.handshakeTimeoutMilliseconds))
@@ -130,7 +131,7 @@ class SessionCourse {
     case .terminating(let until): return until
     case .killing(let giveUp):
       let waited = isAbandoned ? (nextLook == .never ? statusDeadline : nextLook) : .never
-      return min(giveUp, min(nextKill, waited))
+      return min(giveUp.hasPassed ? .never : giveUp, min(nextKill, waited))
     }
   }
 
@@ -288,7 +289,8 @@ class SessionCourse {
   }
 
   private func kill() {
-    nextKill = .after(milliseconds: Self.killAgainMilliseconds)
+    let isLate = if case .killing(let giveUp) = phase { giveUp.hasPassed } else { false }
+    nextKill = .after(milliseconds: isLate ? Self.killLateMilliseconds : Self.killAgainMilliseconds)
     willKill()
     try? target?.sendSignal(SIGKILL)
     processes.kill(rootTarget: targetNumber)
@@ -297,7 +299,8 @@ class SessionCourse {
   /// Whether all of it has ended, or what is left can't be killed.
   var isOver: Bool {
     guard case .killing(let giveUp) = phase else { return false }
-    if giveUp.hasPassed { return true }
+    // Without a control group a process may not be found: it runs under this supervisor then, which kills it at its next call, and never without.
+    if giveUp.hasPassed, plan.canKillCgroup || supervisesNothing { return true }
     guard isAbandoned else { return false }
     if processes.isPopulated() {
       nextLook = .after(milliseconds: Self.lookMilliseconds)
@@ -306,6 +309,9 @@ class SessionCourse {
     nextLook = .never
     return hasStatus || signalSocket == nil || statusDeadline.hasPassed
   }
+
+  /// Nobody's calls are received any more.
+  var supervisesNothing: Bool { true }
 
   /// Whether something still lives in its control group.
   var isPopulated: Bool { processes.isPopulated() }

@@ -3,18 +3,22 @@ import AgentshSystem
 import Glibc
 import SystemPackage
 
-/// The processes of a session, to be signalled and killed: through its cgroup, or by descent from the root target and the launcher.
+/// The processes of a session, to be signalled and killed: through its cgroup, or by descent from the root target and the launcher. Once the launcher is gone,
+/// orphans are no longer its children: they are told by the name of the session that they were started with, as long as they have kept it.
 struct SessionProcesses: ~Copyable {
   /// The cgroup's kill file; /dev/null without a cgroup.
   private let killFile: OwnedDescriptor
   /// The cgroup's directory; nil without one.
   private let directory: OwnedDescriptor?
   private let launcher: Int32
+  /// `AGENTSH_SESSION_ID` as it stands in their environment.
+  private let mark: [UInt8]
 
   /// - Parameters:
   ///   - killFile: descriptor of `cgroup.kill`, or of anything where there is no cgroup.
   ///   - isCgroup: which of both.
-  init(killFile: consuming OwnedDescriptor, isCgroup: Bool, launcher: Int32) {
+  init(killFile: consuming OwnedDescriptor, isCgroup: Bool, launcher: Int32, session: String) {
+    mark = Array("AGENTSH_SESSION_ID=\(session)".utf8)
     let path = isCgroup ? try? readLink(at: AT_FDCWD, descriptorPath(killFile.rawValue)) : nil
     if let path, let slash = path.lastIndex(of: UInt8(ascii: "/")) {
       directory = try? openAt(AT_FDCWD, Array(path[..<slash]), flags: O_RDONLY | O_DIRECTORY)
@@ -67,25 +71,22 @@ struct SessionProcesses: ~Copyable {
       guard let text = try? readSmallFile(at: directory, Array("cgroup.procs".utf8), limit: 4 << 20) else { return [] }
       return Set(text.split(separator: UInt8(ascii: "\n")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }.filter { $0 > 0 })
     }
-    return Self.descendants(of: launcher, and: rootTarget, except: getpid())
+    let descendants = ProcessTree.descendants(of: launcher, and: rootTarget, except: getpid())
+    // Numbers may come round: somebody else's process is no launcher, and has no children of ours.
+    guard !isLauncherThere else { return descendants }
+    return descendants.union(marked())
   }
 
-  /// Every process that descends from the launcher, which adopts orphans (PR_SET_CHILD_SUBREAPER), or from the root target.
-  static func descendants(of launcher: Int32, and rootTarget: Int32?, except own: Int32) -> Set<Int32> {
-    let parents = Dictionary(SessionRelations.allProcesses().map { ($0.process, $0.parent) }, uniquingKeysWith: { first, _ in first })
-    var members: Set<Int32> = []
-    if let rootTarget, parents[rootTarget] != nil { members.insert(rootTarget) }
-    var grows = true
-    while grows {
-      grows = false
-      for (process, parent) in parents where process != own && parent != own && !members.contains(process) {
-        if parent == launcher || members.contains(parent) {
-          members.insert(process)
-          grows = true
-        }
-      }
+  private var isLauncherThere: Bool { SessionRelations.allProcesses().contains { $0.process == launcher } }
+
+  /// Processes of this user with the session's name in the environment that they were started with (proc_pid_environ(5)).
+  private borrowing func marked() -> Set<Int32> {
+    var found: Set<Int32> = []
+    for process in directoryNumbers(Array("/proc".utf8)) where process != getpid() {
+      guard let environment = try? readSmallFile(at: AT_FDCWD, procPath(process, "environ"), limit: 8 << 20) else { continue }
+      if environment.split(separator: 0).contains(where: { $0.elementsEqual(mark) }) { found.insert(process) }
     }
-    return members
+    return found
   }
 
   /// Whether something still runs in the cgroup; false without one. A process gives up its filter before it has ended, so that an abandoned

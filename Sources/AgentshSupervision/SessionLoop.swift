@@ -297,10 +297,13 @@ final class SessionLoop: SessionCourse {
 
   override func willKill() {
     handshake.killTarget()
+    supervision?.isEnding.store(true, ordering: .relaxed)
     // Without a listener nothing says when the last has gone, but then nothing ran yet either.
     if supervision == nil { isAbandoned = true }
     for mailbox in inside.values { mailbox.put(.end(reason: "the session around it has ended")) }
   }
+
+  override var supervisesNothing: Bool { supervision == nil || pool == nil }
 
   override var isOver: Bool {
     guard super.isOver else { return false }

@@ -31,6 +31,8 @@ final class Supervision: Sendable {
   let redirectRelay = Mutex<RedirectRelay?>(nil)
   /// Counts program changes, twice each (before the kernel is let to make one, and after): what is known of a thread's program holds while it stays.
   let executions = Atomic<Int>(0)
+  /// Everything in the session is being killed: who calls still is, too.
+  let isEnding = Atomic<Bool>(false)
   /// The root directory that the session's processes have, opened from the root target.
   let root: OwnedDescriptor
   /// Whether that root is the supervisor's own, so that absolute paths mean the same here and there.

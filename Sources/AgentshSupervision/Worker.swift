@@ -95,6 +95,7 @@ final class Worker {
     }
     // A thread id of 0 is a process in a pid namespace that can't be seen from here: nothing about it can be looked up.
     guard call.thread > 0 else { return .failure(ENOSYS) }
+    if supervision.isEnding.load(ordering: .relaxed) { return endCaller(call) }
     current = (call, kind)
     if let nested = supervision.nested, let answer = try enter(nested, call) { return answer }
     if isRoot { try checkStillRoot(call, kind) }
@@ -161,6 +162,13 @@ final class Worker {
       .setns, .unshare, .clone:
       return try refuseRestricted(call, kind)
     }
+  }
+
+  /// Kills a process that calls although everything in the session is being killed: one that was not found.
+  private func endCaller(_ call: TrappedCall) -> Answer {
+    // By its number: the caller's, if that still waits.
+    if let process = try? processID(call), let pidfd = try? Pidfd.open(process), supervision.listener.isWaiting(call.id) { try? pidfd.sendSignal(SIGKILL) }
+    return .failure(EPERM)
   }
 
   /// Where the caller is root, a process of the session may have become somebody else, and must not have things done for it as root.

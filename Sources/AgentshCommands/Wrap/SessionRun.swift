@@ -1,4 +1,5 @@
 internal import AgentshProtocol
+internal import AgentshSupervision
 internal import AgentshSystem
 import Glibc
 import SystemPackage
@@ -185,9 +186,11 @@ struct SessionRun: ~Copyable {
     guard summary == nil else { return }
     lostSupervisor = true
     if ending == nil {
+      // What has left the tree is the server's to kill, or in embedded mode a child of this process.
+      ProcessTree.kill(from: child.pid)
       child.kill()
       Messages.say([
-        "the session's supervisor is gone; the command was killed, so that nothing runs unsupervised",
+        "the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised",
         "the server's log says more: journalctl -u agentshd, or server.jsonl",
       ])
     }
