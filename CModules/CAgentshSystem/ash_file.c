@@ -15,6 +15,8 @@ int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, 
   return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
+int ash_pty_peer(int master) { return ioctl(master, TIOCGPTPEER, O_PATH | O_CLOEXEC); }
+
 int ash_openat(int directory, const char *path, int flags, mode_t mode) {
   return (int)syscall(SYS_openat, directory, path, flags, mode);
 }

@@ -103,6 +103,12 @@ public final class BoundPolicy: Sendable {
   /// Whether names matter: a rule goes by one, or something is redirected. A session then needs to know which name has which address.
   public var knowsNames: Bool { networks.knowsNames }
 
+  /// The verdict of a rule, not of a default or of one about everything, by which a socket of the Unix domain is refused at a path; nil where there is none.
+  public func unixRuleRefusal(_ operation: UnixOperation, _ path: [UInt8]) -> Verdict? { sockets.ruleRefusal(operation, path) }
+
+  /// The same for sockets below a directory, as `refusalBelow` for files.
+  public func unixRefusalBelow(_ directory: [UInt8]) -> Verdict? { sockets.refusalBelow(directory) }
+
   /// Whether a Unix domain socket may be used.
   public func unixSocket(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
     sockets.verdict(operation, address)

@@ -44,11 +44,41 @@ struct BoundUnixRules: Sendable {
         return Verdict(decision: .deny, rule: "default:not_a_path", message: "not an absolute path")
       }
     }
-    let facts = { (fact: String) in fact == "Path" ? printable(name) : fact == "Operation" ? operation.rawValue : nil }
+    let facts = { (fact: String) in Self.fact(fact, name, operation) }
     for rule in rules where rule.operations.isEmpty || rule.operations.contains(operation) {
       if rule.matchesAll || rule.globs.contains(where: { $0.matches(name) }) { return rule.answer.verdict(facts) }
     }
     return unmatched.verdict(facts)
+  }
+
+  /// The verdict of a rule that refuses this at a path and isn't one about everything, which is taken for a default; nil where there is none.
+  func ruleRefusal(_ operation: UnixOperation, _ path: [UInt8]) -> Verdict? {
+    for rule in rules where rule.operations.isEmpty || rule.operations.contains(operation) {
+      guard rule.matchesAll || rule.globs.contains(where: { $0.matches(path) }) else { continue }
+      return rule.matchesAll || rule.answer.isPermitted ? nil : rule.answer.verdict { Self.fact($0, path, operation) }
+    }
+    return nil
+  }
+
+  /// The verdict of the first refusing rule that could match a socket below `directory` and would no longer match it there once the directory has another
+  /// name. As for files: rules about everything are taken for defaults.
+  func refusalBelow(_ directory: [UInt8]) -> Verdict? {
+    var open = Set(UnixOperation.allCases)
+    for rule in rules {
+      let common = rule.operations.isEmpty ? open : open.intersection(rule.operations)
+      if common.isEmpty { continue }
+      if rule.matchesAll || rule.answer.isPermitted {
+        if rule.matchesAll || rule.globs.contains(where: { $0.coversDescendants(of: directory) }) { open.subtract(common) }
+      } else if rule.globs.contains(where: { $0.concernsDescendants(of: directory) }) {
+        return rule.answer.verdict { Self.fact($0, directory, nil) }
+      }
+      if open.isEmpty { return nil }
+    }
+    return nil
+  }
+
+  private static func fact(_ fact: String, _ path: [UInt8], _ operation: UnixOperation?) -> String? {
+    fact == "Path" ? printable(path) : fact == "Operation" ? operation?.rawValue : nil
   }
 
   /// Whether a rule could permit reaching someone by an abstract name.

@@ -19,6 +19,8 @@ public struct FloorPlan: WireMessage, Equatable {
   public var bindPorts: [UInt16]?
   public var scopesSignals: Bool
   public var scopesAbstractSockets: Bool
+  /// Whether the processes are to be in a domain of their own even where nothing else is held.
+  public var separates: Bool
   /// Whether the command must not be started where the kernel has no Landlock.
   public var isRequired: Bool
 
@@ -32,19 +34,20 @@ public struct FloorPlan: WireMessage, Equatable {
 
   public init(
     grants: [Grant], connectPorts: [UInt16]? = nil, bindPorts: [UInt16]? = nil, scopesSignals: Bool = false, scopesAbstractSockets: Bool = false,
-    isRequired: Bool = false
+    separates: Bool = false, isRequired: Bool = false
   ) {
     self.grants = grants
     self.connectPorts = connectPorts
     self.bindPorts = bindPorts
     self.scopesSignals = scopesSignals
     self.scopesAbstractSockets = scopesAbstractSockets
+    self.separates = separates
     self.isRequired = isRequired
   }
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object, prefix: "floor.")
-    try fields.expectOnly(["grants", "connect_ports", "bind_ports", "scope_signals", "scope_abstract_sockets", "required"])
+    try fields.expectOnly(["grants", "connect_ports", "bind_ports", "scope_signals", "scope_abstract_sockets", "separate", "required"])
     grants = []
     for element in try fields.optionalArray("grants") ?? [] {
       guard case .object(let object) = element else { throw .invalid(field: "floor.grants", reason: "must be a list of objects") }
@@ -58,6 +61,7 @@ public struct FloorPlan: WireMessage, Equatable {
     bindPorts = try Self.ports(fields, "bind_ports")
     scopesSignals = try fields.bool("scope_signals")
     scopesAbstractSockets = try fields.bool("scope_abstract_sockets")
+    separates = try fields.optionalBool("separate") ?? false
     isRequired = try fields.bool("required")
   }
 
@@ -83,6 +87,7 @@ public struct FloorPlan: WireMessage, Equatable {
     object.add("bind_ports", bindPorts.map(list))
     object.add("scope_signals", .bool(scopesSignals))
     object.add("scope_abstract_sockets", .bool(scopesAbstractSockets))
+    if separates { object.add("separate", .bool(true)) }
     object.add("required", .bool(isRequired))
     return object
   }

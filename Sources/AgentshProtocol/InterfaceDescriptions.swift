@@ -74,13 +74,15 @@ public enum ControlInterface {
     # Rights (LANDLOCK_ACCESS_FS_*) on what an absolute path, as base 64, stands for, and on all below it.
     type Grant (path: string, rights: int)
 
-    # What Landlock is to hold under the command. No list of ports: any port. required: no floor, no session.
+    # What Landlock is to hold under the command. No list of ports: any port. separate: a domain even
+    # where nothing is held. required: no floor, no session.
     type Floor (
       grants: []Grant,
       connect_ports: ?[]int,
       bind_ports: ?[]int,
       scope_signals: bool,
       scope_abstract_sockets: bool,
+      separate: ?bool,
       required: bool
     )
 

@@ -38,6 +38,7 @@ final class ActingFloor: Sendable {
     self.around = around
     var rules = floor
     rules.scopesSignals = false
+    rules.separates = false
     rules.scopesAbstractSockets = false
     self.rules = rules
     rights = rules.handledRights(in: abi)

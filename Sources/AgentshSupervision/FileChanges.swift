@@ -127,7 +127,12 @@ extension Worker {
       if !verdict.isPermitted { return verdict }
       func protection(_ status: FileStatus?, _ from: [UInt8], _ to: [UInt8]) -> Verdict? {
         guard let status else { return nil }
-        return status.isDirectory ? protectionBelow(from, to, layer) : status.isSymbolicLink ? protectionAgainstLink(at: to, layer) : nil
+        switch status.type {
+        case S_IFDIR: return protectionBelow(from, to, layer)
+        case S_IFLNK: return protectionAgainstLink(at: to, layer)
+        case S_IFSOCK: return protectionOfSocket(from, to, layer)
+        default: return nil
+        }
       }
       return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
@@ -166,10 +171,15 @@ extension Worker {
     if old.hasPath && old.status.links > 0 {
       questions += [FileQuestion(.link, old.path), FileQuestion(.read, old.path), FileQuestion(.write, old.path)]
     }
-    let (isSymbolic, name) = (old.status.isSymbolicLink, new.path)
+    let (type, oldName, name) = (old.status.type, old.path, new.path)
     let judgement = layered { layer in
       let verdict = strictest(questions, layer)
-      return verdict.isPermitted && isSymbolic ? protectionAgainstLink(at: name, layer) ?? verdict : verdict
+      if !verdict.isPermitted { return verdict }
+      switch type {
+      case S_IFLNK: return protectionAgainstLink(at: name, layer) ?? verdict
+      case S_IFSOCK: return protectionOfSocket(oldName, name, layer) ?? verdict
+      default: return verdict
+      }
     }
     try settle(call, kind, .fileLink, .paths(old.path, new.path), judgement)
     // The pinned object gets the name, not whatever the old path names by now.

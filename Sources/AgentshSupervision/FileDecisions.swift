@@ -49,13 +49,30 @@ extension Worker {
     func below(_ directory: [UInt8]) -> Verdict? {
       directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, Self.moved)
     }
-    return below(old) ?? below(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, Self.moved)
+    func socketsBelow(_ directory: [UInt8]) -> Verdict? {
+      directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.unixRefusalBelow(directory)
+    }
+    return below(old) ?? below(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, Self.moved)
+  }
+
+  /// The verdict that keeps a socket from getting another name: one by which it could be reached although rules close the one that it has, or one that none may be
+  /// bound to; nil where nothing does.
+  func protectionOfSocket(_ old: [UInt8], _ new: [UInt8], _ layer: SessionLayer) -> Verdict? {
+    let bound = unixVerdict(.bind, new, layer)
+    if !bound.isPermitted { return bound }
+    for operation in [UnixOperation.connect, .sendto] {
+      let before = unixVerdict(operation, old, layer)
+      if !before.isPermitted, unixVerdict(operation, new, layer).isPermitted { return before }
+    }
+    return nil
   }
 
   /// The verdict that keeps a symbolic link from standing at a name, since what it leads to would stand below that name for whoever comes by it, and rules
   /// say that nothing may be put there; nil when none does.
   func protectionAgainstLink(at name: [UInt8], _ layer: SessionLayer) -> Verdict? {
     if name.starts(with: SessionMounts.ownPrefix) { return nil }
+    // Whoever looks for somebody else's socket there would come to what the link leads to.
+    if let refusal = layer.policy.unixRuleRefusal(.bind, name) { return refusal }
     return layer.policy.refusalBelow(name, [.write, .create, .rename, .symlink], asksRulesOnly: true)
   }
 }

@@ -97,7 +97,7 @@ extension Worker {
   }
 
   /// A socket on a file system that the session made for itself has nobody but the session behind it.
-  private func unixVerdict(_ operation: UnixOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
+  func unixVerdict(_ operation: UnixOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
     if operation == .connect || operation == .sendto, let refusal = foreignResolver(socket: path) { return refusal }
     return path.starts(with: SessionMounts.ownPrefix)
       ? Verdict(decision: .allow, rule: "builtin:session_mount") : layer.policy.unixSocket(operation, .path(path))

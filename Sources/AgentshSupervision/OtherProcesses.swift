@@ -6,14 +6,16 @@ import Glibc
 // What /proc gives of another process that no rule about paths can speak of: its memory, and its open files that have no name. With either a process of
 // the session would act as one outside it: tracing is refused by the filter, and this is tracing by another way.
 extension Worker {
-  /// Refuses the memory of any process but the caller's own, unless the policy permits tracing.
+  /// Refuses the memory of any process but the caller's own; where the policy permits tracing, of any outside the session.
   func settleMemory(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
     let path = located.path
-    guard path.hasSuffix(memorySuffix), let number = procNumber(path), !permitsTracing else { return }
+    guard path.hasSuffix(memorySuffix), let number = procNumber(path) else { return }
     let process = try processID(call)
     if number == process || number == call.thread || processOf(number) == process { return }
-    let verdict = Verdict(
-      decision: .deny, rule: "builtin:process_memory", message: "a process's memory is its own (a policy's `syscalls: {allow: [ptrace]}` lets it be traced)")
+    if permitsTracing, let other = processOf(number), innermost.relations.isInSession(other) { return }
+    let message = permitsTracing
+      ? "the memory of processes outside the session is theirs alone" : "a process's memory is its own (a policy's `syscalls: {allow: [ptrace]}` lets it be traced)"
+    let verdict = Verdict(decision: .deny, rule: "builtin:process_memory", message: message)
     try settle(call, kind, writes ? .fileWrite : .fileRead, .path(path), verdict)
   }
 
@@ -36,7 +38,8 @@ extension Worker {
     } catch {
       throw .errno(EACCES)
     }
-    guard isUnnamed, !permitsTracing else { return }
+    guard isUnnamed else { return }
+    if permitsTracing, let holder = taskNumber(folder).flatMap({ processOf($0) }), innermost.relations.isInSession(holder) { return }
     if let holder = taskNumber(folder), try isHeld(call, by: holder, number, status) { return }
     let verdict = Verdict(
       decision: .deny, rule: "builtin:process_descriptor", message: "a file without a name belongs to those who hold it, and none of this session does")

@@ -10,7 +10,7 @@ extension Worker {
   func settleTerminal(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
     guard located.status.isCharacterDevice, let terminal = TerminalNumber(device: located.status.specialDevice) else { return }
     if try controllingTerminal(call) == terminal.device { return }
-    if isHeldInSession(terminal) { return }
+    if isHeldInSession(terminal, located.status) { return }
     try checkStillWaiting(call)
     let verdict = Verdict(decision: .deny, rule: "builtin:terminal", message: "this terminal belongs to no process of the session")
     try settle(call, kind, writes ? .fileWrite : .fileRead, .path(located.path), verdict)
@@ -24,25 +24,34 @@ extension Worker {
     return ash_makedev(UInt32(number) >> 8 & 0xfff, UInt32(number) & 0xff | UInt32(number) >> 12 & 0xfff00)
   }
 
-  private func isHeldInSession(_ terminal: TerminalNumber) -> Bool {
+  private func isHeldInSession(_ terminal: TerminalNumber, _ object: FileStatus) -> Bool {
     let relations = innermost.relations
     let members = SessionRelations.allProcesses().map(\.process).filter { relations.isInSession($0) || $0 == relations.launcher }
-    if members.contains(where: { holds($0, terminal) }) { return true }
+    if members.contains(where: { holds($0, terminal, object) }) { return true }
     // What isn't dumpable shows its descriptors to nobody else.
     var isHeld = false
-    withPtraceCapability { isHeld = members.contains { holds($0, terminal) } }
+    withPtraceCapability { isHeld = members.contains { holds($0, terminal, object) } }
     return isHeld
   }
 
-  private func holds(_ process: Int32, _ terminal: TerminalNumber) -> Bool {
-    ([0] + directoryNumbers(procPath(process, "fd"))).contains { number in
-      guard let path = try? readLink(at: AT_FDCWD, procPath(process, "fd", number)) else { return false }
-      if path == terminal.path { return true }
-      // The other end, of which ptmx(4) tells the number here.
-      guard terminal.isPseudo, path.hasSuffix(Array("/ptmx".utf8)),
-        let text = try? readSmallFile(at: AT_FDCWD, procPath(process, "fdinfo", number), limit: 4096)
+  /// Whether a process has this very terminal open, or the other end of it; a descriptor that was opened with O_PATH, as anybody may, is none of those.
+  private func holds(_ process: Int32, _ terminal: TerminalNumber, _ object: FileStatus) -> Bool {
+    guard let handle = try? Pidfd.open(process) else { return false }
+    return ([0] + directoryNumbers(procPath(process, "fd"))).contains { number in
+      guard let path = try? readLink(at: AT_FDCWD, procPath(process, "fd", number)), path.starts(with: Array("/".utf8)),
+        let status = try? fileStatus(at: AT_FDCWD, procPath(process, "fd", number)), status.isCharacterDevice,
+        let held = try? handle.descriptor(number), fcntl(held.rawValue, F_GETFL) & O_PATH == 0
       else { return false }
-      return statusField("tty-index:", in: text).flatMap { UInt32($0) } == terminal.index
+      func isObject(_ descriptor: borrowing OwnedDescriptor) -> Bool {
+        guard let status = try? fileStatus(descriptor) else { return false }
+        return status.inode == object.inode && status.device == object.device && status.specialDevice == terminal.device
+      }
+      if isObject(held) { return true }
+      // The other end, whose terminal ptmx(4) gives without opening it.
+      guard terminal.isPseudo, path.hasSuffix(Array("/ptmx".utf8)) else { return false }
+      let peer = ash_pty_peer(held.rawValue)
+      guard peer >= 0 else { return false }
+      return isObject(OwnedDescriptor(owning: peer))
     }
   }
 }
@@ -61,13 +70,6 @@ struct TerminalNumber: Equatable {
     case 4 where minor < 64: (isPseudo, index) = (false, minor)
     default: return nil
     }
-  }
-
-  /// Its usual name.
-  var path: [UInt8] {
-    var path: [UInt8] = Array((isPseudo ? "/dev/pts/" : "/dev/tty").utf8)
-    appendDecimal(Int64(index), to: &path)
-    return path
   }
 }
 

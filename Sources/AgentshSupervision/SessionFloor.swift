@@ -32,7 +32,7 @@ public struct SessionFloor: Sendable, Equatable {
     rules = LandlockRules(
       grants: bounded,
       connectPorts: floor.tcpConnectPorts, bindPorts: floor.tcpBindPorts, scopesSignals: floor.scopesSignals,
-      scopesAbstractSockets: floor.scopesAbstractSockets)
+      scopesAbstractSockets: floor.scopesAbstractSockets, separates: moving.isEmpty)
   }
 
   /// The floor of a session, on what the calling process finds in the file system now.
@@ -69,7 +69,7 @@ public struct SessionFloor: Sendable, Equatable {
   public var plan: FloorPlan {
     FloorPlan(
       grants: rules.grants.map { FloorPlan.Grant(path: $0.path, rights: $0.rights.rawValue) }, connectPorts: rules.connectPorts,
-      bindPorts: rules.bindPorts, scopesSignals: rules.scopesSignals, scopesAbstractSockets: rules.scopesAbstractSockets)
+      bindPorts: rules.bindPorts, scopesSignals: rules.scopesSignals, scopesAbstractSockets: rules.scopesAbstractSockets, separates: rules.separates)
   }
 
   /// What is held, by name.
@@ -131,6 +131,7 @@ extension LandlockRules {
   public init(_ plan: FloorPlan) {
     self.init(
       grants: plan.grants.map { Grant(path: $0.path, rights: LandlockRights(rawValue: $0.rights)) }, connectPorts: plan.connectPorts,
-      bindPorts: plan.bindPorts, scopesSignals: plan.scopesSignals, scopesAbstractSockets: plan.scopesAbstractSockets)
+      bindPorts: plan.bindPorts, scopesSignals: plan.scopesSignals, scopesAbstractSockets: plan.scopesAbstractSockets,
+      separates: plan.separates)
   }
 }

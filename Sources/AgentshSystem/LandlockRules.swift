@@ -21,10 +21,15 @@ public struct LandlockRules: Sendable, Equatable {
   public var scopesSignals: Bool
   /// No connection to an abstract Unix socket that was made outside.
   public var scopesAbstractSockets: Bool
+  /// In a domain of its own even where nothing else is held: a process under Landlock can trace none outside, nor reach the memory or the descriptors of one
+  /// ("Ptrace restrictions" of the kernel's landlock.rst).
+  public var separates: Bool
 
   public init(
-    grants: [Grant], connectPorts: [UInt16]? = nil, bindPorts: [UInt16]? = nil, scopesSignals: Bool = false, scopesAbstractSockets: Bool = false
+    grants: [Grant], connectPorts: [UInt16]? = nil, bindPorts: [UInt16]? = nil, scopesSignals: Bool = false, scopesAbstractSockets: Bool = false,
+    separates: Bool = false
   ) {
+    self.separates = separates
     self.grants = grants
     self.connectPorts = connectPorts
     self.bindPorts = bindPorts
@@ -82,8 +87,16 @@ public struct LandlockRules: Sendable, Equatable {
     }
   }
 
+  /// What is handled, and granted everywhere, for the sake of the domain alone. The first version can't grant moving between directories, which every ruleset
+  /// about files refuses.
+  public func separatingRights(in abi: LandlockABI) -> LandlockRights {
+    separates && holdsNothing(in: abi) && abi >= .referring ? [.makeBlock, .refer] : []
+  }
+
   /// Whether there is nothing that `abi` would hold.
-  public func isEmpty(in abi: LandlockABI) -> Bool {
+  public func isEmpty(in abi: LandlockABI) -> Bool { holdsNothing(in: abi) && separatingRights(in: abi).isEmpty }
+
+  private func holdsNothing(in abi: LandlockABI) -> Bool {
     handledRights(in: abi).isEmpty && !(abi.has(.tcpPorts) && (connectPorts != nil || bindPorts != nil))
       && !(abi.has(.signals) && (scopesSignals || scopesAbstractSockets))
   }

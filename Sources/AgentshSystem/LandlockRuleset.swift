@@ -27,7 +27,8 @@ public struct LandlockRuleset: ~Copyable, Sendable {
   private init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
   private static func make(_ rules: LandlockRules, _ abi: LandlockABI) throws(SyscallError) -> LandlockRuleset {
-    let files = rules.handledRights(in: abi)
+    let separating = rules.separatingRights(in: abi)
+    let files = rules.handledRights(in: abi).union(separating)
     var network: UInt64 = 0
     var scoped: UInt64 = 0
     if abi.has(.tcpPorts) {
@@ -40,6 +41,7 @@ public struct LandlockRuleset: ~Copyable, Sendable {
     }
     let raw = try syscall("landlock_create_ruleset") { ash_landlock_create(files.rawValue, network, scoped) }
     let ruleset = LandlockRuleset(OwnedDescriptor(owning: raw))
+    if !separating.isEmpty { try ruleset.allow(LandlockRules.Grant(path: [UInt8(ascii: "/")], rights: separating), handled: files) }
     for grant in rules.grants { try ruleset.allow(grant, handled: files) }
     for (ports, right) in [(rules.connectPorts, ASH_LANDLOCK_NET_CONNECT_TCP), (rules.bindPorts, ASH_LANDLOCK_NET_BIND_TCP)]
     where network & right != 0 {

@@ -91,4 +91,114 @@ private let prelude = """
     let inside = try server.wrap(["/usr/bin/python3", "-c", script])
     #expect(inside.output == expected, "\(inside.errors)")
   }
+
+  @Test func tracingReachesTheSessionAndNothingOutside() throws {
+    guard isPrivileged("a server") else { return }
+    // Signals may go anywhere, so that no scope of Landlock stands in the way.
+    let server = try TestServer(policies: ["test": open + "signal_rules:\n  - { name: all, signals: ['@all'], target: { type: user }, decision: allow }\nsyscalls: { allow: [ptrace, process_vm_readv, pidfd_getfd] }\n"])
+    let outside = try RunningProcess(
+      server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", "import os; r, w = os.pipe(); os.dup2(w, 77); print('ready', flush=True); os.read(0, 1)"])
+    try outside.waitFor("ready")
+    let script =
+      prelude + """
+        import ctypes, platform, signal
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long] * 4
+        def ptrace(pid):
+          if libc.ptrace(0x4206, pid, 0, 0): raise OSError(ctypes.get_errno(), "ptrace")
+          libc.ptrace(0x4207, pid, 0, 0); os.waitpid(pid, 0x40000000); libc.ptrace(17, pid, 0, 0)
+        def getfd(pid, number):
+          if libc.syscall(438, os.pidfd_open(pid), number, 0) < 0: raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        r, w = os.pipe(); child = os.fork()
+        if child == 0: os.dup2(w, 77); signal.pause()
+        while not os.path.exists("/proc/%d/fd/77" % child): pass
+        for name, pid in ("inside", child), ("outside", \(outside.pid)):
+          attempt(name + " memory", lambda: os.open("/proc/%d/mem" % pid, os.O_RDWR)); attempt(name + " pipe", lambda: os.open("/proc/%d/fd/77" % pid, os.O_WRONLY))
+          attempt(name + " descriptor", lambda: getfd(pid, 77)); attempt(name + " tracing", lambda: ptrace(pid))
+        os.kill(child, 9)
+        """
+    let names = ["memory", "pipe", "descriptor", "tracing"]
+    let alone = try run(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", script])
+    #expect(alone.output == ["inside", "outside"].flatMap { side in names.map { "\(side) \($0) done\n" } }.joined(), "\(alone.errors)")
+    let inside = try server.wrap(["/usr/bin/python3", "-c", script])
+    #expect(
+      inside.output == names.map { "inside \($0) done\n" }.joined() + "outside memory EACCES\noutside pipe EACCES\noutside descriptor EPERM\noutside tracing EPERM\n",
+      "\(inside.errors)")
+  }
+
+  @Test func aTerminalOfSomebodyElseStaysClosedByEveryName() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": open])
+    let outside = try RunningProcess(
+      server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", "import os, pty; m, s = pty.openpty(); print(os.ttyname(s), flush=True); os.read(0, 1)"])
+    try outside.waitFor("\n")
+    let terminal = try #require(outside.outputSoFar.split(separator: "\n").first.map(String.init))
+    let script =
+      prelude + """
+        import pty
+        name = "\(terminal)"
+        attempt("name", lambda: os.open(name, os.O_RDWR | os.O_NOCTTY))
+        held = os.open(name, os.O_PATH)
+        attempt("path", lambda: os.open("/proc/self/fd/%d" % held, os.O_RDWR | os.O_NOCTTY))
+        attempt("name again", lambda: os.open(name, os.O_RDONLY | os.O_NOCTTY))
+        attempt("relative", lambda: os.open(os.path.basename(name), os.O_RDWR | os.O_NOCTTY, dir_fd=os.open("/dev/pts", os.O_PATH)))
+        master, slave = pty.openpty(); own = os.ttyname(slave)
+        attempt("own", lambda: os.open(own, os.O_RDWR | os.O_NOCTTY)); os.close(slave)
+        attempt("own by its other end", lambda: os.open(own, os.O_RDWR | os.O_NOCTTY))
+        """
+    let names = ["name", "path", "name again", "relative"]
+    let own = "own done\nown by its other end done\n"
+    let alone = try run(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", script])
+    #expect(alone.output == names.map { "\($0) done\n" }.joined() + own, "\(alone.errors)")
+    let inside = try server.wrap(["/usr/bin/python3", "-c", script])
+    #expect(inside.output == names.map { "\($0) EACCES\n" }.joined() + own, "\(inside.errors)")
+    #expect(try server.record(#require(server.records.first)).filter { $0.contains("builtin:terminal") }.count == names.count)
+  }
+
+  /// A socket by another name is the same socket, and a name that belongs to somebody's agent must lead to no other.
+  @Test func aClosedSocketGetsNoOtherNameAndNoOtherSocketItsName() throws {
+    guard isPrivileged("a server") else { return }
+    let policy = open.replacing("unix_socket_rules:\n", with: "unix_socket_rules:\n  - { name: closed, paths: ['/**/keeper*{,/**}'], decision: deny }\n")
+    let server = try TestServer(policies: ["test": policy])
+    let user = server.firstUser
+    let place = server.project(user)
+    let outside = try RunningProcess(
+      server.asUser(user) + ["/usr/bin/python3", "-c", """
+        import os, socket
+        os.chdir("\(place)"); os.makedirs("keepers/deep", exist_ok=True); held = []
+        for name in "keeper.1", "keeper.2", "keeper.3", "keepers/a", "keepers/deep/b":
+          s = socket.socket(socket.AF_UNIX); s.bind(name); s.listen(); held.append(s)
+        print("ready", flush=True); os.read(0, 1)
+        """])
+    try outside.waitFor("ready")
+    let script =
+      prelude + """
+        import socket
+        os.chdir("\(place)")
+        def reach(name):
+          s = socket.socket(socket.AF_UNIX); s.connect(name)
+        def listen(name):
+          s = socket.socket(socket.AF_UNIX); s.bind(name); return s
+        def then(*steps):
+          for step in steps: step()
+        attempt("connect", lambda: reach("keeper.1"))
+        attempt("rename", lambda: then(lambda: os.rename("keeper.1", "x1"), lambda: reach("x1")))
+        attempt("link", lambda: then(lambda: os.link("keeper.2", "x2"), lambda: reach("x2")))
+        attempt("directory", lambda: then(lambda: os.rename("keepers", "xs"), lambda: reach("xs/a")))
+        attempt("symbolic link", lambda: then(lambda: os.symlink("keeper.3", "x3"), lambda: reach("x3")))
+        fake = listen("fake"); fake.listen(); fake2 = listen("fake2")
+        attempt("put there", lambda: os.rename("fake", "keeper.4"))
+        attempt("linked there", lambda: os.link("fake2", "keeper.5"))
+        attempt("symbolic link there", lambda: os.symlink("fake2", "keeper.6"))
+        attempt("link moved there", lambda: then(lambda: os.symlink("fake2", "x6"), lambda: os.rename("x6", "keeper.7")))
+        os.mkdir("own"); own = listen("own/s")
+        attempt("directory put there", lambda: os.rename("own", "keeper.d"))
+        """
+    let ways = ["connect", "rename", "link", "directory", "symbolic link", "put there", "linked there", "symbolic link there", "link moved there", "directory put there"]
+    let inside = try server.wrap(["/usr/bin/python3", "-c", script])
+    #expect(inside.output == ways.map { "\($0) EACCES\n" }.joined(), "\(inside.errors)")
+    _ = try run(server.asUser(user) + ["/bin/sh", "-c", "cd \(place) && rm -rf fake fake2 own x6 x3"])
+    let alone = try run(server.asUser(user) + ["/usr/bin/python3", "-c", script])
+    #expect(alone.output == ways.map { "\($0) done\n" }.joined(), "\(alone.errors)")
+  }
 }

@@ -9,6 +9,8 @@
 // openat2(2).
 int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 // openat(2) by the raw system call: no flag is added, mode always passed.
+// The other end of a pseudo-terminal, as a name only (O_PATH), from its ptmx: TIOCGPTPEER of ioctl_tty(2). -1 and errno.
+int ash_pty_peer(int master);
 int ash_openat(int directory, const char *path, int flags, mode_t mode);
 int ash_renameat2(int from, const char *old_name, int to, const char *new_name, unsigned flags);
 int ash_fchmodat2(int directory, const char *path, mode_t mode, int flags);
