@@ -12,6 +12,10 @@ public struct CallExplanation: Sendable, Hashable {
   public let effect: Effect
   /// Whether the supervisor is asked, for some registers at least.
   public let reachesSupervisor: Bool
+  /// Whether the filter refuses it, for some registers at least.
+  public let isRefused: Bool
+  /// Whether it reaches the supervisor only to be refused there, and recorded.
+  public let isTold: Bool
   public let reason: String
 }
 
@@ -28,7 +32,13 @@ extension FilterSpecification {
         case (1, .errno): .refused
         default: .mixed
         }
-      explanations.append(CallExplanation(name: call.name, kind: call.kind, effect: effect, reachesSupervisor: actions.contains(.notify), reason: call.reason))
+      let isRefused = actions.contains { if case .errno = $0 { true } else { false } }
+      // What a policy has let through is told nobody.
+      let isTold = call.isTold && call.trapClasses.isEmpty && actions.contains(.notify)
+      explanations.append(
+        CallExplanation(
+          name: call.name, kind: call.kind, effect: effect, reachesSupervisor: actions.contains(.notify), isRefused: isRefused, isTold: isTold,
+          reason: call.reason))
     }
     return explanations
   }

@@ -47,10 +47,22 @@ private func explanation(_ text: String, version: Int32 = 7, missing: [String] =
     #expect(page.contains("    /home/ann/s\\x1bhop  read, write, make anything, remove, move and link"))
     #expect(page.contains { $0.hasPrefix("    /usr ") && $0.hasSuffix("  read, execute") })
     #expect(page.contains("  TCP connections: to ports 80, 443, 8000-8002"))
-    #expect(page.contains("  signals: stay in the session"))
+    // What this kernel lacks is not said to be held.
+    #expect(!page.contains("  signals: stay in the session"))
+    #expect(try explanation(trees).lines.contains("  signals: stay in the session"))
     #expect(page.contains("  not held, since this kernel can't: signals"))
     #expect(page.contains { $0.contains("resource_limits.pids_max") })
     #expect(page.allSatisfy { !$0.utf8.contains(0x1b) && $0.utf8.count < 160 })
+  }
+
+  @Test func everyRefusedCallStandsSomewhere() throws {
+    let (first, second) = (try explanation(trees), try explanation(trees + "syscalls: {allow: [mount]}\n"))
+    #expect(Set(first.told).isSuperset(of: ["mount", "unshare", "setns", "clone", "pivot_root", "open_tree"]))
+    #expect(first.refusedWithSomeArguments.contains("ioctl") && first.refusedWithSomeArguments.contains("prctl"))
+    #expect(first.lines.contains { $0.hasPrefix("Refused and recorded") })
+    #expect(!second.told.contains("mount") && second.told.contains("unshare"))
+    let shown = Set(first.asked.flatMap(\.calls) + first.told + first.refused + first.refusedWithSomeArguments)
+    #expect(shown.isSuperset(of: ["chroot", "fsmount", "move_mount", "mount_setattr", "fcntl", "bpf", "openat", "umount2"]))
   }
 
   @Test func thePageSaysHowFarASessionReachesAndWhetherNamesMatter() throws {

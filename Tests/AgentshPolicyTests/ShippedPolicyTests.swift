@@ -19,7 +19,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     // The work of a coding agent.
     ("read write create delete rename chmod mkdir rmdir link symlink", "/home/ann/shop/src/main.c", true),
     ("read write create", "/home/ann/shop/.git/index.lock", true), ("write rename", "/home/ann/shop/.git/config", true),
-    ("mkdir", "/home/ann/shop/.git/hooks", true), ("create write chmod delete", "/home/ann/shop/.git/hooks/pre-commit.sample", true),
+    ("mkdir", "/home/ann/shop/.git/hooks", true), ("mkdir rmdir", "/home/ann/shop/.git", true), ("create", "/home/ann/shop/vendor/x/.git", true), ("create write chmod delete", "/home/ann/shop/.git/hooks/pre-commit.sample", true),
     ("delete", "/home/ann/shop/.git/hooks/pre-commit", true), ("create", "/home/ann/shop/vendor/x/.vscode/settings.json", true),
     ("read write create delete mkdir", "/tmp/cc1234.s", true), ("create write delete", "/dev/shm/sem.x", true), ("read write", "/dev/null", true),
     ("read write", "/dev/tty", true), ("read write", "/dev/pts/3", true), ("write", "/proc/12/task/13/comm", true), ("mkdir create write", "/home/ann/.cache/pip/x", true),
@@ -42,7 +42,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("write create rename delete", "/home/ann/.bashrc", false), ("write", "/home/ann/.profile", false), ("create", "/home/ann/.config/fish/config.fish", false),
     ("create", "/home/ann/.config/autostart/x.desktop", false), ("create", "/home/ann/.config/systemd/user/x.service", false), ("create", "/home/ann/.local/bin/ls", false),
     ("create write rename link", "/home/ann/shop/.git/hooks/pre-commit", false), ("create", "/home/ann/shop/.git/modules/a/hooks/post-checkout", false),
-    ("create", "/tmp/bare.git/hooks/update", false), ("rename", "/home/ann/shop/.git/hooks/pre-commit", false), ("write create", "/home/ann/shop/.vscode/settings.json", false),
+    ("create write rename symlink link", "/home/ann/shop/.git", false), ("create", "/tmp/bare.git/hooks/update", false), ("rename", "/home/ann/shop/.git/hooks/pre-commit", false), ("write create", "/home/ann/shop/.vscode/settings.json", false),
     ("create", "/home/ann/shop/.vscode/tasks.json", false), ("write", "/home/ann/shop/.idea/workspace.xml", false), ("write", "/home/ann/.gitconfig", false),
     ("write create", "/home/ann/.claude/settings.json", false), ("delete write", "/home/ann/.local/state/agentsh/sessions/x.jsonl", false),
     // The system and other people.

@@ -1,5 +1,6 @@
 internal import AgentshPolicy
 internal import AgentshProtocol
+internal import AgentshSystem
 
 /// What Landlock holds of a policy, in words.
 struct FloorWords {
@@ -73,11 +74,18 @@ struct FloorWords {
       let width = rows.reduce(0) { max($0, $1[0].count) }
       for row in rows { lines.append("    \(row[0])\(String(repeating: " ", count: width - row[0].count))  \(row[1])") }
     }
-    lines.append("  TCP connections: \(Self.words(floor.tcpConnectPorts))")
-    lines.append("  TCP servers: \(Self.words(floor.tcpBindPorts).replacingPrefix("to ports", by: "on ports"))")
-    lines.append("  signals: \(floor.scopesSignals ? "stay in the session" : "not held, since rules can permit some that leave the session")")
-    lines.append(
-      "  abstract sockets: \(floor.scopesAbstractSockets ? "those of the session only" : "not held, since rules can permit some from outside")")
+    // What this kernel can't hold stands in the last line.
+    let lacks = Set(missing)
+    if !lacks.contains(LandlockAbility.tcpPorts.rawValue) {
+      lines.append("  TCP connections: \(Self.words(floor.tcpConnectPorts))")
+      lines.append("  TCP servers: \(Self.words(floor.tcpBindPorts).replacingPrefix("to ports", by: "on ports"))")
+    }
+    if !lacks.contains(LandlockAbility.signals.rawValue) { lines.append("  signals: \(floor.scopesSignals ? "stay in the session" : "not held, since rules can permit some that leave the session")") }
+    if !lacks.contains(LandlockAbility.abstractSockets.rawValue) {
+      lines.append(
+        "  abstract sockets: \(floor.scopesAbstractSockets ? "those of the session only" : "not held, since rules can permit some from outside")")
+    }
+    if filesLeftOut == nil, version > 1 { lines.append("  processes outside: can't be traced, and their memory and descriptors stay closed") }
     if !missing.isEmpty { lines.append("  not held, since this kernel can't: \(missing.joined(separator: ", "))") }
     return lines
   }

@@ -18,6 +18,8 @@ struct PolicyExplanation {
   let unasked: [(name: String, reason: String)]
   let refused: [String]
   let refusedWithSomeArguments: [String]
+  /// Refused by the supervisor, whatever the rules say.
+  let told: [String]
   let programs: String
   let floor: FloorWords
   let network: NetworkMode
@@ -48,7 +50,8 @@ struct PolicyExplanation {
     }
     self.unasked = unasked
     refused = calls.filter { $0.effect == .refused }.map(\.name)
-    refusedWithSomeArguments = calls.filter { $0.effect == .mixed && !$0.reachesSupervisor }.map(\.name)
+    refusedWithSomeArguments = calls.filter { $0.effect == .mixed && $0.isRefused }.map(\.name)
+    told = calls.filter(\.isTold).map(\.name)
     programs = exactRights.contains(.execute)
       ? "asked about before, not looked at after: Landlock lets nothing else be executed"
       : "asked about before, and looked at before their first instruction (a stop more)"
@@ -64,7 +67,8 @@ struct PolicyExplanation {
           .object(["class": .string($0.name), "rule": .string($0.rule), "calls": .array($0.calls.map { .string($0) })])
         }), "undecided": .array(unasked.map { .object(["class": .string($0.name), "reason": .string($0.reason)]) }),
       "trapped": .array(Set(asked.flatMap(\.calls)).sorted().map { .string($0) }), "refused": .array(refused.map { .string($0) }),
-      "refused_with_some_arguments": .array(refusedWithSomeArguments.map { .string($0) }), "landlock": .object(floor.json),
+      "refused_with_some_arguments": .array(refusedWithSomeArguments.map { .string($0) }),
+      "refused_and_recorded": .array(told.map { .string($0) }), "landlock": .object(floor.json),
       "network": .string(network.rawValue), "knows_names": .bool(knowsNames),
       "not_enforced": .array(policy.notEnforced.map { .string($0) }),
     ]
@@ -107,6 +111,10 @@ struct PolicyExplanation {
     }
     lines += ["", "The network:", ""] + networkLines
     lines += [""] + floor.lines
+    if !told.isEmpty {
+      lines += ["", "Refused and recorded, some of them only with arguments that make namespaces, \(told.count) calls:", ""]
+      lines += Self.wrapped(told, indent: 2)
+    }
     lines += ["", "Refused by the filter with some arguments, \(refusedWithSomeArguments.count) calls:", ""]
     lines += Self.wrapped(refusedWithSomeArguments, indent: 2)
     lines += ["", "Refused by the filter whatever the arguments are, \(refused.count) calls (no record, no message):", ""]
