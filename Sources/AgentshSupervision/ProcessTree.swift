@@ -21,18 +21,26 @@ public enum ProcessTree {
     return members
   }
 
-  /// Kills all that descends from a child of this process, and the child: again and again, until nothing new turns up.
+  /// Kills a child of this process and all that descends from it. They are stopped first, so that nothing new turns up and nothing sees another's end.
   public static func kill(from child: Int32) {
-    var done: Set<Int32> = []
-    while true {
-      let found = descendants(of: child, and: child, except: getpid()).subtracting(done)
-      if found.isEmpty { return }
-      for process in found {
-        // By a number, which was a descendant's a moment ago: a pidfd pins it, and then it must still be one's.
-        guard let pidfd = try? Pidfd.open(process), descendants(of: child, and: child, except: getpid()).contains(process) else { continue }
-        try? pidfd.sendSignal(SIGKILL)
-      }
-      done.formUnion(found)
+    final class Member {
+      let pidfd: Pidfd
+      init(_ pidfd: consuming Pidfd) { self.pidfd = pidfd }
     }
+    var members: [Int32: Member] = [:]
+    func descendants() -> Set<Int32> { Self.descendants(of: child, and: child, except: getpid()) }
+    while true {
+      var hasNew = false
+      for process in descendants() where members[process] == nil {
+        // By a number, which was a descendant's a moment ago: a pidfd pins it, and then it must still be one's.
+        guard let pidfd = try? Pidfd.open(process), process == child || descendants().contains(process) else { continue }
+        try? pidfd.sendSignal(SIGSTOP)
+        members[process] = Member(pidfd)
+        hasNew = true
+      }
+      if !hasNew { break }
+    }
+    try? members.removeValue(forKey: child)?.pidfd.sendSignal(SIGKILL)
+    for member in members.values { try? member.pidfd.sendSignal(SIGKILL) }
   }
 }

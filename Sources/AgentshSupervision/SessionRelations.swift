@@ -97,6 +97,16 @@ final class SessionRelations: Sendable {
     return false
   }
 
+  /// A process of the session and those above it that are, too: whoever has a child under the session's filter and is younger than its command has started that
+  /// child, or was to adopt it as somebody else's in the session.
+  func branch(of process: Int32) -> [Int32] {
+    var branch = [process]
+    while branch.count < 4096, let last = branch.last, let facts = ProcessFacts(of: last), facts.parent > 1, !isUntouchable(facts.parent),
+      let parent = ProcessFacts(of: facts.parent), parent.started >= rootStarted
+    { branch.append(facts.parent) }
+    return branch
+  }
+
   /// Generations between a process and the session's command: 0 for the command itself, nil where that can't be told.
   func depth(of process: Int32) -> Int? {
     if process == rootTarget { return rootHasExecuted.load(ordering: .relaxed) ? 1 : 0 }

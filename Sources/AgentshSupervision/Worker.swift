@@ -164,10 +164,18 @@ final class Worker {
     }
   }
 
-  /// Kills a process that calls although everything in the session is being killed: one that was not found.
+  /// Kills a process that calls although everything in the session is being killed, one that was not found, and those that it comes from: they may never call
+  /// themselves.
   private func endCaller(_ call: TrappedCall) -> Answer {
-    // By its number: the caller's, if that still waits.
-    if let process = try? processID(call), let pidfd = try? Pidfd.open(process), supervision.listener.isWaiting(call.id) { try? pidfd.sendSignal(SIGKILL) }
+    guard let process = try? processID(call) else { return .failure(EPERM) }
+    let branch = supervision.layer.relations.branch(of: process)
+    for number in branch {
+      // By its number, which is one of the branch's as long as the call waits and the branch is the same.
+      guard let pidfd = try? Pidfd.open(number), supervision.listener.isWaiting(call.id), supervision.layer.relations.branch(of: process).contains(number) else { continue }
+      if number != process { try? pidfd.sendSignal(SIGKILL) }
+    }
+    // Last, since the branch is found by it.
+    if let pidfd = try? Pidfd.open(process), supervision.listener.isWaiting(call.id) { try? pidfd.sendSignal(SIGKILL) }
     return .failure(EPERM)
   }
 

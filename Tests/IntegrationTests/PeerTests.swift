@@ -166,6 +166,51 @@ import Testing
     try eventually("the session's directory is gone") { server.sessions.isEmpty }
   }
 
+  /// The server that would have seen it is gone: the next one does, or finds it so. What has left the tree and the terminal goes with the rest.
+  @Test(arguments: [true, false]) func aSupervisorThatDiesAfterItsServerTakesItsSessionAlong(serverFirst: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    server.mayHaveEnded = true
+    let process = try server.start(["sh", "-c", "setsid sh -c 'sleep 3600 & echo ready; wait' & (setsid sleep 3600 &); echo begun; wait"])
+    try process.waitFor("ready")
+    try process.waitFor("begun")
+    let (session, supervisor) = (try server.onlySession(), try server.supervisor())
+    if serverFirst {
+      try server.restart(SIGKILL)
+      #expect(try run(server.client(["ps"])).output.contains(session))
+      kill(supervisor, SIGKILL)
+    } else {
+      kill(server.process.pid, SIGKILL)
+      try eventually("agentshd is dead") { childHasEnded(server.process.pid) }
+      kill(supervisor, SIGKILL)
+      try server.restart(SIGKILL)
+    }
+    let outcome = try process.finish()
+    #expect(outcome.status != 0 || outcome.signal != nil, "\(outcome)")
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).isEmpty }
+    try eventually("the session's directory is gone") { server.sessions.isEmpty }
+    try eventually("it has ended") { try run(server.client(["show", session])).output.contains("ended") }
+    let log = try content("\(server.directory)/log/server.jsonl")
+    #expect(log.split(separator: "\n").contains { $0.contains("session.closed") && $0.contains(session) && $0.contains("died") }, "\(log)")
+  }
+
+  @Test func withoutAServerALauncherThatIsKilledTakesItsSessionAlong() throws {
+    guard isPrivileged("another user") else { return }
+    let server = try TestServer()
+    let file = "\(server.project(server.firstUser))/policy.yaml"
+    try write("version: 1\nname: own\ndefaults: {file_write: allow, command: allow, network: allow, unix: allow, signal: allow}\n", to: file, mode: 0o644)
+    let script = "setsid sh -c 'sleep 3600 & echo ready; wait' & (setsid sleep 3600 &); (env -i setsid sh -c 'while :; do /bin/sleep 0.01; done' &); echo begun; wait"
+    let process = try RunningProcess(
+      server.client(
+        ["wrap", "--standalone", "--policy-file", file, "--", "sh", "-c", script], environment: ["XDG_STATE_HOME=\(server.project(server.firstUser))/.state"]))
+    try process.waitFor("ready")
+    try process.waitFor("begun")
+    kill(process.pid, SIGKILL)
+    _ = try process.finish()
+    // One has forgotten whose it is: it ends at its next call.
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).isEmpty }
+  }
+
   @Test func aSessionGoesOnWithoutItsServer() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
