@@ -74,6 +74,15 @@ public struct ResolverSettings: Sendable, Equatable {
     if option == Array("rotate".utf8) { rotates = true }
   }
 
+  /// The domain that a client completes names with, if a name lies below one: those of `search`, or else that of the machine's own name (resolv.conf(5)).
+  public func searchDomain(of name: DomainName, hostName: @autoclosure () -> [UInt8]) -> [UInt8]? {
+    let domains = search.isEmpty ? [Array(hostName().drop { $0 != UInt8(ascii: ".") }.dropFirst())] : search
+    return domains.first { domain in
+      guard let domain = DomainName(text: domain), domain != .root else { return false }
+      return name.isWithin(domain) && name.folded != domain.folded
+    }
+  }
+
   /// The file for a session whose resolver is at `address`: its one server, and all else as the host has it. A client waits for that server as long as it would have
   /// waited for all of them.
   ///

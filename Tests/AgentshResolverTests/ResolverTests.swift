@@ -175,6 +175,17 @@ private struct Maker {
     #expect(own.split(separator: "\n").dropFirst() == ["nameserver 127.9.8.7", "search a.example b.example", "options ndots:3 attempts:3 edns0 trust-ad timeout:4 use-vc"])
   }
 
+  @Test(arguments: [
+    ("search a.example B.example.", "x.b.example", "B.example."), ("search a.example", "a.example", nil), ("search a.example", "xa.example", nil),
+    ("search a.example", "X.y.A.example", "a.example"), ("search .", "x.test", nil), ("domain a.example", "x.own.example", nil), ("", "x.own.example", "own.example"),
+    ("", "own.example", nil),
+  ] as [(String, String, String?)])
+  func namesBelowASearchDomainAreKnown(_ file: String, _ name: String, _ expected: String?) throws {
+    let settings = ResolverSettings(bytes(file + "\n"))
+    #expect(try settings.searchDomain(of: #require(DomainName(text: bytes(name))), hostName: bytes("host.own.example")) == expected.map(bytes))
+    #expect(try settings.searchDomain(of: #require(DomainName(text: bytes(name))), hostName: bytes("host")) == (file.isEmpty ? nil : expected.map(bytes)))
+  }
+
   @Test func withoutServersItIsThisMachine() {
     #expect(ResolverSettings(bytes("search x\n")).servers == [.init(address("127.0.0.1"))])
   }
