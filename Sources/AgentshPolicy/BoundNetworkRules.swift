@@ -16,6 +16,10 @@ struct BoundNetworkRules: Sendable {
     let ports: [ClosedRange<UInt16>]
     let operations: [NetworkOperation]
 
+    /// Whether it is about the port. Where any will do, a rule that refuses some leaves others.
+    func isAboutPort(of subject: NetworkSubject) -> Bool {
+      ports.isEmpty || (subject.isAnyPort ? answer.isPermitted : ports.contains { $0.contains(subject.port) })
+    }
     func matches(_ host: [UInt8]) -> Bool { domains.contains { $0.matches(host) } }
     func namesAddress(_ address: IPAddress) -> Bool { addresses.contains { $0.contains(address) } }
     /// Whether it says something of every name: all domains, or none and no addresses either.
@@ -66,7 +70,7 @@ struct BoundNetworkRules: Sendable {
     // The usual ones: no name, or a single one.
     var hosts = isReaching ? subject.hosts.map(HostName.folded) : []
     if hosts.count > 1 { hosts.sort { $0.lexicographicallyPrecedes($1) } }
-    if isReaching, !redirects.isEmpty, let verdict = redirection(subject, hosts) { return verdict }
+    if isReaching, !subject.isAnyPort, !redirects.isEmpty, let verdict = redirection(subject, hosts) { return verdict }
     guard let first = hosts.first else { return decide(subject, nil) }
     let verdict = decide(subject, first)
     if verdict.isPermitted || hosts.count == 1 { return verdict }
@@ -93,7 +97,7 @@ struct BoundNetworkRules: Sendable {
     var mightRefuse: Answer?
     var notes = Notes()
     for rule in rules where rule.operations.contains(subject.operation) {
-      if !rule.ports.isEmpty && !rule.ports.contains(where: { $0.contains(subject.port) }) { continue }
+      guard rule.isAboutPort(of: subject) else { continue }
       if !rule.cidrs.isEmpty {
         guard let address = subject.address, rule.cidrs.contains(where: { $0.contains(address) }) else { continue }
       }

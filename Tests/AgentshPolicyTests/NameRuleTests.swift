@@ -54,6 +54,33 @@ private let listed = """
     #expect(refused.message == "b.test is not among the allowed names (rule rest)")
   }
 
+  /// As libraries ask for the way to an address.
+  @Test func withoutAPortAnAddressIsPermittedWhereSomePortIs() throws {
+    let bound = try policy(
+      """
+      connect_redirects:
+        - {name: elsewhere, match: '^forge\\.example:', redirect_to: '127.0.0.1:1'}
+      network_rules:
+        - {name: no-mail, ports: [25], decision: deny}
+        - {name: bad, domains: [bad.example], ports: [443], decision: deny}
+        - {name: forge, domains: [forge.example], ports: [443], decision: allow}
+        - {name: block, cidrs: [198.51.100.0/24], ports: [22], decision: audit}
+        - {name: rest, decision: deny}
+        - {name: late, ports: [80], decision: allow}
+      """)
+    func rule(_ address: String, _ hosts: [String]) -> String {
+      let verdict = bound.network(
+        NetworkSubject(operation: .connect, address: IPAddress(address), port: 0, proto: .udp, hosts: hosts.map(bytes), isAnyPort: true))
+      return (verdict.isPermitted ? "+" : "-") + verdict.rule
+    }
+    #expect(rule("192.0.2.1", ["forge.example"]) == "+forge")
+    #expect(rule("198.51.100.1", []) == "+block")
+    #expect(rule("192.0.2.1", []) == "-rest")
+    #expect(rule("192.0.2.1", ["bad.example"]) == "-rest")
+    #expect(rule("10.0.0.1", ["forge.example"]) == "-rest")
+    #expect(connect(bound, "192.0.2.1", ["forge.example"], 0, proto: .udp).rule == "elsewhere")
+  }
+
   @Test func messagesSayWhatWasMissing() throws {
     let bound = try policy(listed)
     #expect(connect(bound, "192.0.2.1", ["api.example.org"]).message == "api.example.org is not among the allowed names (rule rest)")
