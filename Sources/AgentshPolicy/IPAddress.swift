@@ -174,9 +174,11 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A block of addresses, such as `10.0.0.0/8`.
-struct CIDR: Sendable, Hashable {
+struct CIDR: Sendable, Hashable, CustomStringConvertible {
   let base: IPAddress
   let bits: Int
+
+  var description: String { "\(base)/\(bits)" }
 
   /// Nil when it isn't `address/bits`, or a bare address, which stands for itself alone.
   init?(_ text: String) {

@@ -28,10 +28,7 @@ extension NameResolver {
     guard question.recordClass == 1 || question.recordClass == 255, ![.axfr, .ixfr, .opt].contains(question.type) else {
       return refuse(Verdict(decision: .deny, rule: "builtin:resolver", message: "only names of the internet are looked up here, one at a time"))
     }
-    // RFC 6761, 6.3: nobody has to be asked for that.
-    if question.name.isWithin(Self.localhost) {
-      return .answer(query.answer(.noError, addresses: [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)], ttl: Self.ownLife))
-    }
+    if HostName.isThisMachine(text) { return .answer(query.answer(.noError, addresses: HostName.thisMachine, ttl: Self.ownLife)) }
     if question.type == .ptr, let address = question.name.reversedAddress, let outcome = decide(query, reverseOf: address) { return outcome }
     switch session.policy.name(text) {
     case .refused(let verdict):

@@ -92,6 +92,21 @@ private let listed = """
     #expect(connect(none, "192.0.2.1", ["b.example"]).message == "b.example is not among the allowed names")
     #expect(connect(none, "192.0.2.1", ["bad.example"]).message == "bad.example is refused by name (rule bad)")
     #expect(try connect(policy(""), "192.0.2.1", []).message == "no rule of the policy allows 192.0.2.1 port 443")
+    let mixed = try policy(
+      """
+      network_rules:
+        - {name: web, domains: [web.example], ports: [443], decision: allow}
+        - {name: own, domains: [db.example], cidrs: [10.9.8.0/24, "fd00::/8"], decision: allow}
+      """)
+    #expect(connect(mixed, nil, ["b.example"], 80).message == "b.example is not among the allowed names", "what the resolver says of it")
+    #expect(connect(mixed, nil, ["web.example"], 80).message == "no rule of the policy allows web.example port 80")
+    #expect(connect(mixed, nil, ["db.example"]).message == "rule own allows db.example where it leads into 10.9.8.0/24, fd00::/8")
+    #expect(connect(mixed, "10.1.1.1", ["db.example"]).message == "rule own allows db.example where it leads into 10.9.8.0/24, fd00::/8, not to 10.1.1.1")
+    guard case .refused(let root) = mixed.name(bytes(".")) else {
+      Issue.record("the root is looked up")
+      return
+    }
+    #expect(root.message == ". is not among the allowed names")
     let odd = connect(none, "192.0.2.1", ["\u{1b}[2J\u{202e}.example"]).message ?? ""
     #expect(!odd.unicodeScalars.contains("\u{1b}") && !odd.unicodeScalars.contains("\u{202e}"))
   }
@@ -174,6 +189,11 @@ private let listed = """
     let result = Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['\(name)'], decision: allow}]"), file: "t")
     #expect(result.policy == nil)
     #expect(result.errors.first?.message.hasSuffix(": \(form)") == true, "\(result.errors)")
+  }
+
+  @Test func thisMachineHasItsName() {
+    for name in ["localhost", "LOCALHOST.", "a.b.localhost"] { #expect(HostName.isThisMachine(bytes(name))) }
+    for name in ["", ".", "localhost.example", "xlocalhost", "localhos"] { #expect(!HostName.isThisMachine(bytes(name))) }
   }
 
   @Test func whatIsNoNameIsWarnedOf() {
