@@ -116,6 +116,8 @@ private let listed = """
     "127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "0.1.2.3", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.100.100.200",
     "169.254.169.254", "fd00:ec2::254", "fe80::1", "fe80::1%2", "fec0::1", "fc00::1", "ff02::1", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1",
     "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "::ffff:0:10.0.0.1",
+    "198.18.0.1", "198.19.255.255", "192.0.0.1", "192.88.99.1", "100::1", "100:0:0:1::1", "2001:2::1", "5f00::1", "2001:0:808:808::f5ff:fffe",
+    "2001:0:a00:1::f7f7:f7f7",
   ])
   func anAllowedNameLeadsToNoSpecialAddress(_ address: String) throws {
     let bound = try policy("network_rules:\n  - {name: ours, domains: [rebind.example], decision: allow}\n  - {name: rest, decision: deny}")
@@ -134,7 +136,8 @@ private let listed = """
     #expect(!connect(together, address, []).isPermitted)
   }
 
-  @Test(arguments: ["8.8.8.8", "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.18.0.1", "172.32.0.1", "100.128.0.1", "2001:db8::1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
+  @Test(arguments: ["8.8.8.8", "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.17.255.255", "198.20.0.1", "172.32.0.1", "100.128.0.1", "2001:db8::1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1", "100:0:0:2::1", "2001:2:1::1",
+    "2001:0:808:808::f7f7:f7f7", "2001:4860:4860::8888"])
   func otherAddressesAreReachedByName(_ address: String) throws {
     #expect(try connect(policy("network_rules: [{name: ours, domains: [x.example], decision: allow}]"), address, ["x.example"]).isPermitted)
   }
