@@ -24,6 +24,8 @@ public struct ResolverSettings: Sendable, Equatable {
   public var timeout = 5
   /// Rounds over all servers.
   public var attempts = 2
+  /// Seconds for all servers together, in one round: as long as a client waits for a resolver in their place.
+  public var patience: Int { min(timeout * max(1, servers.count), 30) }
   /// Whether each question begins with another server.
   public var rotates = false
 
@@ -95,7 +97,6 @@ public struct ResolverSettings: Sendable, Equatable {
     line("search", search)
     line("sortlist", sortlist)
     let kept = options.filter { !$0.starts(with: "timeout:".utf8) && $0 != Array("rotate".utf8) }
-    let patience = min(timeout * max(1, servers.count), 30)
     line("options", kept + [Array("timeout:\(patience)".utf8)] + more.map { Array($0.utf8) })
     return text
   }
