@@ -1,5 +1,8 @@
 import AgentshText
 
+/// A folded name for people; the root's is empty.
+private func shown(_ host: [UInt8]) -> String { host.isEmpty ? "." : printable(host) }
+
 /// The network rules of a session.
 ///
 /// An address that the session has looked up by names is decided once for each, in the order of their bytes, and the first permission counts. Where
@@ -16,6 +19,11 @@ struct BoundNetworkRules: Sendable {
     let ports: [ClosedRange<UInt16>]
     let operations: [NetworkOperation]
 
+    /// Whether it is about the port. Where any will do, a rule that refuses some leaves others.
+    func isAboutPort(of subject: NetworkSubject) -> Bool {
+      ports.isEmpty || (subject.isAnyPort ? answer.isPermitted : ports.contains { $0.contains(subject.port) })
+    }
+    func leads(to address: IPAddress?) -> Bool { cidrs.isEmpty || (address.map { address in cidrs.contains { $0.contains(address) } } ?? false) }
     func matches(_ host: [UInt8]) -> Bool { domains.contains { $0.matches(host) } }
     func namesAddress(_ address: IPAddress) -> Bool { addresses.contains { $0.contains(address) } }
     /// Whether it says something of every name: all domains, or none and no addresses either.
@@ -66,7 +74,7 @@ struct BoundNetworkRules: Sendable {
     // The usual ones: no name, or a single one.
     var hosts = isReaching ? subject.hosts.map(HostName.folded) : []
     if hosts.count > 1 { hosts.sort { $0.lexicographicallyPrecedes($1) } }
-    if isReaching, !redirects.isEmpty, let verdict = redirection(subject, hosts) { return verdict }
+    if isReaching, !subject.isAnyPort, !redirects.isEmpty, let verdict = redirection(subject, hosts) { return verdict }
     guard let first = hosts.first else { return decide(subject, nil) }
     let verdict = decide(subject, first)
     if verdict.isPermitted || hosts.count == 1 { return verdict }
@@ -83,8 +91,8 @@ struct BoundNetworkRules: Sendable {
   private func decide(_ subject: NetworkSubject, _ host: [UInt8]?) -> Verdict {
     func facts(_ name: String) -> String? {
       switch name {
-      case "RemoteAddr": host.map { printable($0) } ?? subject.address.map { "\($0)" } ?? "?"
-      case "Address": subject.address.map { "\($0)" } ?? host.map { printable($0) } ?? "?"
+      case "RemoteAddr": host.map { shown($0) } ?? subject.address.map { "\($0)" } ?? "?"
+      case "Address": subject.address.map { "\($0)" } ?? host.map { shown($0) } ?? "?"
       case "RemotePort", "Port": "\(subject.port)"
       default: nil
       }
@@ -93,9 +101,17 @@ struct BoundNetworkRules: Sendable {
     var mightRefuse: Answer?
     var notes = Notes()
     for rule in rules where rule.operations.contains(subject.operation) {
-      if !rule.ports.isEmpty && !rule.ports.contains(where: { $0.contains(subject.port) }) { continue }
-      if !rule.cidrs.isEmpty {
-        guard let address = subject.address, rule.cidrs.contains(where: { $0.contains(address) }) else { continue }
+      let isAboutPort = rule.isAboutPort(of: subject)
+      guard isAboutPort, rule.leads(to: subject.address) else {
+        if let host, rule.isByName, rule.answer.isPermitted {
+          if !rule.matches(host) {
+            notes.hasNames = true
+          } else {
+            notes.isNamed = true
+            if isAboutPort, notes.elsewhere == nil { notes.elsewhere = (rule.answer.rule, rule.cidrs, subject.address) }
+          }
+        }
+        continue
       }
       if rule.isByName, !(subject.address.map(rule.namesAddress) ?? false) {
         guard let host else {
@@ -148,8 +164,11 @@ struct BoundNetworkRules: Sendable {
     var mightPermit: String?
     /// A rule that permits the name, but not such an address.
     var passedOver: String?
-    /// Whether a rule permits names, none of them this one.
+    /// Whether a rule permits names, and whether one of them is this one, with another port or other addresses.
     var hasNames = false
+    var isNamed = false
+    /// A rule that permits the name at other addresses.
+    var elsewhere: (rule: String, cidrs: [CIDR], address: IPAddress?)?
 
     func refusal(of answer: Answer, _ facts: (String) -> String?, _ host: [UInt8]?, isByName: Bool = false) -> Verdict {
       let verdict = answer.verdict(facts)
@@ -157,15 +176,18 @@ struct BoundNetworkRules: Sendable {
       let isDefault = answer.rule.utf8.starts(with: "default:".utf8)
       var note: String?
       if let passedOver {
-        note = "rule \(passedOver) allows \(host.map { printable($0) } ?? "the name"), but \(address) is no public address: a rule with cidrs would have to allow it"
+        note = "rule \(passedOver) allows \(host.map { shown($0) } ?? "the name"), but \(address) is no public address: a rule with cidrs would have to allow it"
       } else if let host, isByName {
-        note = verdict.message == nil ? "\(printable(host)) is refused by name (rule \(answer.rule))" : nil
-      } else if let host, hasNames {
-        note = "\(printable(host)) is not among the allowed names" + (isDefault ? "" : " (rule \(answer.rule))")
+        note = verdict.message == nil ? "\(shown(host)) is refused by name (rule \(answer.rule))" : nil
+      } else if let host, let elsewhere {
+        let blocks = elsewhere.cidrs.prefix(4).map { "\($0)" }.joined(separator: ", ") + (elsewhere.cidrs.count > 4 ? ", …" : "")
+        note = "rule \(elsewhere.rule) allows \(shown(host)) where it leads into \(blocks)" + (elsewhere.address.map { ", not to \($0)" } ?? "")
+      } else if let host, hasNames, !isNamed {
+        note = "\(shown(host)) is not among the allowed names" + (isDefault ? "" : " (rule \(answer.rule))")
       } else if let mightPermit {
         note = "rule \(mightPermit) allows some names, and this session has looked up none that leads to \(address)"
       } else if verdict.message == nil {
-        let subject = host.map { printable($0) } ?? address
+        let subject = host.map { shown($0) } ?? address
         note = isDefault ? "no rule of the policy allows \(subject) port \(port)" : "\(subject) port \(port) is refused (rule \(answer.rule))"
       }
       let message = note.map { note in verdict.message.map { "\($0) (\(note))" } ?? note } ?? verdict.message
@@ -253,7 +275,7 @@ struct BoundNetworkRules: Sendable {
     }
     func facts(_ name: String) -> String? {
       switch name {
-      case "RemoteAddr", "Address": printable(host)
+      case "RemoteAddr", "Address": shown(host)
       case "RemotePort", "Port": "any"
       default: nil
       }

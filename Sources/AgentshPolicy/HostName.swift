@@ -8,11 +8,22 @@ public enum HostName {
     return result
   }
 
+  /// Whether a name is `localhost` or below it, which nobody has to be asked for (RFC 6761, 6.3).
+  public static func isThisMachine(_ name: [UInt8]) -> Bool { Array(".".utf8 + folded(name)).suffix(10).elementsEqual(".localhost".utf8) }
+  public static let thisMachine: [IPAddress] = [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)]
+
+  /// Whether text can be a name, or a pattern for names: no scheme, no port, no path, no brackets, no empty label.
+  public static func isPlausible(_ name: some StringProtocol) -> Bool {
+    let bytes = Array(name.utf8)
+    return bytes.first != UInt8(ascii: ".") && !bytes.isEmpty && !zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: ".") && $1 == $0 }
+      && !bytes.contains { $0 <= 0x20 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }
+  }
+
   /// The ASCII form that a name with other letters has on the wire (RFC 5891, by the algorithm of RFC 3492), for people to copy into a policy.
   ///
   /// Letters are made small and nothing else is prepared, which is why policies take the ASCII form alone: what a name means must not hang on
   /// the tables of a version of Unicode.
-  static func ascii(_ name: String) -> String {
+  public static func ascii(_ name: String) -> String {
     name.split(separator: ".", omittingEmptySubsequences: false).map { label in
       label.utf8.allSatisfy { $0 < 0x80 } ? String(label) : "xn--" + punycode(label.lowercased().unicodeScalars.map(\.value))
     }.joined(separator: ".")

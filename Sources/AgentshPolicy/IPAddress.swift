@@ -127,8 +127,8 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether it leads to this machine, to networks of its own or to many machines at once, so that nobody who answers for a name may send a
-  /// connection there: loopback, private, shared, link-local (where clouds keep their metadata), multicast, reserved and unspecified
-  /// addresses, and IPv6 addresses that carry one of these (NAT64, 6to4, IPv4-compatible).
+  /// connection there: loopback, private, shared, link-local (where clouds keep their metadata), benchmarking, multicast, reserved and unspecified
+  /// addresses, and IPv6 addresses that carry one of these (NAT64, 6to4, Teredo, IPv4-compatible).
   public var isSpecialPurpose: Bool {
     switch self {
     case .v4(let value):
@@ -141,16 +141,23 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
       // NAT64: the network's own prefix (RFC 8215), and the well-known one with an address in it (RFC 6052).
       if high >> 16 == 0x0064_ff9b_0001 { return true }
       if high == 0x0064_ff9b << 32, low >> 32 == 0 { return IPAddress.v4(UInt32(truncatingIfNeeded: low)).isSpecialPurpose }
+      // Discarded (100::/64, 100:0:0:1::/64), benchmarks (2001:2::/48), segment routing (5f00::/16).
+      if high & ~1 == 0x0100 << 48 || high >> 16 == 0x2001_0002_0000 || high >> 48 == 0x5f00 { return true }
+      // Teredo: the server's address, and the client's turned over (RFC 4380).
+      if high >> 32 == 0x2001_0000 {
+        return IPAddress.v4(UInt32(truncatingIfNeeded: high)).isSpecialPurpose || IPAddress.v4(~UInt32(truncatingIfNeeded: low)).isSpecialPurpose
+      }
       // 6to4.
       if high >> 48 == 0x2002 { return IPAddress.v4(UInt32(truncatingIfNeeded: high >> 16)).isSpecialPurpose }
       return false
     }
   }
 
-  /// 0/8, 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.0.0/24, 192.168/16, 224/4, 240/4.
+  /// 0/8, 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.0.0/24, 192.88.99/24, 192.168/16, 198.18/15, 224/4, 240/4: what IANA's registry of IPv4
+  /// special-purpose addresses calls not globally reachable, but for those that documents use and nobody has.
   private static let specialBlocks: [(base: UInt32, bits: Int)] = [
-    (0, 8), (0x0a00_0000, 8), (0x6440_0000, 10), (0x7f00_0000, 8), (0xa9fe_0000, 16), (0xac10_0000, 12), (0xc000_0000, 24), (0xc0a8_0000, 16),
-    (0xe000_0000, 4), (0xf000_0000, 4),
+    (0, 8), (0x0a00_0000, 8), (0x6440_0000, 10), (0x7f00_0000, 8), (0xa9fe_0000, 16), (0xac10_0000, 12), (0xc000_0000, 24), (0xc058_6300, 24),
+    (0xc0a8_0000, 16), (0xc612_0000, 15), (0xe000_0000, 4), (0xf000_0000, 4),
   ]
 
   public var description: String {
@@ -174,9 +181,11 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A block of addresses, such as `10.0.0.0/8`.
-struct CIDR: Sendable, Hashable {
+struct CIDR: Sendable, Hashable, CustomStringConvertible {
   let base: IPAddress
   let bits: Int
+
+  var description: String { "\(base)/\(bits)" }
 
   /// Nil when it isn't `address/bits`, or a bare address, which stands for itself alone.
   init?(_ text: String) {

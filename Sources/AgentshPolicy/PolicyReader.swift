@@ -372,8 +372,8 @@ struct PolicyReader {
         addresses.append(address)
         continue
       }
-      if name.isEmpty || name.utf8.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }) {
-        reports.warning(position, "\(label): \"\(text)\" is no name of a host (no scheme, no port, no path), so it never matches")
+      if !HostName.isPlausible(Self.withoutVariables(text)) {
+        reports.warning(position, "\(label): \"\(text)\" is no name of a host (no scheme, no port, no path, no empty part, no address in brackets), so it never matches")
       }
       entries.append((name, position))
     }
@@ -390,6 +390,15 @@ struct PolicyReader {
     }
     if result.last == UInt8(ascii: ".") { result.removeLast() }
     return String(decoding: result, as: UTF8.self)
+  }
+
+  /// With a letter in the place of each variable.
+  private static func withoutVariables(_ text: String) -> String {
+    let parts = Array(text.utf8).split(separator: UInt8(ascii: "$"), omittingEmptySubsequences: false)
+    return parts.dropFirst().reduce(String(decoding: parts.first ?? [], as: UTF8.self)) { result, part in
+      guard part.first == UInt8(ascii: "{"), let end = part.firstIndex(of: UInt8(ascii: "}")) else { return "\(result)$\(String(decoding: part, as: UTF8.self))" }
+      return "\(result)x\(String(decoding: part[part.index(after: end)...], as: UTF8.self))"
+    }
   }
 
   private func port(_ node: YAMLNode) -> ClosedRange<UInt16>? {

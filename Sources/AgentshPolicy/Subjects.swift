@@ -35,15 +35,18 @@ public struct NetworkSubject: Sendable {
   public var proto: NetworkProtocol
   /// The names by which this session has looked the address up; in any order and spelling, none where it hasn't.
   public var hosts: [[UInt8]]
+  /// Whether it is about the address alone, with whatever port: permitted where some port could be.
+  public var isAnyPort: Bool
 
   public init(
-    operation: NetworkOperation, address: IPAddress?, port: UInt16, proto: NetworkProtocol = .tcp, hosts: [[UInt8]] = []
+    operation: NetworkOperation, address: IPAddress?, port: UInt16, proto: NetworkProtocol = .tcp, hosts: [[UInt8]] = [], isAnyPort: Bool = false
   ) {
     self.operation = operation
     self.address = address
     self.port = port
     self.proto = proto
     self.hosts = hosts
+    self.isAnyPort = isAnyPort
   }
 }
 

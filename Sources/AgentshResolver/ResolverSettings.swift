@@ -24,6 +24,8 @@ public struct ResolverSettings: Sendable, Equatable {
   public var timeout = 5
   /// Rounds over all servers.
   public var attempts = 2
+  /// Seconds for all servers together, in one round: as long as a client waits for a resolver in their place.
+  public var patience: Int { min(timeout * max(1, servers.count), 30) }
   /// Whether each question begins with another server.
   public var rotates = false
 
@@ -74,6 +76,15 @@ public struct ResolverSettings: Sendable, Equatable {
     if option == Array("rotate".utf8) { rotates = true }
   }
 
+  /// The domain that a client completes names with, if a name lies below one: those of `search`, or else that of the machine's own name (resolv.conf(5)).
+  public func searchDomain(of name: DomainName, hostName: @autoclosure () -> [UInt8]) -> [UInt8]? {
+    let domains = search.isEmpty ? [Array(hostName().drop { $0 != UInt8(ascii: ".") }.dropFirst())] : search
+    return domains.first { domain in
+      guard let domain = DomainName(text: domain), domain != .root else { return false }
+      return name.isWithin(domain) && name.folded != domain.folded
+    }
+  }
+
   /// The file for a session whose resolver is at `address`: its one server, and all else as the host has it. A client waits for that server as long as it would have
   /// waited for all of them.
   ///
@@ -86,7 +97,6 @@ public struct ResolverSettings: Sendable, Equatable {
     line("search", search)
     line("sortlist", sortlist)
     let kept = options.filter { !$0.starts(with: "timeout:".utf8) && $0 != Array("rotate".utf8) }
-    let patience = min(timeout * max(1, servers.count), 30)
     line("options", kept + [Array("timeout:\(patience)".utf8)] + more.map { Array($0.utf8) })
     return text
   }

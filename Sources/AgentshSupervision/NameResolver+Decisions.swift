@@ -21,20 +21,22 @@ extension NameResolver {
   func decide(_ query: Query, _ client: SessionNames.Client) -> Outcome {
     let question = query.question
     let text = question.name == .root ? [UInt8(ascii: ".")] : question.name.text
-    func refuse(_ verdict: Verdict) -> Outcome {
+    func refuse(_ verdict: Verdict, _ code: ResponseCode = .refused) -> Outcome {
       notes.refused(text, question.type, verdict, client)
-      return .answer(query.answer(.refused, reason: verdict.message))
+      return .answer(query.answer(code, reason: verdict.message))
     }
     guard question.recordClass == 1 || question.recordClass == 255, ![.axfr, .ixfr, .opt].contains(question.type) else {
       return refuse(Verdict(decision: .deny, rule: "builtin:resolver", message: "only names of the internet are looked up here, one at a time"))
     }
-    // RFC 6761, 6.3: nobody has to be asked for that.
-    if question.name.isWithin(Self.localhost) {
-      return .answer(query.answer(.noError, addresses: [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)], ttl: Self.ownLife))
-    }
+    if HostName.isThisMachine(text) { return .answer(query.answer(.noError, addresses: HostName.thisMachine, ttl: Self.ownLife)) }
     if question.type == .ptr, let address = question.name.reversedAddress, let outcome = decide(query, reverseOf: address) { return outcome }
     switch session.policy.name(text) {
-    case .refused(let verdict): return refuse(verdict)
+    case .refused(let verdict):
+      // What a client makes of a name by itself, one search domain after the other, mostly doesn't exist. Only where it hears just that it tries the next one.
+      guard let domain = session.names.settings.searchDomain(of: question.name, hostName: Self.hostName) else { return refuse(verdict) }
+      let note = "programs try names in the search domain \(String(decoding: domain, as: UTF8.self)) by themselves"
+      let message = verdict.message.map { "\($0); \(note)" } ?? note
+      return refuse(Verdict(decision: verdict.decision, rule: verdict.rule, message: message, isPermitted: false), .nameError)
     case .redirected(let redirection):
       guard notes.redirected(text, question.type, redirection, client) else { return .answer(unrecorded(query)) }
       session.names.remember(text, redirection.address, ttl: Self.ownLife)
@@ -46,6 +48,11 @@ extension NameResolver {
       return .answer(query.answer(.noError, addresses: Array(listed.prefix(Self.mostAddresses)), ttl: Self.ownLife))
     }
     return .ask(text)
+  }
+
+  private static var hostName: [UInt8] {
+    let name = (try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/kernel/hostname".utf8), limit: 256)) ?? []
+    return Array(name.prefix { $0 > 0x20 })
   }
 
   /// What has to be on record and can't be does not happen.

@@ -193,8 +193,12 @@ final class NameResolver {
     let origin: Origin
     let key: [UInt8]
     let servers: [ResolverSettings.Server]
+    /// For each server, in seconds; and how often all of them are asked while none says anything.
     let seconds: Int
-    var index = -1
+    private var rounds: Int
+    private var index = 0
+    /// When whoever asks has given up.
+    let end: Deadline
     var token: UInt64 = 0
     var id: UInt16 = 0
     var link: ServerLink?
@@ -204,13 +208,23 @@ final class NameResolver {
     /// An answer that says that a server failed: given where none has a better one.
     var failure: [UInt8]?
 
-    init(_ question: PendingQuestion, key: [UInt8], servers: [ResolverSettings.Server], seconds: Int) {
+    init(_ question: PendingQuestion, key: [UInt8], servers: [ResolverSettings.Server], settings: ResolverSettings) {
       query = question.query
       name = question.name
       origin = question.origin
       self.key = key
       self.servers = servers
-      self.seconds = seconds
+      seconds = settings.timeout
+      rounds = settings.attempts
+      end = .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000)
+    }
+
+    /// The server to ask next. Where one has said that it failed, all are asked once: whoever asks tries again by itself then, as libc does.
+    func next() -> ResolverSettings.Server? {
+      if index == servers.count, failure == nil, rounds > 1, end.nanoseconds > monotonicNanoseconds() { (rounds, index) = (rounds - 1, 0) }
+      guard index < servers.count else { return nil }
+      defer { index += 1 }
+      return servers[index]
     }
 
     var isStream: Bool { if case .stream = origin { true } else { false } }
@@ -256,15 +270,14 @@ final class NameResolver {
     var servers = settings.servers
     turn &+= 1
     if settings.rotates, !servers.isEmpty { servers = (0..<servers.count).map { servers[(turn + $0) % servers.count] } }
-    askNext(Exchange(question, key: Self.key(question.query, question.origin), servers: servers, seconds: settings.timeout))
+    askNext(Exchange(question, key: Self.key(question.query, question.origin), servers: servers, settings: settings))
   }
 
   /// Asks the next server; without one, the answer is what the best of them said.
   private func askNext(_ exchange: Exchange) {
     close(exchange)
-    while exchange.index + 1 < exchange.servers.count {
-      exchange.index += 1
-      guard let address = Self.socketAddress(exchange.servers[exchange.index]), let id = Self.randomID() else { continue }
+    while let server = exchange.next() {
+      guard let address = Self.socketAddress(server), let id = Self.randomID() else { continue }
       let bytes = Message.bytes(exchange.query.message.bytes, withID: id)
       let token = newToken()
       guard let link = try? ServerLink(address, bytes, isStream: exchange.isStream),

@@ -118,8 +118,10 @@ extension Worker {
     let port = hasPorts ? port : 0
     let isReaching = operation == .connect || operation == .send
     let hosts = isReaching ? supervision.names?.hosts(of: address) ?? [] : []
+    // Nobody can be reached at port 0 (udp(7)). Libraries connect to it to learn whether there is a way to an address, and in which order to try several.
+    let isAnyPort = operation == .connect && transport == .udp && port == 0
     func subject(_ address: IPAddress) -> NetworkSubject {
-      NetworkSubject(operation: operation, address: address, port: port, proto: transport, hosts: hosts)
+      NetworkSubject(operation: operation, address: address, port: port, proto: transport, hosts: hosts, isAnyPort: isAnyPort)
     }
     let refusal = foreignResolver(operation, port)
     var judgement = layered { refusal ?? $0.policy.network(subject(address)) }

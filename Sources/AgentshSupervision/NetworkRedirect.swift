@@ -41,7 +41,7 @@ extension Worker {
     let operation: AuditOperation = .netConnect
     let address = detour.subject.address.map { SocketAddress.text($0, port: detour.subject.port) } ?? "?"
     try checkStillWaiting(call)
-    try settle(call, kind, operation, .address(address), verdict)
+    try settle(call, kind, operation, .address(address, host: verdict.host), verdict)
     return try attempt(detour.original, true)
   }
 

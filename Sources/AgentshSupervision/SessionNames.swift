@@ -86,7 +86,7 @@ final class SessionNames: Sendable {
   /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would.
   func lookUp(_ name: [UInt8]) -> [IPAddress] {
     let settings = settings
-    return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.timeout * max(1, settings.servers.count)) * 1000 + 1000))
+    return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
   }
 
   /// What /etc/hosts says of a name; nil where it says nothing.

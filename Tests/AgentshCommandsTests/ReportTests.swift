@@ -99,6 +99,14 @@ struct ReportTests {
     #expect(EventText.line(line).contains("/\\xff"))
   }
 
+  @Test func namesAreShownAsTheRecordHasThem() throws {
+    let line = #"{"op":"net.dns","address":"allowed\\046example","decision":"deny","rule":"r","message":"allowed\\046example is not\u001b among"}"#
+    #expect(EventText.line(bytes(line)) == #"deny  net.dns     allowed\046example (r) allowed\046example is not\x1b among"#)
+    let lines = try RefusalText.lines(JSONObject.parse(bytes(line.replacing("address", with: "path").replacing("net.dns", with: "file.read"))))
+    #expect(lines.first == #"refused:  file.read allowed\\046example"#, "any other backslash is doubled")
+    #expect(try RefusalText.lines(JSONObject.parse(bytes(line))).first == #"refused:  net.dns allowed\046example"#)
+  }
+
   @Test func columnsLineUp() {
     #expect(Table.lines(["A", "B"], [["long", "x"], ["s", "y"]]) == ["A     B", "long  x", "s     y"])
     #expect(Table.lines(["A"], []) == ["A"])

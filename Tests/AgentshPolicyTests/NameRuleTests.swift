@@ -54,6 +54,33 @@ private let listed = """
     #expect(refused.message == "b.test is not among the allowed names (rule rest)")
   }
 
+  /// As libraries ask for the way to an address.
+  @Test func withoutAPortAnAddressIsPermittedWhereSomePortIs() throws {
+    let bound = try policy(
+      """
+      connect_redirects:
+        - {name: elsewhere, match: '^forge\\.example:', redirect_to: '127.0.0.1:1'}
+      network_rules:
+        - {name: no-mail, ports: [25], decision: deny}
+        - {name: bad, domains: [bad.example], ports: [443], decision: deny}
+        - {name: forge, domains: [forge.example], ports: [443], decision: allow}
+        - {name: block, cidrs: [198.51.100.0/24], ports: [22], decision: audit}
+        - {name: rest, decision: deny}
+        - {name: late, ports: [80], decision: allow}
+      """)
+    func rule(_ address: String, _ hosts: [String]) -> String {
+      let verdict = bound.network(
+        NetworkSubject(operation: .connect, address: IPAddress(address), port: 0, proto: .udp, hosts: hosts.map(bytes), isAnyPort: true))
+      return (verdict.isPermitted ? "+" : "-") + verdict.rule
+    }
+    #expect(rule("192.0.2.1", ["forge.example"]) == "+forge")
+    #expect(rule("198.51.100.1", []) == "+block")
+    #expect(rule("192.0.2.1", []) == "-rest")
+    #expect(rule("192.0.2.1", ["bad.example"]) == "-rest")
+    #expect(rule("10.0.0.1", ["forge.example"]) == "-rest")
+    #expect(connect(bound, "192.0.2.1", ["forge.example"], 0, proto: .udp).rule == "elsewhere")
+  }
+
   @Test func messagesSayWhatWasMissing() throws {
     let bound = try policy(listed)
     #expect(connect(bound, "192.0.2.1", ["api.example.org"]).message == "api.example.org is not among the allowed names (rule rest)")
@@ -65,6 +92,21 @@ private let listed = """
     #expect(connect(none, "192.0.2.1", ["b.example"]).message == "b.example is not among the allowed names")
     #expect(connect(none, "192.0.2.1", ["bad.example"]).message == "bad.example is refused by name (rule bad)")
     #expect(try connect(policy(""), "192.0.2.1", []).message == "no rule of the policy allows 192.0.2.1 port 443")
+    let mixed = try policy(
+      """
+      network_rules:
+        - {name: web, domains: [web.example], ports: [443], decision: allow}
+        - {name: own, domains: [db.example], cidrs: [10.9.8.0/24, "fd00::/8"], decision: allow}
+      """)
+    #expect(connect(mixed, nil, ["b.example"], 80).message == "b.example is not among the allowed names", "what the resolver says of it")
+    #expect(connect(mixed, nil, ["web.example"], 80).message == "no rule of the policy allows web.example port 80")
+    #expect(connect(mixed, nil, ["db.example"]).message == "rule own allows db.example where it leads into 10.9.8.0/24, fd00::/8")
+    #expect(connect(mixed, "10.1.1.1", ["db.example"]).message == "rule own allows db.example where it leads into 10.9.8.0/24, fd00::/8, not to 10.1.1.1")
+    guard case .refused(let root) = mixed.name(bytes(".")) else {
+      Issue.record("the root is looked up")
+      return
+    }
+    #expect(root.message == ". is not among the allowed names")
     let odd = connect(none, "192.0.2.1", ["\u{1b}[2J\u{202e}.example"]).message ?? ""
     #expect(!odd.unicodeScalars.contains("\u{1b}") && !odd.unicodeScalars.contains("\u{202e}"))
   }
@@ -74,6 +116,8 @@ private let listed = """
     "127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "0.1.2.3", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.100.100.200",
     "169.254.169.254", "fd00:ec2::254", "fe80::1", "fe80::1%2", "fec0::1", "fc00::1", "ff02::1", "224.0.0.1", "239.1.1.1", "255.255.255.255", "240.0.0.1",
     "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "::ffff:0:10.0.0.1",
+    "198.18.0.1", "198.19.255.255", "192.0.0.1", "192.88.99.1", "100::1", "100:0:0:1::1", "2001:2::1", "5f00::1", "2001:0:808:808::f5ff:fffe",
+    "2001:0:a00:1::f7f7:f7f7",
   ])
   func anAllowedNameLeadsToNoSpecialAddress(_ address: String) throws {
     let bound = try policy("network_rules:\n  - {name: ours, domains: [rebind.example], decision: allow}\n  - {name: rest, decision: deny}")
@@ -92,7 +136,8 @@ private let listed = """
     #expect(!connect(together, address, []).isPermitted)
   }
 
-  @Test(arguments: ["8.8.8.8", "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.18.0.1", "172.32.0.1", "100.128.0.1", "2001:db8::1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
+  @Test(arguments: ["8.8.8.8", "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.17.255.255", "198.20.0.1", "172.32.0.1", "100.128.0.1", "2001:db8::1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1", "100:0:0:2::1", "2001:2:1::1",
+    "2001:0:808:808::f7f7:f7f7", "2001:4860:4860::8888"])
   func otherAddressesAreReachedByName(_ address: String) throws {
     #expect(try connect(policy("network_rules: [{name: ours, domains: [x.example], decision: allow}]"), address, ["x.example"]).isPermitted)
   }
@@ -149,12 +194,20 @@ private let listed = """
     #expect(result.errors.first?.message.hasSuffix(": \(form)") == true, "\(result.errors)")
   }
 
+  @Test func thisMachineHasItsName() {
+    for name in ["localhost", "LOCALHOST.", "a.b.localhost"] { #expect(HostName.isThisMachine(bytes(name))) }
+    for name in ["", ".", "localhost.example", "xlocalhost", "localhos"] { #expect(!HostName.isThisMachine(bytes(name))) }
+  }
+
   @Test func whatIsNoNameIsWarnedOf() {
-    for text in ["https://forge.example", "forge.example:443", "forge.example/x", "a b"] {
+    for text in ["https://forge.example", "forge.example:443", "forge.example/x", "a b", ".corp.example", "a..b", "[::1]", "${USER:-x}..example", "forge.example..", "."] {
       let result = Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['\(text)'], decision: allow}]"), file: "t")
       #expect(result.errors.isEmpty && result.warnings.contains { $0.message.contains("never matches") }, "\(text)")
     }
-    #expect(Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['*.a-b_c.example'], decision: allow}]"), file: "t").diagnostics.isEmpty)
+    for text in ["*.a-b_c.example", "${USER:-x}.corp.example", "{a,b}.corp.example.", "[ab].example", "${USER}"] {
+      let result = Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['\(text)'], decision: allow}]"), file: "t")
+      #expect(result.diagnostics.isEmpty, "\(text)")
+    }
   }
 }
 

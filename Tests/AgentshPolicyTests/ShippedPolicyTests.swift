@@ -188,7 +188,22 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
 }
 
 @Suite struct AgentObserveTests {
-  @Test func everythingIsPermittedAndRecorded() throws {
+  @Test func whatHappensOutsideTheSessionIsRefused() throws {
+    let bound = try shipped("agent-observe")
+    let refused: [UnixAddress] = [
+      .path(bytes("/run/docker.sock")), .path(bytes("/run/user/1000/docker.sock")), .path(bytes("/home/ann/.docker/run/docker.sock")),
+      .path(bytes("/run/dbus/system_bus_socket")), .path(bytes("/run/user/1000/bus")), .path(bytes("/run/user/1000/systemd/private")), .path(bytes("/tmp/dbus-Xy")),
+      .abstract(bytes("/tmp/dbus-Xy")), .path(bytes("/run/agentsh/control.sock")), .path(bytes("/run/agentsh/sessions/x/notify.sock")),
+    ]
+    for operation in UnixOperation.allCases {
+      for address in refused {
+        let verdict = bound.unixSocket(operation, address)
+        #expect(!verdict.isPermitted && verdict.message != nil, "\(verdict.rule)")
+      }
+    }
+  }
+
+  @Test func everythingElseIsPermittedAndRecorded() throws {
     let bound = try shipped("agent-observe")
     // Looking without opening isn't asked about.
     var verdicts: [Verdict] = []
@@ -200,7 +215,9 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
       verdicts.append(bound.network(NetworkSubject(operation: operation, address: IPAddress("10.0.0.1"), port: 80)))
     }
     for operation in UnixOperation.allCases {
-      verdicts.append(bound.unixSocket(operation, .path(bytes("/run/agentsh/control.sock"))))
+      for path in ["/run/postgresql/.s.PGSQL.5432", "/run/systemd/userdb/io.systemd.Multiplexer", "/tmp/ssh-x/agent.1"] {
+        verdicts.append(bound.unixSocket(operation, .path(bytes(path))))
+      }
       verdicts.append(bound.unixSocket(operation, .abstract(bytes("x/y"))))
     }
     for target in [SignalRelation.self_, .session, .parentOutside, .external(sameUser: false), .system] { verdicts.append(bound.signal(9, target)) }

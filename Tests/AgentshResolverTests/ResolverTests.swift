@@ -170,9 +170,22 @@ private struct Maker {
     let host = ResolverSettings(
       bytes("# x\nnameserver 192.0.2.1\nnameserver fe80::1%eth0 ; y\nsearch a.example b.example\noptions ndots:3 timeout:2 rotate attempts:3\noptions edns0 trust-ad\n"))
     #expect(host.servers == [.init(address("192.0.2.1")), .init(address("fe80::1"), interface: bytes("eth0"))])
-    #expect(host.timeout == 2 && host.attempts == 3 && host.rotates)
+    #expect(host.timeout == 2 && host.attempts == 3 && host.rotates && host.patience == 4)
+    let most = ResolverSettings(bytes("nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:99 attempts:99\n"))
+    #expect(most.timeout == 30 && most.attempts == 5 && most.patience == 30)
     let own = String(decoding: host.file(server: address("127.9.8.7"), more: ["use-vc"]), as: UTF8.self)
     #expect(own.split(separator: "\n").dropFirst() == ["nameserver 127.9.8.7", "search a.example b.example", "options ndots:3 attempts:3 edns0 trust-ad timeout:4 use-vc"])
+  }
+
+  @Test(arguments: [
+    ("search a.example B.example.", "x.b.example", "B.example."), ("search a.example", "a.example", nil), ("search a.example", "xa.example", nil),
+    ("search a.example", "X.y.A.example", "a.example"), ("search .", "x.test", nil), ("domain a.example", "x.own.example", nil), ("", "x.own.example", "own.example"),
+    ("", "own.example", nil),
+  ] as [(String, String, String?)])
+  func namesBelowASearchDomainAreKnown(_ file: String, _ name: String, _ expected: String?) throws {
+    let settings = ResolverSettings(bytes(file + "\n"))
+    #expect(try settings.searchDomain(of: #require(DomainName(text: bytes(name))), hostName: bytes("host.own.example")) == expected.map(bytes))
+    #expect(try settings.searchDomain(of: #require(DomainName(text: bytes(name))), hostName: bytes("host")) == (file.isEmpty ? nil : expected.map(bytes)))
   }
 
   @Test func withoutServersItIsThisMachine() {

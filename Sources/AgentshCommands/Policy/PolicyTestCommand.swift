@@ -64,6 +64,7 @@ struct PolicyTestCommand: AgentshCommand {
   /// What the session's resolver would say of a name; nil for an address, and under a policy that leaves names alone.
   private static func lookup(_ host: String, _ bound: BoundPolicy) -> (line: String, json: JSONObject)? {
     guard IPAddress(host) == nil, bound.knowsNames else { return nil }
+    if HostName.isThisMachine(Array(host.utf8)) { return ("the name is this machine's, whatever the rules say", ["decision": .string("allow"), "rule": .string("builtin:resolver")]) }
     switch bound.name(Array(host.utf8)) {
     case .allowed(let verdict):
       return ("the name is looked up, because of \(verdict.rule)", ["decision": .string("allow"), "rule": .string(verdict.rule)])
@@ -74,6 +75,16 @@ struct PolicyTestCommand: AgentshCommand {
         "the name is given the address \(redirection.address), by \(redirection.rule)",
         ["decision": .string("redirect"), "rule": .string(redirection.rule), "address": .string("\(redirection.address)")]
       )
+    }
+  }
+
+  private static func checkName(_ host: String) throws(CommandFailure) {
+    let shown = "--host \"\(displayEscaped(host))\""
+    guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
+      throw CommandFailure(.usage, "\(shown): names are asked for as they stand on the wire: \(displayEscaped(HostName.ascii(host)))")
+    }
+    guard HostName.isPlausible(host), !host.utf8.contains(UInt8(ascii: "[")) else {
+      throw CommandFailure(.usage, "\(shown) is neither a name nor an address (an address has no brackets, and both have no port)")
     }
   }
 
@@ -133,6 +144,7 @@ struct PolicyTestCommand: AgentshCommand {
       throw CommandFailure(.usage, "--op \(displayEscaped(op ?? "")): addresses have net.connect, net.send, net.bind, net.listen")
     }
     let own = IPAddress(host)
+    if own == nil { try Self.checkName(host) }
     var given: IPAddress?
     if let address {
       guard own == nil else { throw CommandFailure(.usage, "--address is for a --host that is a name") }
@@ -140,10 +152,15 @@ struct PolicyTestCommand: AgentshCommand {
       if given == nil { throw CommandFailure(.usage, "--address \(displayEscaped(address)) is no address") }
     }
     return Question(name: "net.\(operation.rawValue)", subject: "\(displayEscaped(host)) port \(port)") { bound in
+      func verdict(_ address: IPAddress?) -> Verdict {
+        bound.network(NetworkSubject(operation: operation, address: address, port: port, hosts: own == nil ? [Array(host.utf8)] : []))
+      }
       var address = own ?? given
+      if address == nil, HostName.isThisMachine(Array(host.utf8)) {
+        return HostName.thisMachine.lazy.map { verdict($0) }.first { $0.isPermitted } ?? verdict(HostName.thisMachine.first)
+      }
       if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
-      return bound.network(
-        NetworkSubject(operation: operation, address: address, port: port, hosts: own == nil ? [Array(host.utf8)] : []))
+      return verdict(address)
     }
   }
 

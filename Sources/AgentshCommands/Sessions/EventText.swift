@@ -15,7 +15,7 @@ enum EventText {
     if case .object(let decisions)? = object["decisions"] { parts.append(totals(object, decisions)) }
     if let rule = text(object, "rule") { parts.append("(\(rule))") }
     if let errno = number(object, "errno"), let value = Int32(exactly: errno), value != 0 { parts.append("\(Errno(rawValue: value)):") }
-    if let message = text(object, "message") { parts.append(message) }
+    if let message = message(object) { parts.append(message) }
     return parts.joined(separator: " ")
   }
 
@@ -45,6 +45,7 @@ enum EventText {
   }
 
   static func subject(_ object: JSONObject) -> String? {
+    if text(object, "op") == "net.dns", case .string(let name)? = object["address"] { return shown(name: name) }
     for name in ["path", "address", "signal"] {
       guard let value = shown(object, name) else { continue }
       // What was done to two names.
@@ -71,6 +72,23 @@ enum EventText {
     case .integer(let value)?: return String(value)
     default: return nil
     }
+  }
+
+  /// A name as the record writes it, where a byte that isn't printable is `\DDD` already; what else might stand there is escaped.
+  static func shown(name: String) -> String {
+    name.utf8.split(separator: UInt8(ascii: "\\"), omittingEmptySubsequences: false).map { displayEscaped(Array($0)) }.joined(separator: "\\")
+  }
+
+  /// The name by which an address was decided.
+  static func host(_ object: JSONObject) -> String? {
+    guard case .string(let name)? = object["host"] else { return nil }
+    return shown(name: name)
+  }
+
+  /// A message about the network may have names in it.
+  static func message(_ object: JSONObject) -> String? {
+    guard case .string(let message)? = object["message"] else { return nil }
+    return text(object, "op").map { $0.utf8.starts(with: "net.".utf8) } == true ? shown(name: message) : displayEscaped(message)
   }
 
   static func text(_ object: JSONObject, _ name: String) -> String? {

@@ -116,7 +116,7 @@ enum RefusalText {
     let operation = EventText.text(object, "op") ?? "?"
     var what = operation
     if let subject = EventText.subject(object) { what += " " + subject }
-    if let name = EventText.text(object, "host") { what += " (\(name))" }
+    if let name = EventText.host(object) { what += " (\(name))" }
     var lines = ["refused:  " + what]
     var who: [String] = []
     if let program = EventText.text(object, "exe") { who.append(program) }
@@ -126,7 +126,7 @@ enum RefusalText {
     let rule = EventText.text(object, "rule") ?? "?"
     lines.append("rule:     " + rule)
     if let errno = EventText.number(object, "errno").flatMap({ Int32(exactly: $0) }), errno != 0 { lines.append("answered: \(Errno(rawValue: errno))") }
-    if let message = EventText.text(object, "message") { lines.append("reason:   " + message) }
+    if let message = EventText.message(object) { lines.append("reason:   " + message) }
     lines.append("instead:  " + instead(operation, rule))
     return lines
   }
