@@ -59,6 +59,7 @@ struct CommandLineTests {
 
   @Test(arguments: [
     ["wrap", "--standalone", "--server", "/s"], ["wrap", "--timeout", "soon"], ["wrap", "--env", "=x"], ["wrap", "--keep-fd", "-1"],
+    ["wrap", "--keep-fd", "0"], ["wrap", "--keep-fd", "4", "--keep-fd", "2"],
     ["wrap", "--standalone", "--policy", "p", "--policy-file", "f"], ["wrap", "--no-such-option"], ["nothing"], ["policy", "nothing"],
   ])
   func aWrongCommandLineIsRefused(_ options: [String]) {
@@ -71,6 +72,14 @@ struct CommandLineTests {
     #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("wrap")]), context) == 125)
     #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("ps"), bytes("--bogus")]), context) == 64)
   }
+
+  @Test(arguments: ["/nonexistent/policy.yaml", "/dev/null", "/"])
+  func aPolicyFileThatCantBeUsedIsAFailureOfWrap(_ file: String) {
+    let failure = #expect(throws: CommandFailure.self) { _ = try EmbeddedPolicy.load(file: bytes(file), name: nil, context: contextForTests()) }
+    #expect(failure?.status == .failed)
+    #expect(failure?.lines.first?.hasPrefix(file) == true)
+    #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("policy"), bytes("check"), bytes(file)]), contextForTests()) == 1)
+  }
 }
 
 struct WrapOptionsTests {
@@ -80,7 +89,7 @@ struct WrapOptionsTests {
     ["wrap", "--timeout", "1h30m", "--name", "n", "--cwd", "/x y"], ["wrap", "--standalone", "--policy-file", "f.yaml", "--quiet"],
     ["wrap", "--summary-json", "-o"], ["wrap", "--summary-json=-o"], ["wrap", "--keep-fd", "3", "--keep-fd", "4"], ["wrap", "--server", "/s", "--server", "/t"],
     ["wrap", "--name="], ["wrap", "--name", ""], ["wrap", "--env", "A="], ["wrap", "--policy", "p", "--policy", "q"], ["wrap", "--quiet=x"],
-    ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
+    ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "2"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
     ["wrap", "--timeout=x"], ["wrap", "--env"], ["wrap", "--policy", "--quiet"], ["wrap", "-qq"], ["wrap", "--quiet", "-q"], ["wrap", "--env", "-A=b"],
     ["wrap", "--network", "none"], ["wrap", "--network=restricted"], ["wrap", "--network", "some"], ["wrap", "--network", "none", "--network", "full"],
   ])

@@ -25,4 +25,12 @@ enum SessionReport {
       "error": .string("the supervisor did not close the record"),
     ]
   }
+
+  /// The same for a session in which nothing ran.
+  static func json(_ failure: CommandFailure, session: String) -> JSONObject {
+    [
+      "session": .string(session), "status": .integer(Int64(failure.status.rawValue)), "has_run": .bool(false),
+      "error": .string(failure.lines.first ?? ""),
+    ]
+  }
 }
