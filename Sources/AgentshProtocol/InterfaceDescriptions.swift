@@ -149,8 +149,8 @@ public enum ControlInterface {
     # A parameter is missing or wrong.
     error InvalidParameter (reason: string)
 
-    # This host lacks something that the policy needs to be enforced.
-    error HostCannotEnforce (reason: string)
+    # This host lacks something that the policy needs to be enforced; of_server: the server itself lacks it, or fails.
+    error HostCannotEnforce (reason: string, of_server: ?bool)
 
     """
 }

@@ -158,7 +158,7 @@ extension ControlLoop {
           for path in stream.followed { try watch.add(path, connection: id) }
         }
       } catch {
-        endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)"))
+        endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)", ofServer: true))
         return
       }
       updateInterest(connection)

@@ -287,7 +287,7 @@ extension ControlLoop {
     if let connection = session.wrapConnection {
       session.wrapConnection = nil
       let reason = session.failure ?? session.summary?.reason ?? "its supervisor ended at once (\(Self.words(status)))"
-      answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more")))
+      answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more", ofServer: true)))
     }
     finishIfEmpty(session)
   }

@@ -86,12 +86,12 @@ public enum Server {
     let logDirectory = try openAt(AT_FDCWD, logs.path, flags: O_RDONLY | O_DIRECTORY)
     let host = HostAbilities.probe()
     for feature in HostFeature.allCases where !host.has(feature) {
-      logger.warning("this host lacks \(feature.rawValue): \(HostAbilities.explanation(feature))")
+      logger.warning("this host lacks \(feature.rawValue): \(host.explanation(feature))")
     }
     let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
     let log: ServerLog
-    do throws(SyscallError) { log = try ServerLog(in: logDirectory, logger: logger) } catch {
+    do throws(SyscallError) { log = try ServerLog(in: logDirectory, at: logs.path, logger: logger) } catch {
       throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
     }
     return try ServerContext(

@@ -113,6 +113,12 @@ struct ReportTests {
     #expect(failure.lines.first?.contains("R") == true)
   }
 
+  @Test func whatTheServerFailsAtIsSaidToBeItsOwnAffair() {
+    let failure = ServerProblems.explain(.hostCannotEnforce(reason: "/l/server.jsonl: write: No space left on device", ofServer: true))
+    #expect(failure.lines.first == "/l/server.jsonl: write: No space left on device")
+    #expect(failure.lines.last?.contains("administrator") == true && failure.lines.allSatisfy { !$0.contains("detect") })
+  }
+
   /// What to do instead depends on what was not permitted, so the server's reason says it, and nothing general is added.
   @Test func whatIsNotPermittedIsToldInTheServersWordsAlone() {
     #expect(ServerProblems.explain(.notPermitted(reason: "R; do S")).lines == ["not permitted: R; do S"])

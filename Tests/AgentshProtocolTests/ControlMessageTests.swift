@@ -80,7 +80,7 @@ import Testing
 
   @Test(arguments: [
     ControlError.notPermitted(reason: "no"), .limitReached(reason: "5 of 5"), .unknownSession(reason: "none"), .invalidParameter(reason: "x"),
-    .hostCannotEnforce(reason: "no listener"), .interfaceNotFound(interface: "a.b"), .methodNotFound(method: "a.b.C"),
+    .hostCannotEnforce(reason: "no listener"), .hostCannotEnforce(reason: "disk full", ofServer: true), .interfaceNotFound(interface: "a.b"), .methodNotFound(method: "a.b.C"),
     .methodNotImplemented(method: "a.b.C"), .serviceInvalidParameter(parameter: "p"), .other(name: "org.x.Y", reason: "z"),
   ])
   func anErrorGoesThroughAReply(error: ControlError) throws {
@@ -129,7 +129,7 @@ import Testing
       #expect(ControlInterface.description.contains("\nmethod \(name)("))
     }
     for name in ["NotPermitted", "LimitReached", "UnknownSession", "InvalidParameter", "HostCannotEnforce"] {
-      #expect(ControlInterface.description.contains("\nerror \(name) (reason: string)\n"))
+      #expect(ControlInterface.description.contains("\nerror \(name) (reason: string"))
     }
     #expect(throws: ControlError.interfaceNotFound(interface: "x.y")) { try ControlResponse.description(of: "x.y") }
     #expect(try ControlResponse.description(of: "org.varlink.service") == .interfaceDescription(VarlinkServiceInterface.description))

@@ -89,9 +89,8 @@ struct Handshake {
       // In embedded mode the supervisor asks its server, which is this process, before it answers.
       try embedded?.serve(whileWaitingFor: socket.rawValue, deadline: deadline)
       guard let frame = try socket.receiveFrame(limit: MessageFramer.sessionLimit, deadline: deadline) else {
-        throw CommandFailure(
-          .failed, "the supervisor closed \(name) during the handshake; the command was not started",
-          "the server's log says why: journalctl -u agentshd, or server.jsonl")
+        let lines = ["the supervisor closed \(name) during the handshake; the command was not started"]
+        throw CommandFailure(.failed, lines: lines + (embedded == nil ? ["the server's log says why: journalctl -u agentshd, or server.jsonl"] : []))
       }
       answer = try HandshakeReply.decode(frame.bytes)
     } catch let error as CommandFailure {

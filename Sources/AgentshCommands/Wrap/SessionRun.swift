@@ -189,10 +189,9 @@ struct SessionRun: ~Copyable {
       // What has left the tree is the server's to kill, or in embedded mode a child of this process.
       ProcessTree.kill(from: child.pid)
       child.kill()
-      Messages.say([
-        "the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised",
-        "the server's log says more: journalctl -u agentshd, or server.jsonl",
-      ])
+      Messages.say("the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised")
+      // Without a server there is no log of one.
+      if embedded == nil { Messages.say("the server's log says more: journalctl -u agentshd, or server.jsonl") }
     }
   }
 }
