@@ -47,7 +47,7 @@ public enum Server {
       }
       for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
       let context = try prepare(ruleset, supervisor: supervisor, logger)
-      let listener = try listen(notifier, ruleset.configuration)
+      let listener = try listen(notifier, ruleset.configuration, logger)
       // Only now is it sure that no other server has this place.
       let running = context.removeLeftovers()
       let uncounted = context.adoptRecords(running: running.all)
@@ -128,8 +128,11 @@ public enum Server {
     let isOurs: Bool
   }
 
-  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration) throws -> Listener {
-    if let inherited = notifier.takeInherited() {
+  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration, _ logger: Logger) throws -> Listener {
+    if let inherited = try notifier.takeInherited(at: configuration.controlSocket) {
+      if let status = try? linkStatus(at: AT_FDCWD, configuration.controlSocket), status.mode & 0o222 != 0o222 {
+        logger.warning("\(displayEscaped(configuration.controlSocket)) has mode \(octal(status.mode & 0o7777)): not everybody can connect (SocketMode=0666 in its socket unit)")
+      }
       let raw = inherited.rawValue
       try syscall("fcntl", subject: "the socket from LISTEN_FDS") { fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK) }
       return Listener(socket: UnixSocket(owning: inherited), isOurs: false)
