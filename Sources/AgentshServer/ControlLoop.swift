@@ -177,7 +177,7 @@ final class ControlLoop {
       {
         logger.warning("control_socket, runtime_dir and log_dir are read at start only: restart agentshd for the new ones")
       }
-      for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
+      for warning in ruleset.warnings { logger.warning("\(warning)") }
       message =
         problems.isEmpty
         ? "reloaded: \(ruleset.policies.policies.count) policies" : "reloaded; what is broken keeps its last good version, where it has one"

@@ -20,7 +20,7 @@ public enum Server {
   /// Everything that is wrong with the configuration and the policies, and what is to be warned of.
   public static func check(_ file: [UInt8]) -> (problems: [String], warnings: [String]) {
     let (ruleset, problems) = Ruleset.load(file, keeping: nil)
-    return (problems, ruleset?.policies.warnings ?? [])
+    return (problems, ruleset?.warnings ?? [])
   }
 
   /// Runs. Must be called before any other thread exists.
@@ -45,7 +45,7 @@ public enum Server {
       guard !ruleset.policies.policies.isEmpty else {
         throw ServerError("there is no usable policy in \(displayEscaped(ruleset.configuration.policyDirectory))")
       }
-      for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
+      for warning in ruleset.warnings { logger.warning("\(warning)") }
       let context = try prepare(ruleset, supervisor: supervisor, logger)
       let listener = try listen(notifier, ruleset.configuration, logger)
       // Only now is it sure that no other server has this place.

@@ -20,6 +20,16 @@ import Testing
     #expect(status == 0, "\(output)")
   }
 
+  @Test func checkWarnsOfAUserWhoDoesNotExist() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("agentshd.yaml", scratch.read("agentshd.yaml").replacing("users: [\"60003\"] }", with: "users: [no-such-user] }"))
+    let (status, output) = try check(scratch)
+    #expect(status == 0 && output.contains(": warning: there is no user no-such-user at the moment"), "\(output)")
+    try scratch.write("agentshd.yaml", "")
+    #expect(try check(scratch).status == 1)
+  }
+
   @Test func checkSaysEverythingThatIsWrong() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
@@ -100,10 +110,11 @@ import Testing
     #expect(try client.wrap(["policy": .string("third")]).text("policy") == "third")
   }
 
-  @Test func aBrokenConfigurationChangesNothing() throws {
+  @Test(arguments: ["assignments: nonsense\n", "", "# saved by an editor that was killed\n"])
+  func aBrokenConfigurationChangesNothing(_ text: String) throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    try rig.scratch.write("agentshd.yaml", "assignments: nonsense\n")
+    try rig.scratch.write("agentshd.yaml", text)
     try rig.process.pidfd.sendSignal(SIGHUP)
     try waitFor("it has noticed") { rig.records("server.reload").count == 1 }
     #expect(rig.records("server.reload").first?.contains("the last good one stays in force") == true)
