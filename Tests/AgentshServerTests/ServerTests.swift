@@ -277,6 +277,34 @@ import Testing
     #expect(try #require(try follower.receive()).continues == false)
   }
 
+  /// What a caller sees of others' is not more than without following; an administrator sees all.
+  @Test func whoFollowsEverythingIsGivenSessionsThatAreOpenedLater() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let (client, other, follower, admin) = (try rig.client(uid: 60001), try rig.client(uid: 60002), try rig.client(uid: 60001), try rig.client(uid: 60003))
+    for one in [follower, admin] { try one.send("Events", ["follow": .bool(true)], more: true) }
+    // Served by now: the answer to a later call of the same user has come.
+    for uid in [UInt32(60001), 60003] { _ = try rig.client(uid: uid).call("ListSessions") }
+    func say(_ client: Client, _ text: String) throws -> String {
+      let session = try client.wrap().text("session")
+      try rig.scratchWrite("\(rig.scratch.path)/log/sessions/\(session).jsonl", "{\"op\":\"\(text)\"}\n")
+      return session
+    }
+    func next(_ client: Client) throws -> String {
+      let (answer, continues) = try #require(try client.receive())
+      #expect(continues)
+      return answer.text("line")
+    }
+    _ = try say(other, "others")
+    #expect(try next(admin) == "{\"op\":\"others\"}")
+    for number in 0..<4 {
+      let session = try say(client, "own\(number)")
+      for one in [follower, admin] { #expect(try next(one) == "{\"op\":\"own\(number)\"}") }
+      // The end of one is not the end.
+      #expect(try client.call("StopSession", ["session": .string(session)]).error == nil)
+    }
+  }
+
   @Test func aReaderWhoReadsNothingIsDroppedAndCostsNoMemory() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
