@@ -73,6 +73,21 @@ struct CommandLineTests {
     #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("ps"), bytes("--bogus")]), context) == 64)
   }
 
+  @Test(arguments: [
+    (["wrap", "ls", "-l"], ["ls", "-l"]), (["wrap", "--policy", "p", "--quiet", "make", "--quiet"], ["make", "--quiet"]), (["wrap", "--policy=p", "true"], ["true"]),
+    (["wrap", "--policy", "p"], nil), (["wrap", "--bogus", "x"], nil), (["wrap"], nil), (["ps", "x"], nil),
+  ])
+  func aCommandWithoutADoubleDashIsFound(_ options: [String], _ command: [String]?) {
+    #expect(CommandLineParts([bytes("agentsh")] + options.map { bytes($0) }).strayCommand == command)
+  }
+
+  @Test(arguments: ["bogus", "Deny", "", "x*", "denyy"])
+  func aDecisionThatDoesNotExistIsRefused(_ word: String) {
+    #expect(throws: (any Error).self) { try RootCommand.parseAsRoot(["events", "--decision", word]) }
+    #expect(throws: Never.self) { try RootCommand.parseAsRoot(["events", "--decision", "de*"]) }
+    #expect(throws: Never.self) { try RootCommand.parseAsRoot(["events", "--decision", "soft_delete"]) }
+  }
+
   @Test(arguments: ["/nonexistent/policy.yaml", "/dev/null", "/"])
   func aPolicyFileThatCantBeUsedIsAFailureOfWrap(_ file: String) {
     let failure = #expect(throws: CommandFailure.self) { _ = try EmbeddedPolicy.load(file: bytes(file), name: nil, context: contextForTests()) }

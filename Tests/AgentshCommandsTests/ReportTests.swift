@@ -85,6 +85,13 @@ struct ReportTests {
     #expect(!EventText.matches(line, decision: nil, operation: "net.*"))
   }
 
+  @Test func anEventOfManyTellsItsSessionAndOneOfAnotherDayItsDate() {
+    let line = bytes(#"{"time":"2026-01-02T03:04:05.678901234Z","session":"0123abcd-0000-4000-8000-000000000000","op":"exec"}"#)
+    #expect(EventText.line(line, isOfMany: true, today: "2026-01-02").hasPrefix("03:04:05.678 0123abcd exec"))
+    #expect(EventText.line(line, today: "2026-01-03").hasPrefix("2026-01-02 03:04:05.678 exec"))
+    #expect(today().utf8.count == 10)
+  }
+
   @Test func aSessionsEndShowsItsTotals() {
     let line = #"{"op":"session.end","status":143,"ended_by":"SIGTERM","reason":"timeout","decisions":{"allow":5,"deny":2},"refused":2}"#
     #expect(EventText.line(bytes(line)) == "session.end ended by SIGTERM, timeout, 5 allow, 2 deny")
