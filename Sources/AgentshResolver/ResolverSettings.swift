@@ -22,8 +22,6 @@ public struct ResolverSettings: Sendable, Equatable {
   public var sortlist: [[UInt8]] = []
   /// Seconds for each server.
   public var timeout = 5
-  /// Rounds over all servers.
-  public var attempts = 2
   /// Whether each question begins with another server.
   public var rotates = false
 
@@ -68,9 +66,8 @@ public struct ResolverSettings: Sendable, Equatable {
       guard option.starts(with: prefix.utf8) else { return nil }
       return Int(String(decoding: option.dropFirst(prefix.utf8.count), as: UTF8.self))
     }
-    // The bounds are libc's (RES_MAXRETRANS, RES_MAXRETRY).
+    // The bound is libc's (RES_MAXRETRANS). How often all servers are asked (`attempts`) is the client's affair, which asks the session's resolver as often.
     if let seconds = number("timeout:") { timeout = min(max(seconds, 1), 30) }
-    if let rounds = number("attempts:") { attempts = min(max(rounds, 1), 5) }
     if option == Array("rotate".utf8) { rotates = true }
   }
 
