@@ -150,6 +150,14 @@ struct ContextTests {
     #expect(Installation.controlSocket(in: bytes(text)) == expected.map { bytes($0) })
   }
 
+  @Test(arguments: [
+    ("on_missing_feature: { landlock: warn, cgroup: refuse }\n", ["landlock"]), ("log_dir: /l\non_missing_feature: warn\n", ["landlock", "cgroup", "attestation"]),
+    ("on_missing_feature: refuse\n", []), ("", []), ("on_missing_feature: [", []),
+  ] as [(String, Set<String>)])
+  func whatAServerDoesWithoutIsReadFromItsConfiguration(_ text: String, _ expected: Set<String>) {
+    #expect(Installation.acceptedFeatures(in: bytes(text)) == expected)
+  }
+
   @Test(arguments: [("/opt/x/etc\n", "/opt/x/etc"), ("", "/etc"), ("relative\n", "/etc"), ("/a\n/b\n", "/a")])
   func aRelocatedInstallationNamesItsConfiguration(_ note: String, _ expected: String) {
     #expect(Installation.configurationDirectory(bytes(note)) == bytes(expected))
