@@ -277,11 +277,12 @@ struct SessionOpening {
       var floor = FloorPlan()
       // What the filter leaves to Landlock nobody else decides.
       floor.isRequired = configuration.rule(for: .landlock) == .refuse || !filter.exactRights.isEmpty
-      let reply = WrapReply(
+      var reply = WrapReply(
         session: session.facts.id, policy: policy.name, notifySocket: directory.socketPath(.notify),
         signalSocket: directory.socketPath(.signal), ptraceSocket: directory.socketPath(.ptrace), token: token,
         filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
+      reply.handshakeMilliseconds = configuration.handshakeTimeoutMilliseconds
       undo.isDone = true
       return OpenedSession(
         session: session, supervisor: SupervisorHandle(supervisor.process, supervisor.channel), identity: identity,
@@ -321,6 +322,7 @@ struct SessionOpening {
         filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
       reply.isNested = true
+      reply.handshakeMilliseconds = configuration.handshakeTimeoutMilliseconds
       undo.isDone = true
       return OpenedSession(
         session: session, supervisor: nil,

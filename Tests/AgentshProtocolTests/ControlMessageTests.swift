@@ -93,12 +93,14 @@ import Testing
   }
 
   private static func wrapReply() throws -> WrapReply {
-    WrapReply(
+    var reply = WrapReply(
       session: "s", policy: "p", notifySocket: Array("/r/notify.sock".utf8), signalSocket: Array("/r/signal.sock".utf8),
       ptraceSocket: Array("/r/ptrace.sock".utf8), token: try #require(SessionToken(bytes: Array(0..<32))), filter: Array(repeating: 6, count: 16),
       environment: EnvironmentPlan(
         allow: ["*"], deny: ["LD_*"], inject: [("B", "2"), ("A", "1=x")], maxBytes: 9, maxKeys: nil, blockIteration: true),
       warnings: ["w"], record: Array("/l/s.jsonl".utf8))
+    reply.handshakeMilliseconds = 120_000
+    return reply
   }
 
   @Test func repliesGoBothWays() throws {
