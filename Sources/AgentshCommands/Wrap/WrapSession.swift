@@ -46,7 +46,7 @@ struct WrapSession {
       if candidates.indices.contains(candidate) {
         let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
         Messages.say(failure.lines)
-        report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+        report(outcome, session: reply.session, to: summaryFile, isSilent: true, failure)
         return failure.status
       }
       report(outcome, session: reply.session, to: summaryFile, isSilent: true)
@@ -118,10 +118,10 @@ struct WrapSession {
     return OpenedSession(reply: reply, embedded: nil, link: reply.isNested ? link : nil)
   }
 
-  private func report(_ outcome: SessionOutcome, session: String, to file: SummaryFile?, isSilent: Bool) {
+  private func report(_ outcome: SessionOutcome, session: String, to file: SummaryFile?, isSilent: Bool, _ failure: CommandFailure? = nil) {
     if let summary = outcome.summary, !isSilent { Messages.say(SessionReport.lines(summary, session: session)) }
     if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
-    file?.write(SessionReport.json(outcome, session: session))
+    file?.write(SessionReport.json(outcome, session: session, failure))
   }
 
   /// Ends this process as the command ended.
