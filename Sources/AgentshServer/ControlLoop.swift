@@ -219,7 +219,8 @@ final class ControlLoop {
     case .streamOpened(let connection, let result): beginStream(connection, result)
     case .streamed(let connection, let stream, let part): sendPart(connection, stream, part)
     case .attested(let session, let result): finishAttestation(session, result)
-    case .adoptedEnded(let number): adopted[number] = nil
+    case .adoptedEnded(let number):
+      if let id = adopted.removeValue(forKey: number)?.id, let session = context.sessions.session(id) { wakeFollowers(of: session) }
     case .reloaded(let ruleset, let problems): finishReload(ruleset, problems)
     }
   }
