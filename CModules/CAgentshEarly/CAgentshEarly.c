@@ -55,10 +55,11 @@ static void scrub(char **environment) {
 }
 
 // open(2) gives the lowest free number, so a closed 0, 1 or 2 would become whatever is opened first: a socket as standard error.
+// Standard output is taken for reading, so that a command whose output nobody gets finds out (EBADF).
 static void occupy_standard_descriptors(void) {
   for (int descriptor = 0; descriptor <= 2; descriptor++) {
     if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
-    if (open("/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY) != descriptor) refuse("agentsh: can't open /dev/null\n");
+    if (open("/dev/null", descriptor == 2 ? O_WRONLY : O_RDONLY) != descriptor) refuse("agentsh: can't open /dev/null\n");
     closed_descriptors |= 1u << descriptor;
   }
 }

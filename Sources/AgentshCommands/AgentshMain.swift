@@ -37,12 +37,12 @@ public enum AgentshMain {
       Messages.say(failure.lines)
       return failure.status.rawValue
     } catch {
-      return explain(error, isWrap: line.isWrap, hasCommand: line.command != nil)
+      return explain(error, line)
     }
   }
 
   /// What the parser has to say: help and the like to standard output, errors to standard error.
-  private static func explain(_ error: any Error, isWrap: Bool, hasCommand: Bool) -> Int32 {
+  private static func explain(_ error: any Error, _ line: CommandLineParts) -> Int32 {
     let text = RootCommand.fullMessage(for: error)
     if RootCommand.exitCode(for: error) == .success {
       guard !text.isEmpty else { return ExitStatus.success.rawValue }
@@ -53,14 +53,14 @@ public enum AgentshMain {
     let lines = text.split(separator: "\n").map { line in
       Messages.printable(String(line.utf8.starts(with: "Error: ".utf8) ? line.dropFirst("Error: ".utf8.count) : line))
     }
-    if isWrap, !hasCommand, text.contains("Unexpected argument") {
+    if let command = line.strayCommand {
       // The one mistake that everybody makes once.
-      Messages.say(["the command comes after `--`", "for example: agentsh wrap -- make test"])
+      Messages.say(["the command comes after `--`", "for example: agentsh wrap -- \(displayEscaped(Array(command.joined(separator: " ").utf8)))"])
       return ExitStatus.failed.rawValue
     }
     Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
     // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.
-    return (isWrap ? ExitStatus.failed : ExitStatus.usage).rawValue
+    return (line.isWrap ? ExitStatus.failed : ExitStatus.usage).rawValue
   }
 }
 
@@ -77,6 +77,15 @@ struct CommandLineParts: Equatable {
   }
 
   var isWrap: Bool { options.first { !$0.utf8.starts(with: "-".utf8) } == "wrap" }
+
+  /// What `wrap` was given as a command without `--` before it: from the first word on that is neither an option nor the value of one.
+  var strayCommand: [String]? {
+    guard command == nil, isWrap else { return nil }
+    let start = options.indices.dropFirst().first { index in
+      !options[index].utf8.starts(with: "-".utf8) && WrapOptions(plain: Array(options[..<index])) != nil
+    }
+    return start.map { Array(options[$0...]) }
+  }
 
   /// The global options may stand before the command too; the parser knows them as each command's own.
   private static func withGlobalsBehindCommand(_ options: [String]) -> [String] {

@@ -9,8 +9,9 @@ public enum ControlError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownSession(reason: String)
   /// A parameter is missing, of the wrong type, or out of range.
   case invalidParameter(reason: String)
-  /// The host lacks something that the policy's enforcement needs.
-  case hostCannotEnforce(reason: String)
+  /// The host lacks something that the policy's enforcement needs; or, with `ofServer`, the server lacks something or fails at something, about which
+  /// nobody but its administrator can do anything.
+  case hostCannotEnforce(reason: String, ofServer: Bool = false)
   /// org.varlink.service: no such interface.
   case interfaceNotFound(interface: String)
   /// org.varlink.service: the interface has no such method.
@@ -42,7 +43,7 @@ public enum ControlError: Error, Sendable, Equatable, CustomStringConvertible {
   public var reason: String {
     switch self {
     case .notPermitted(let reason), .limitReached(let reason), .unknownSession(let reason), .invalidParameter(let reason),
-      .hostCannotEnforce(let reason), .other(_, let reason):
+      .hostCannotEnforce(let reason, _), .other(_, let reason):
       reason
     case .interfaceNotFound(let interface): "there is no interface \(displayEscaped(interface))"
     case .methodNotFound(let method): "there is no method \(displayEscaped(method))"
@@ -58,6 +59,7 @@ public enum ControlError: Error, Sendable, Equatable, CustomStringConvertible {
     case .interfaceNotFound(let interface): ["interface": .string(interface)]
     case .methodNotFound(let method), .methodNotImplemented(let method): ["method": .string(method)]
     case .serviceInvalidParameter(let parameter): ["parameter": .string(parameter)]
+    case .hostCannotEnforce(_, true): ["reason": .string(reason), "of_server": .bool(true)]
     default: ["reason": .string(reason)]
     }
   }
@@ -77,7 +79,7 @@ public enum ControlError: Error, Sendable, Equatable, CustomStringConvertible {
     case "\(ControlInterface.name).LimitReached": self = .limitReached(reason: text("reason"))
     case "\(ControlInterface.name).UnknownSession": self = .unknownSession(reason: text("reason"))
     case "\(ControlInterface.name).InvalidParameter": self = .invalidParameter(reason: text("reason"))
-    case "\(ControlInterface.name).HostCannotEnforce": self = .hostCannotEnforce(reason: text("reason"))
+    case "\(ControlInterface.name).HostCannotEnforce": self = .hostCannotEnforce(reason: text("reason"), ofServer: reply.parameters["of_server"] == .bool(true))
     case "\(VarlinkServiceInterface.name).InterfaceNotFound": self = .interfaceNotFound(interface: text("interface"))
     case "\(VarlinkServiceInterface.name).MethodNotFound": self = .methodNotFound(method: text("method"))
     case "\(VarlinkServiceInterface.name).MethodNotImplemented": self = .methodNotImplemented(method: text("method"))

@@ -90,6 +90,7 @@ public enum ControlInterface {
     # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
     # network: none, restricted or full; it makes the session reach less far than its policy says, never farther.
     # nested: the session lies inside another; it has no sockets, and a connection to its supervisor comes with the reply.
+    # handshake_ms: how long the caller may take from the reply until its command runs.
     method Wrap(
       caller_uid: ?int,
       command: []string,
@@ -113,7 +114,8 @@ public enum ControlInterface {
       environment: Environment,
       floor: Floor,
       warnings: []string,
-      record: string
+      record: string,
+      handshake_ms: ?int
     )
 
     # The sessions that the caller may see: its own, or everybody's for an admin. all: ended ones too.
@@ -149,8 +151,8 @@ public enum ControlInterface {
     # A parameter is missing or wrong.
     error InvalidParameter (reason: string)
 
-    # This host lacks something that the policy needs to be enforced.
-    error HostCannotEnforce (reason: string)
+    # This host lacks something that the policy needs to be enforced; of_server: the server itself lacks it, or fails.
+    error HostCannotEnforce (reason: string, of_server: ?bool)
 
     """
 }

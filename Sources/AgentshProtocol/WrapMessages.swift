@@ -175,6 +175,8 @@ public struct WrapReply: WireMessage, Equatable {
   public var record: [UInt8]
   /// The session lies inside another, whose listener serves it too: there are no sockets, and the connection to the supervisor comes along.
   public var isNested = false
+  /// How long the launcher may take from here until its command runs, in milliseconds; nil where the server doesn't say.
+  public var handshakeMilliseconds: Int?
 
   public init(
     session: String, policy: String, notifySocket: [UInt8], signalSocket: [UInt8], ptraceSocket: [UInt8], token: SessionToken,
@@ -212,6 +214,7 @@ public struct WrapReply: WireMessage, Equatable {
     floor = try FloorPlan(object: try fields.object("floor"))
     warnings = try fields.optionalStrings("warnings") ?? []
     record = try Self.path(fields, "record")
+    handshakeMilliseconds = try fields.optionalCount("handshake_ms")
   }
 
   private static func path(_ fields: FieldReader, _ name: String) throws(ProtocolError) -> [UInt8] {
@@ -236,6 +239,7 @@ public struct WrapReply: WireMessage, Equatable {
     object.add("floor", .object(floor.object))
     object.add("warnings", .array(warnings.map { .string($0) }))
     object.add("record", text(record))
+    object.add("handshake_ms", handshakeMilliseconds.map { .integer(Int64($0)) })
     return object
   }
 }

@@ -174,6 +174,25 @@ struct CallerIdentity: Sendable {
   }
 }
 
+extension ServerConfiguration {
+  /// Users and groups that the user database doesn't know: misspelt, or of a directory that can't be reached now, so that they are asked for again at
+  /// every session.
+  func unknownPrincipals(file: String) -> [ConfigurationProblem] {
+    named.compactMap { principal in
+      let kind = principal.isGroup ? "group" : "user"
+      let message: String
+      do throws(SyscallError) {
+        let isKnown = try principal.isGroup ? UserDatabase.group(named: principal.name) != nil : UserDatabase.account(named: principal.name) != nil
+        if isKnown { return nil }
+        message = "there is no \(kind) \(displayEscaped(principal.name)) at the moment"
+      } catch {
+        message = "the user database can't be asked for \(kind) \(displayEscaped(principal.name)): \(error)"
+      }
+      return ConfigurationProblem(file: file, line: principal.position.line, column: principal.position.column, message: message, isWarning: true)
+    }
+  }
+}
+
 extension Ruleset {
   /// The policy that a caller gets: the first assignment that matches decides.
   func policy(for caller: CallerIdentity, wanted: String?) throws(ControlError) -> LoadedPolicy {

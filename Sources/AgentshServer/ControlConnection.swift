@@ -23,8 +23,8 @@ final class ControlConnection {
   var stream: RecordStream?
   /// A part of the record is being read by a worker.
   var isReadingPart = false
-  /// The stream has nothing more for now and waits for the file to grow.
-  var isFollowing = false
+  /// Something has happened meanwhile that the part may not have in it.
+  var hasNews = false
   /// It will have its turn without anything more happening on it.
   var hasTurn = false
   /// Whether its process belongs to a session, once that has been looked at.

@@ -131,14 +131,16 @@ extension ControlLoop {
   // MARK: Events
 
   private static func openStream(_ request: EventsRequest, _ authority: Authority, _ context: ServerContext) throws(ControlError) -> RecordStream {
+    var audience: Authority?
     let sessions: [Session]
     if let text = request.session {
       sessions = [try context.find(text, for: authority)]
     } else {
       context.settleUnwatched()
       sessions = context.sessions.all.filter { authority.maySee($0) }
+      if request.follow { audience = authority }
     }
-    return RecordStream(request, sessions: sessions, in: context.records)
+    return RecordStream(request, sessions: sessions, in: context.records, audience: audience)
   }
 
   func beginStream(_ id: UInt64, _ result: Result<RecordStream, ControlError>) {
@@ -155,10 +157,10 @@ extension ControlLoop {
       do throws(SyscallError) {
         // Watched before it is read, so that nothing falls between.
         if stream.request.follow {
-          for path in stream.followed { try watch.add(path, connection: id) }
+          for session in context.sessions.all where session.isActive && stream.concerns(session) { try follow(session, connection) }
         }
       } catch {
-        endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)"))
+        endStream(connection, .hostCannotEnforce(reason: "the record can't be watched: \(error)", ofServer: true))
         return
       }
       updateInterest(connection)
@@ -166,11 +168,37 @@ extension ControlLoop {
     }
   }
 
+  /// A session that is there by now, which a stream without an end may not know yet.
+  private func follow(_ session: Session, _ connection: ControlConnection) throws(SyscallError) {
+    guard let stream = connection.stream else { return }
+    do throws(SyscallError) { try watch.add(session.facts.record, connection: connection.id) } catch {
+      // One that is just being opened: it comes again when it is.
+      guard error.errno == .noSuchFileOrDirectory, stream.audience != nil else { throw error }
+      return
+    }
+    if stream.audience != nil { stream.join(session) }
+  }
+
+  /// Has those who follow everything follow a session that has been opened.
+  func offerToFollowers(_ session: Session) {
+    for connection in Array(connections.values) {
+      guard let stream = connection.stream, stream.audience?.maySee(session) == true else { continue }
+      do throws(SyscallError) { try follow(session, connection) } catch {
+        context.log.logger.error("session \(session.facts.id): its record can't be watched for uid \(connection.uid): \(error)")
+        continue
+      }
+      continueStream(connection.id)
+    }
+  }
+
   /// Has the next part read, if the reader has taken all of the one before.
   func continueStream(_ id: UInt64) {
-    guard let connection = connections[id], let stream = connection.stream, !connection.isReadingPart, !connection.hasOutput else { return }
+    guard let connection = connections[id], let stream = connection.stream else { return }
+    // What happens while a part is read may have come too late for it.
+    if connection.isReadingPart { connection.hasNews = true }
+    guard !connection.isReadingPart, !connection.hasOutput else { return }
     connection.isReadingPart = true
-    connection.isFollowing = false
+    connection.hasNews = false
     let (context, mailbox) = (context, mailbox)
     workers.submit(for: connection.uid) {
       if stream.request.follow { context.settleUnwatched() }
@@ -190,19 +218,15 @@ extension ControlLoop {
       send(part.frames, on: connection)
       return
     }
-    if !part.isAtEnd {
+    if !part.isAtEnd || connection.hasNews {
       continueStream(id)
       return
     }
-    let isOver = stream.sessions.allSatisfy { context.sessions.session($0)?.isActive != true }
+    let isOver = stream.audience == nil && stream.sessions.allSatisfy { context.sessions.session($0)?.isActive != true }
     if stream.request.follow, !isOver || !connection.hasSeenEnd {
       // A session may have ended after its last line was looked for: look once more.
       connection.hasSeenEnd = isOver
-      if isOver {
-        continueStream(id)
-      } else {
-        connection.isFollowing = true
-      }
+      if isOver { continueStream(id) }
       return
     }
     endStream(connection, nil)
@@ -217,8 +241,9 @@ extension ControlLoop {
   }
 
   /// Wakes those who follow a session that has ended.
-  func wakeFollowers(of session: String) {
-    for connection in Array(connections.values) where connection.isFollowing && connection.stream?.sessions.contains(session) == true {
+  func wakeFollowers(of session: Session) {
+    watch.remove(session.facts.record)
+    for connection in Array(connections.values) where connection.stream?.request.follow == true && connection.stream?.concerns(session) == true {
       continueStream(connection.id)
     }
   }

@@ -39,6 +39,7 @@ extension ControlLoop {
       return
     }
     watchFor(opened.readyDeadline)
+    offerToFollowers(session.session)
     if stopping != nil { stop(session, "the server is stopping") }
   }
 
@@ -287,7 +288,7 @@ extension ControlLoop {
     if let connection = session.wrapConnection {
       session.wrapConnection = nil
       let reason = session.failure ?? session.summary?.reason ?? "its supervisor ended at once (\(Self.words(status)))"
-      answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more")))
+      answer(connection, .failure(.hostCannotEnforce(reason: "the session can't be set up: \(reason); agentshd's log says more", ofServer: true)))
     }
     finishIfEmpty(session)
   }
@@ -366,7 +367,7 @@ extension ControlLoop {
       context.sessions.cancel(session.session)
     }
     for connection in session.stopConnections { answer(connection, .success(.done)) }
-    wakeFollowers(of: session.id)
+    wakeFollowers(of: session.session)
   }
 
   /// Nobody has taken up a session inside another: a record without a line tells nothing.

@@ -177,7 +177,7 @@ final class ControlLoop {
       {
         logger.warning("control_socket, runtime_dir and log_dir are read at start only: restart agentshd for the new ones")
       }
-      for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
+      for warning in ruleset.warnings { logger.warning("\(warning)") }
       message =
         problems.isEmpty
         ? "reloaded: \(ruleset.policies.policies.count) policies" : "reloaded; what is broken keeps its last good version, where it has one"
@@ -219,7 +219,8 @@ final class ControlLoop {
     case .streamOpened(let connection, let result): beginStream(connection, result)
     case .streamed(let connection, let stream, let part): sendPart(connection, stream, part)
     case .attested(let session, let result): finishAttestation(session, result)
-    case .adoptedEnded(let number): adopted[number] = nil
+    case .adoptedEnded(let number):
+      if let id = adopted.removeValue(forKey: number)?.id, let session = context.sessions.session(id) { wakeFollowers(of: session) }
     case .reloaded(let ruleset, let problems): finishReload(ruleset, problems)
     }
   }

@@ -209,7 +209,7 @@ extension ServerContext {
 
   /// Kills what runs in a session's control group, and waits for its end.
   func killProcesses(of session: String, in parent: String?) throws(ControlError) {
-    guard let cgroups = host.cgroups else { throw .hostCannotEnforce(reason: "without control groups the session's processes can't be found") }
+    guard let cgroups = host.cgroups else { throw .hostCannotEnforce(reason: "without control groups the session's processes can't be found", ofServer: true) }
     do throws(SyscallError) {
       let group = try cgroups.open(Array(session.utf8), in: parent.map { Array($0.utf8) })
       let deadline = Deadline.after(milliseconds: ControlLoop.stopMilliseconds)
@@ -220,7 +220,9 @@ extension ServerContext {
       }
     } catch {
       // It has ended meanwhile: its group is gone, or goes while it is looked at (ENODEV).
-      if error.errno != .noSuchFileOrDirectory, error.errno.rawValue != ENODEV { throw .hostCannotEnforce(reason: "its processes can't be killed: \(error)") }
+      if error.errno != .noSuchFileOrDirectory, error.errno.rawValue != ENODEV {
+        throw .hostCannotEnforce(reason: "its processes can't be killed: \(error)", ofServer: true)
+      }
     }
   }
 

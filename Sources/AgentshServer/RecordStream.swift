@@ -19,9 +19,7 @@ struct RecordPart: Sendable {
 /// of them holds more than one descriptor.
 final class RecordStream: Sendable {
   private struct Source {
-    let session: String
-    /// It may grow while it is followed.
-    let staysOpen: Bool
+    let session: Session
     var file: SharedDescriptor?
     var offset: Int64 = 0
     var isRead = false
@@ -35,10 +33,12 @@ final class RecordStream: Sendable {
   private let reading: Mutex<Reading>
   private let directory: SharedDescriptor
   let request: EventsRequest
-  /// Whose records these are.
+  /// Whose records these are, and those that have come since.
   let sessions: [String]
-  /// Paths of those that may grow, to be watched.
-  let followed: [[UInt8]]
+  /// Who follows everything that they may see, sessions that are still to come too; nil for a stream that has an end.
+  let audience: Authority?
+  /// Sessions that have come since, until they are read.
+  private let joining: Mutex<[Session]> = Mutex([])
 
   /// What is read at a time.
   static let partBytes = 128 << 10
@@ -48,14 +48,22 @@ final class RecordStream: Sendable {
   /// A record has no longer lines.
   static let longestLine = 4 << 20
 
-  /// - Parameter directory: where the records lie.
-  init(_ request: EventsRequest, sessions: [Session], in directory: SharedDescriptor) {
+  /// - Parameters:
+  ///   - directory: where the records lie.
+  ///   - audience: follows what is still to come, too.
+  init(_ request: EventsRequest, sessions: [Session], in directory: SharedDescriptor, audience: Authority? = nil) {
     self.request = request
     self.directory = directory
+    self.audience = audience
     self.sessions = sessions.map(\.facts.id)
-    followed = request.follow ? sessions.filter(\.isActive).map(\.facts.record) : []
-    reading = Mutex(Reading(sources: sessions.map { Source(session: $0.facts.id, staysOpen: request.follow && $0.isActive) }))
+    reading = Mutex(Reading(sources: sessions.map { Source(session: $0) }))
   }
+
+  /// Whether the stream tells of a session.
+  func concerns(_ session: Session) -> Bool { audience?.maySee(session) ?? sessions.contains(session.facts.id) }
+
+  /// From now on this one is read too, if it isn't already.
+  func join(_ session: Session) { joining.withLock { $0.append(session) } }
 
   /// Reads on, for a part with something in it, but not for long: one that is empty and not at the end is to be followed by another call. Called by
   /// one thread at a time.
@@ -63,12 +71,19 @@ final class RecordStream: Sendable {
     var part = RecordPart()
     var current = reading.withLock { $0 }
     defer { reading.withLock { $0 = current } }
+    let joined = joining.withLock { sessions in
+      defer { sessions = [] }
+      return sessions
+    }
+    for session in joined where !current.sources.contains(where: { $0.session === session && !$0.isRead }) { current.sources.append(Source(session: session)) }
     var left = Self.jobBytes
     while part.frames.isEmpty, left > 0 {
       left -= Self.lookBytes
       guard current.next < current.sources.count else {
         // The next time, those that may have grown are looked at again.
         current.next = 0
+        // Whoever follows for days is not to look at all that has been.
+        if audience != nil { current.sources.removeAll(where: \.isRead) }
         part.isAtEnd = true
         return part
       }
@@ -85,6 +100,8 @@ final class RecordStream: Sendable {
   /// Whether there was anything.
   private func read(_ source: inout Source, _ part: inout RecordPart, _ left: inout Int) throws(SyscallError) -> Bool {
     if source.isRead { return false }
+    // Asked before reading: what has ended by now writes no more.
+    let mayGrow = request.follow && source.session.isActive
     guard let file = try open(&source) else { return false }
     var limit = Self.partBytes
     while true {
@@ -93,7 +110,7 @@ final class RecordStream: Sendable {
       guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else {
         // A line that is not there yet, or one longer than what was read.
         if bytes.count < limit {
-          if !source.staysOpen {
+          if !mayGrow {
             source.file = nil
             source.isRead = true
           }
@@ -114,12 +131,12 @@ final class RecordStream: Sendable {
   private func open(_ source: inout Source) throws(SyscallError) -> SharedDescriptor? {
     if let file = source.file { return file }
     do throws(SyscallError) {
-      let file = SharedDescriptor(try openAt(directory.rawValue, Array("\(source.session).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW))
+      let file = SharedDescriptor(try openAt(directory.rawValue, Array("\(source.session.facts.id).jsonl".utf8), flags: O_RDONLY | O_NOFOLLOW))
       source.file = file
       return file
     } catch {
       // Of many, one that was moved away meanwhile is not there; that of one session is what was asked for.
-      guard error.errno == .noSuchFileOrDirectory, sessions.count > 1 else { throw error }
+      guard error.errno == .noSuchFileOrDirectory, sessions.count > 1 || audience != nil else { throw error }
       source.isRead = true
       return nil
     }
@@ -144,6 +161,7 @@ final class RecordStream: Sendable {
 struct FileWatch: ~Copyable {
   let descriptor: OwnedDescriptor
   private var watches: [CInt: Set<UInt64>] = [:]
+  private var paths: [[UInt8]: CInt] = [:]
 
   init() throws(SyscallError) {
     descriptor = OwnedDescriptor(owning: try openWatch())
@@ -153,12 +171,21 @@ struct FileWatch: ~Copyable {
   mutating func add(_ path: [UInt8], connection: UInt64) throws(SyscallError) {
     let watch = try addWatch(descriptor.rawValue, path)
     watches[watch, default: []].insert(connection)
+    paths[path] = watch
+  }
+
+  /// The file at `path` changes no more.
+  mutating func remove(_ path: [UInt8]) {
+    guard let watch = paths.removeValue(forKey: path) else { return }
+    watches[watch] = nil
+    _ = inotify_rm_watch(descriptor.rawValue, watch)
   }
 
   mutating func remove(connection: UInt64) {
     for (watch, var connections) in watches where connections.remove(connection) != nil {
       if connections.isEmpty {
         watches[watch] = nil
+        for (path, other) in paths where other == watch { paths[path] = nil }
         _ = inotify_rm_watch(descriptor.rawValue, watch)
       } else {
         watches[watch] = connections

@@ -20,7 +20,7 @@ public enum Server {
   /// Everything that is wrong with the configuration and the policies, and what is to be warned of.
   public static func check(_ file: [UInt8]) -> (problems: [String], warnings: [String]) {
     let (ruleset, problems) = Ruleset.load(file, keeping: nil)
-    return (problems, ruleset?.policies.warnings ?? [])
+    return (problems, ruleset?.warnings ?? [])
   }
 
   /// Runs. Must be called before any other thread exists.
@@ -45,9 +45,9 @@ public enum Server {
       guard !ruleset.policies.policies.isEmpty else {
         throw ServerError("there is no usable policy in \(displayEscaped(ruleset.configuration.policyDirectory))")
       }
-      for warning in ruleset.policies.warnings { logger.warning("\(warning)") }
+      for warning in ruleset.warnings { logger.warning("\(warning)") }
       let context = try prepare(ruleset, supervisor: supervisor, logger)
-      let listener = try listen(notifier, ruleset.configuration)
+      let listener = try listen(notifier, ruleset.configuration, logger)
       // Only now is it sure that no other server has this place.
       let running = context.removeLeftovers()
       let uncounted = context.adoptRecords(running: running.all)
@@ -86,12 +86,12 @@ public enum Server {
     let logDirectory = try openAt(AT_FDCWD, logs.path, flags: O_RDONLY | O_DIRECTORY)
     let host = HostAbilities.probe()
     for feature in HostFeature.allCases where !host.has(feature) {
-      logger.warning("this host lacks \(feature.rawValue): \(HostAbilities.explanation(feature))")
+      logger.warning("this host lacks \(feature.rawValue): \(host.explanation(feature))")
     }
     let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
     let log: ServerLog
-    do throws(SyscallError) { log = try ServerLog(in: logDirectory, logger: logger) } catch {
+    do throws(SyscallError) { log = try ServerLog(in: logDirectory, at: logs.path, logger: logger) } catch {
       throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
     }
     return try ServerContext(
@@ -128,8 +128,11 @@ public enum Server {
     let isOurs: Bool
   }
 
-  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration) throws -> Listener {
-    if let inherited = notifier.takeInherited() {
+  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration, _ logger: Logger) throws -> Listener {
+    if let inherited = try notifier.takeInherited(at: configuration.controlSocket) {
+      if let status = try? linkStatus(at: AT_FDCWD, configuration.controlSocket), status.mode & 0o222 != 0o222 {
+        logger.warning("\(displayEscaped(configuration.controlSocket)) has mode \(octal(status.mode & 0o7777)): not everybody can connect (SocketMode=0666 in its socket unit)")
+      }
       let raw = inherited.rawValue
       try syscall("fcntl", subject: "the socket from LISTEN_FDS") { fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK) }
       return Listener(socket: UnixSocket(owning: inherited), isOurs: false)

@@ -66,8 +66,12 @@ public struct ServerConfiguration: Sendable {
   public var runtimeDirectory: [UInt8] = Array("/run/agentsh".utf8)
   public var logDirectory: [UInt8] = Array("/var/log/agentsh".utf8)
   public var policyDirectory: [UInt8] = Array("/etc/agentsh/policies".utf8)
-  /// The text is well-formed; else nothing in here is what somebody wrote.
+  /// The text is well-formed and says something; else nothing in here is what somebody wrote.
   var isYAML = true
+  /// Every user and group that is named, in the order of the text.
+  var named: [NamedPrincipal] = []
+  /// What is no error and has no effect either.
+  var warnings: [ConfigurationProblem] = []
   public var handshakeTimeoutMilliseconds = 30_000
   /// How many supervisors may wait, started, for the next session of a caller who has just opened one.
   public var spareSupervisors = 4
@@ -79,15 +83,24 @@ public struct ServerConfiguration: Sendable {
   public func rule(for feature: HostFeature) -> MissingFeatureRule { onMissingFeature[feature] ?? .refuse }
 }
 
+/// A user or group with the place where it stands.
+struct NamedPrincipal: Sendable {
+  let name: [UInt8]
+  let isGroup: Bool
+  let position: TextPosition
+}
+
 /// Something wrong in the configuration, with its place.
 public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
   public let file: String
   public let line: Int
   public let column: Int
   public let message: String
+  var isWarning = false
 
   public var description: String {
-    line > 0 ? "\(file):\(line):\(column): error: \(message)" : "\(file): error: \(message)"
+    let kind = isWarning ? "warning" : "error"
+    return line > 0 ? "\(file):\(line):\(column): \(kind): \(message)" : "\(file): \(kind): \(message)"
   }
 }
 
@@ -99,7 +112,15 @@ extension ServerConfiguration {
     for problem in document.problems { reader.complain(problem.position, problem.message) }
     var configuration = ServerConfiguration()
     configuration.isYAML = document.problems.isEmpty
-    if let root = document.root, !root.isNull { configuration.read(root, &reader) }
+    if let root = document.root, !root.isNull {
+      configuration.read(root, &reader)
+    } else if configuration.isYAML {
+      // What an editor or a full disk has cut off must not pass for a configuration in which nobody is assigned anything.
+      configuration.isYAML = false
+      reader.complain("the file says nothing: it is empty, or has comments only; `{}` stands for all defaults, with which nobody may open a session")
+    }
+    configuration.named = reader.named
+    configuration.warnings = reader.warnings
     return (configuration, reader.problems)
   }
 
@@ -152,6 +173,9 @@ extension ServerConfiguration {
         continue
       }
       onMissingFeature[feature] = rule(entry.value, entry.key, &reader)
+      if feature == .listener, onMissingFeature[feature] == .warn {
+        reader.warn(entry.keyPosition, "listener has no effect: where the kernel takes no seccomp listener, no session is opened")
+      }
     }
   }
 
@@ -196,8 +220,17 @@ extension ServerConfiguration {
 struct ConfigurationReader {
   let file: String
   private(set) var problems: [ConfigurationProblem] = []
+  private(set) var warnings: [ConfigurationProblem] = []
+  private(set) var named: [NamedPrincipal] = []
 
   init(file: String) { self.file = file }
+
+  /// Something that has no place.
+  mutating func complain(_ message: String) { problems.append(ConfigurationProblem(file: file, line: 0, column: 0, message: message)) }
+
+  mutating func warn(_ position: TextPosition, _ message: String) {
+    warnings.append(ConfigurationProblem(file: file, line: position.line, column: position.column, message: message, isWarning: true))
+  }
 
   mutating func complain(_ position: TextPosition, _ message: String) {
     problems.append(ConfigurationProblem(file: file, line: position.line, column: position.column, message: message))
@@ -276,6 +309,7 @@ struct ConfigurationReader {
         }
       } else {
         names.append(.name(Array(text.utf8)))
+        named.append(NamedPrincipal(name: Array(text.utf8), isGroup: key == "groups", position: element.position))
       }
     }
     return names

@@ -47,7 +47,9 @@ struct HostAbilities: Sendable {
   var cgroups: CgroupHierarchy?
   var canChangeOwner: Bool
   /// Reading the filter of another process back: CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no filter of our own (ptrace(2)).
-  var canReadFilters: Bool
+  var canReadFilters: Bool { lackingForAttestation.isEmpty }
+  /// What stands in the way of that: "lacks CAP_SYS_ADMIN", ….
+  var lackingForAttestation: [String]
   var landlock: LandlockABI
 
   static func probe() -> HostAbilities {
@@ -55,8 +57,12 @@ struct HostAbilities: Sendable {
     func has(_ capability: UInt64) -> Bool { effective >> capability & 1 == 1 }
     let status = (try? readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8))) ?? []
     let isUnfiltered = status.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("Seccomp:\t0".utf8) }
+    var lacking: [String] = []
+    if !has(21) { lacking.append("lacks CAP_SYS_ADMIN") }
+    if !has(19) { lacking.append("lacks CAP_SYS_PTRACE") }
+    if !isUnfiltered { lacking.append("has a seccomp filter") }
     return HostAbilities(
-      cgroups: (try? CgroupHierarchy.find()) ?? nil, canChangeOwner: has(0), canReadFilters: has(21) && has(19) && isUnfiltered,
+      cgroups: (try? CgroupHierarchy.find()) ?? nil, canChangeOwner: has(0), lackingForAttestation: lacking,
       landlock: .running)
   }
 
@@ -70,10 +76,11 @@ struct HostAbilities: Sendable {
     }
   }
 
-  static func explanation(_ feature: HostFeature) -> String {
+  func explanation(_ feature: HostFeature) -> String {
     switch feature {
     case .cgroup: "no cgroup hierarchy is writable here (mount cgroup2, or give the service Delegate=yes)"
-    case .attestation: "installed filters can't be read back (CAP_SYS_ADMIN, CAP_SYS_PTRACE, and no seccomp filter on the server itself)"
+    case .attestation:
+      "installed filters can't be read back (agentshd needs CAP_SYS_ADMIN and CAP_SYS_PTRACE for it and no seccomp filter on itself; it \(lackingForAttestation.joined(separator: ", ")))"
     case .listener: "no seccomp listener can be installed"
     case .landlock: "the kernel has no Landlock, or it isn't switched on (lsm= of the kernel's command line): nothing holds what the supervisor lets through"
     }

@@ -8,11 +8,12 @@ import SystemPackage
 /// What the server puts on record: `server.jsonl`, and lines on stderr for whoever watches.
 final class ServerLog: Sendable {
   private let record: AuditLog<SyscallError>
+  private let path: [UInt8]
   let logger: Logger
 
-  /// Opens `server.jsonl` in `directory` and goes on with its chain. A file whose last line is torn or changed is kept under another name, and a new
+  /// Opens `server.jsonl` in `directory`, which is at `place`, and goes on with its chain. A file whose last line is torn or changed is kept under another name, and a new
   /// chain begins: a broken one is never continued as if it were whole.
-  init(in directory: borrowing OwnedDescriptor, logger: Logger) throws(SyscallError) {
+  init(in directory: borrowing OwnedDescriptor, at place: [UInt8], logger: Logger) throws(SyscallError) {
     let name = Array("server.jsonl".utf8)
     var position = ChainPosition.start
     do throws(SyscallError) {
@@ -34,6 +35,7 @@ final class ServerLog: Sendable {
     let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
     let file = SharedDescriptor(try openAt(directory.rawValue, name, flags: flags, mode: 0o640))
     record = AuditLog(continuing: position, clock: auditClock) { line throws(SyscallError) in try appendLine(file.rawValue, line) }
+    path = TrustedPath.joined(place, name)
     self.logger = logger
   }
 
@@ -41,7 +43,7 @@ final class ServerLog: Sendable {
 
   /// Writes a record; throws where it could not be written.
   func require(_ entry: AuditRecord) throws(SyscallError) {
-    try record.write(entry)
+    do throws(SyscallError) { try record.write(entry) } catch { throw SyscallError(error.call, error.errno, displayEscaped(path)) }
   }
 
   /// Writes a record of something that has happened already; says so on stderr where it can't.

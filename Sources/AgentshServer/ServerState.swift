@@ -6,6 +6,8 @@ import Synchronization
 struct Ruleset: Sendable {
   let configuration: ServerConfiguration
   let policies: PolicySet
+  /// One line each: what is to be known and keeps nothing from being used.
+  let warnings: [String]
 
   /// Reads everything from the disk. Without `previous`, or where the configuration itself is good, the new one is in force; else nil and the
   /// reasons.
@@ -27,7 +29,8 @@ struct Ruleset: Sendable {
     var problems = found.map(\.description) + policies.problems
     problems += configuration.problems(with: policies, file: name)
     guard found.isEmpty else { return (nil, problems) }
-    return (Ruleset(configuration: configuration, policies: policies), problems)
+    let warnings = (configuration.warnings + configuration.unknownPrincipals(file: name)).map(\.description) + policies.warnings
+    return (Ruleset(configuration: configuration, policies: policies, warnings: warnings), problems)
   }
 }
 

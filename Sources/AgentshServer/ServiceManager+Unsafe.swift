@@ -1,5 +1,6 @@
 internal import AgentshSystem
 import Glibc
+import SystemPackage
 
 /// Sends one datagram to a Unix socket; `@name` is abstract. Nobody there is no error: nothing depends on it.
 func sendDatagram(to address: [UInt8], _ message: [UInt8]) {
@@ -24,4 +25,27 @@ func sendDatagram(to address: [UInt8], _ message: [UInt8]) {
       }
     }
   }
+}
+
+/// The path of a listening Unix stream socket, empty where it has none; an error for everything else. See getsockopt(2), getsockname(2).
+func listeningUnixName(_ descriptor: borrowing OwnedDescriptor) throws(SyscallError) -> [UInt8] {
+  let raw = descriptor.rawValue
+  for (option, wanted) in [(SO_DOMAIN, AF_UNIX), (SO_TYPE, 1 /* SOCK_STREAM */), (SO_ACCEPTCONN, 1)] {
+    var value: CInt = 0
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    // SAFETY: both live for the call, and the length is the value's.
+    try syscall("getsockopt") { unsafe getsockopt(raw, SOL_SOCKET, option, &value, &length) }
+    guard value == wanted else { throw SyscallError("getsockopt", .invalidArgument) }
+  }
+  var name = sockaddr_un()
+  var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+  try syscall("getsockname") {
+    // SAFETY: sockaddr_un is a sockaddr by the sockets API; both live for the call.
+    unsafe withUnsafeMutablePointer(to: &name) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(raw, $0, &length) }
+    }
+  }
+  let count = max(0, min(Int(length), MemoryLayout<sockaddr_un>.size) - MemoryLayout<sa_family_t>.size)
+  // SAFETY: the path is that many bytes at most; a longer one than its room has no NUL at its end.
+  return unsafe withUnsafeBytes(of: &name.sun_path) { path in unsafe Array(path.prefix(count).prefix { $0 != 0 }) }
 }

@@ -1,3 +1,4 @@
+internal import AgentshProtocol
 internal import AgentshSystem
 import Glibc
 
@@ -5,8 +6,8 @@ import Glibc
 final class ServiceManager {
   /// NOTIFY_SOCKET, empty where there is none.
   private let address: [UInt8]
-  /// A control socket that was opened for us, if so.
-  private(set) var inherited: CInt?
+  /// How many descriptors were opened for us: those from 3 on, SD_LISTEN_FDS_START.
+  private(set) var inherited = 0
 
   /// Reads the environment and clears it of what was meant for this process alone.
   init() {
@@ -14,16 +15,35 @@ final class ServiceManager {
     if let pid = environmentValue("LISTEN_PID"), Int32(pid) == getpid(), let count = environmentValue("LISTEN_FDS").flatMap({ Int32($0) }),
       count >= 1
     {
-      // SD_LISTEN_FDS_START
-      inherited = 3
+      inherited = Int(count)
       for number in 3..<(3 + min(count, 64)) { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     }
     for name in ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { removeEnvironmentValue(name) }
   }
 
-  func takeInherited() -> OwnedDescriptor? {
-    defer { inherited = nil }
-    return inherited.map { OwnedDescriptor(owning: $0) }
+  /// The control socket that was opened for us, if one was; what else may lie there is not served. See sd_is_socket_unix(3).
+  /// - Parameter path: where it has to listen.
+  func takeInherited(at path: [UInt8]) throws(ServerError) -> OwnedDescriptor? {
+    guard inherited > 0 else { return nil }
+    guard inherited == 1 else { throw ServerError("LISTEN_FDS gives \(inherited) descriptors, and agentshd serves one socket: one ListenStream= in its socket unit") }
+    inherited = 0
+    let descriptor = OwnedDescriptor(owning: 3)
+    let name: [UInt8]
+    do throws(SyscallError) { name = try listeningUnixName(descriptor) } catch {
+      throw ServerError("descriptor 3, from LISTEN_FDS, is no listening Unix stream socket: \(error)")
+    }
+    guard name == path || Self.isSameFile(name, path) else {
+      throw ServerError(
+        "the socket from LISTEN_FDS listens at \(name.isEmpty ? "no path" : displayEscaped(name)), and control_socket is \(displayEscaped(path)): ListenStream= of its unit has to be the same"
+      )
+    }
+    return descriptor
+  }
+
+  /// Whether two names, one of them by way of a link perhaps, are the same file.
+  private static func isSameFile(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+    guard let first = try? linkStatus(at: AT_FDCWD, first), let second = try? linkStatus(at: AT_FDCWD, second) else { return false }
+    return (first.device, first.inode) == (second.device, second.inode)
   }
 
   func ready() { notify("READY=1\nSTATUS=Deciding") }

@@ -177,7 +177,7 @@ struct SessionOpening {
   private func home(of owner: CallerIdentity) throws(ControlError) -> [UInt8] {
     do throws(HomeDirectory.Problem) { return try owner.home() } catch {
       throw .hostCannotEnforce(
-        reason: "rules about ${HOME} would not hold for \(displayEscaped(owner.userName)): \(displayEscaped("\(error)")); an administrator can give the account another one with `usermod --home`")
+        reason: "rules about ${HOME} would not hold for \(displayEscaped(owner.userName)): \(displayEscaped("\(error)")); an administrator can give the account another one with `usermod --home`", ofServer: true)
     }
   }
 
@@ -185,9 +185,10 @@ struct SessionOpening {
   private func checkHost(_ configuration: ServerConfiguration) throws(ControlError) -> [String] {
     var warnings: [String] = []
     for feature in HostFeature.allCases where !context.host.has(feature) {
-      let explanation = HostAbilities.explanation(feature)
+      let explanation = context.host.explanation(feature)
       guard configuration.rule(for: feature) == .warn else {
-        throw .hostCannotEnforce(reason: "\(feature.rawValue): \(explanation); an administrator can accept that in on_missing_feature")
+        throw .hostCannotEnforce(
+          reason: "\(feature.rawValue): \(explanation); an administrator can accept that in on_missing_feature", ofServer: feature != .landlock)
       }
       warnings.append("\(feature.rawValue): \(explanation)")
     }
@@ -231,8 +232,7 @@ struct SessionOpening {
         in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: owner.uid, gid: owner.gid,
         canChangeOwner: context.host.canChangeOwner)
       undo.hasDirectory = true
-      let record = try openAt(
-        context.records.rawValue, name + Array(".jsonl".utf8), flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o640)
+      let record = try newRecord(session)
       undo.hasRecord = true
       let cgroup = try context.host.cgroups?.create(name)
       undo.hasCgroup = true
@@ -277,11 +277,12 @@ struct SessionOpening {
       var floor = FloorPlan()
       // What the filter leaves to Landlock nobody else decides.
       floor.isRequired = configuration.rule(for: .landlock) == .refuse || !filter.exactRights.isEmpty
-      let reply = WrapReply(
+      var reply = WrapReply(
         session: session.facts.id, policy: policy.name, notifySocket: directory.socketPath(.notify),
         signalSocket: directory.socketPath(.signal), ptraceSocket: directory.socketPath(.ptrace), token: token,
         filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
+      reply.handshakeMilliseconds = configuration.handshakeTimeoutMilliseconds
       undo.isDone = true
       return OpenedSession(
         session: session, supervisor: SupervisorHandle(supervisor.process, supervisor.channel), identity: identity,
@@ -303,8 +304,7 @@ struct SessionOpening {
     let parent = session.facts.parent.map { Array($0.utf8) }
     var undo = Undo(context: context, name: name, parent: parent)
     do {
-      let record = try openAt(
-        context.records.rawValue, name + Array(".jsonl".utf8), flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o640)
+      let record = try newRecord(session)
       undo.hasRecord = true
       guard let cgroups = context.host.cgroups else { throw Self.failed("making a control group", SyscallError("mkdir", .notSupported)) }
       let cgroup = try cgroups.create(name, in: parent)
@@ -322,6 +322,7 @@ struct SessionOpening {
         filter: filter.program.instructions, environment: EnvironmentPlan(policy.policy.environment), floor: floor, warnings: warnings,
         record: session.facts.record)
       reply.isNested = true
+      reply.handshakeMilliseconds = configuration.handshakeTimeoutMilliseconds
       undo.isDone = true
       return OpenedSession(
         session: session, supervisor: nil,
@@ -351,6 +352,15 @@ extension SessionOpening {
       if hasCgroup { context.removeCgroup(name, in: parent) }
       if hasRecord { try? removeName(at: context.records.rawValue, name + Array(".jsonl".utf8)) }
       if hasDirectory { SessionDirectory.remove(in: context.runtime.descriptor, name: name) }
+    }
+  }
+
+  private func newRecord(_ session: Session) throws(SyscallError) -> OwnedDescriptor {
+    do throws(SyscallError) {
+      return try openAt(
+        context.records.rawValue, Array("\(session.facts.id).jsonl".utf8), flags: O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, mode: 0o640)
+    } catch {
+      throw SyscallError(error.call, error.errno, displayEscaped(session.facts.record))
     }
   }
 
@@ -401,11 +411,14 @@ extension SessionOpening {
   /// What the caller is told of a failure of the server's own.
   private static func failed(_ error: any Error) -> ControlError {
     if let error = error as? ControlError { return error }
-    return .hostCannotEnforce(reason: "the session can't be set up: \(error)")
+    // For people only, so that the words will do.
+    let hasNoDescriptor = "\(error)".contains("\(Errno.tooManyOpenFiles)")
+    let more = hasNoDescriptor ? " (agentshd has no descriptor left: its RLIMIT_NOFILE, LimitNOFILE= of its unit, is too low)" : ""
+    return .hostCannotEnforce(reason: "the session can't be set up: \(error)\(more)", ofServer: true)
   }
 
   private static func failed(_ stage: String, _ error: any Error) -> ControlError {
-    .hostCannotEnforce(reason: "the session can't be set up: \(stage): \(error)")
+    .hostCannotEnforce(reason: "the session can't be set up: \(stage): \(error)", ofServer: true)
   }
 
   /// A random UUID (version 4, RFC 9562), in lower case.

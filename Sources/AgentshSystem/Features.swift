@@ -13,6 +13,8 @@ public struct Feature: Sendable, Equatable {
   public let neededFor: String
   /// Without a required feature no session is opened.
   public let required: Bool
+  /// Without it a server opens no session, unless its configuration accepts that (`on_missing_feature`).
+  public var isServers = false
 }
 
 /// What this host can enforce, probed by use and never by version number.
@@ -100,7 +102,7 @@ public struct HostFeatures: Sendable, Equatable {
         neededFor: "changing permissions through a pinned name (the supervisor falls back to /proc)", required: false),
       Feature(
         name: "landlock", available: abi > .none, detail: landlockDetail(abi),
-        neededFor: "a floor under the supervisor that holds without it", required: false),
+        neededFor: "a floor under the supervisor that holds without it", required: false, isServers: true),
     ]
   }
 
@@ -117,7 +119,7 @@ public struct HostFeatures: Sendable, Equatable {
     let capabilities = (try? ThreadCapabilities.current())?.effective ?? 0
     let mayTrace = capabilities & ThreadCapabilities.sysPtrace != 0
     return [
-      cgroupFeature(),
+      cgroupFeature(), attestationFeature(capabilities),
       Feature(
         name: "ptrace", available: mayTrace || (scope ?? 0) < 2,
         detail: scope.map { "Yama scope \($0)\(mayTrace ? ", CAP_SYS_PTRACE held" : "")" } ?? "no Yama",
@@ -140,7 +142,21 @@ public struct HostFeatures: Sendable, Equatable {
     }
     return Feature(
       name: "cgroup", available: found != nil, detail: detail,
-      neededFor: "ending all processes of a session at once (without it they are found one by one)", required: false)
+      neededFor: "ending all processes of a session at once (without it they are found one by one)", required: false, isServers: true)
+  }
+
+  /// What PTRACE_SECCOMP_GET_FILTER takes; see ptrace(2).
+  private static func attestationFeature(_ capabilities: UInt64) -> Feature {
+    let status = (try? readSmallFile(at: AT_FDCWD, Array("/proc/self/status".utf8))) ?? []
+    let isUnfiltered = status.split(separator: UInt8(ascii: "\n")).contains { $0.elementsEqual("Seccomp:\t0".utf8) }
+    var lacking: [String] = []
+    if capabilities & ThreadCapabilities.sysAdmin == 0 { lacking.append("no CAP_SYS_ADMIN") }
+    if capabilities & ThreadCapabilities.sysPtrace == 0 { lacking.append("no CAP_SYS_PTRACE") }
+    if !isUnfiltered { lacking.append("this process has a seccomp filter itself") }
+    let detail = lacking.isEmpty ? "filters can be read back" : geteuid() == 0 ? lacking.joined(separator: ", ") : "only root can"
+    return Feature(
+      name: "attestation", available: lacking.isEmpty, detail: detail,
+      neededFor: "a server that compares the installed filter with what it compiled", required: false, isServers: true)
   }
 }
 

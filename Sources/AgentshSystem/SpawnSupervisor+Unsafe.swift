@@ -33,9 +33,20 @@ public func spawnSupervisor(
     }
   }
   guard answer == 0 else {
-    throw SpawnError(path: path, stage: unsafe String(cString: ash_spawn_stage_name(result.stage)), errno: Errno(rawValue: result.error))
+    let stage = unsafe String(cString: ash_spawn_stage_name(result.stage))
+    throw SpawnError(path: path, stage: stage, errno: Errno(rawValue: result.error), need: need(of: result.stage))
   }
   return SpawnedProcess(pid: result.pid, pidfd: Pidfd(OwnedDescriptor(owning: result.pidfd)))
+}
+
+/// What a step between clone and exec takes, where it is something that a server may have been started without.
+private func need(of stage: CInt) -> String? {
+  switch stage {
+  case CInt(ASH_SPAWN_BOUNDING.rawValue): "CAP_SETPCAP"
+  case CInt(ASH_SPAWN_GROUPS.rawValue): "CAP_SETGID"
+  case CInt(ASH_SPAWN_IDENTITY.rawValue): "CAP_SETUID and CAP_SETGID"
+  default: nil
+  }
 }
 
 /// Runs `body` with a null-terminated array of C strings.

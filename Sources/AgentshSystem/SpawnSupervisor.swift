@@ -23,7 +23,12 @@ public struct SpawnError: Error, Sendable, Equatable, CustomStringConvertible {
   public let stage: String
   public let errno: Errno
 
-  public var description: String { "can't start \(displayedPath(path)): \(stage): \(errno)" }
+  /// What the caller's process has to have where this is what it lacks.
+  var need: String?
+
+  public var description: String {
+    "can't start \(displayedPath(path)): \(stage): \(errno)" + (errno == .notPermitted ? need.map { "; that takes \($0)" } ?? "" : "")
+  }
 }
 
 /// A child process: its number, and a pidfd that is readable once it has ended.

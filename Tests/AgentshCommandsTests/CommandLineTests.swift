@@ -59,6 +59,7 @@ struct CommandLineTests {
 
   @Test(arguments: [
     ["wrap", "--standalone", "--server", "/s"], ["wrap", "--timeout", "soon"], ["wrap", "--env", "=x"], ["wrap", "--keep-fd", "-1"],
+    ["wrap", "--keep-fd", "0"], ["wrap", "--keep-fd", "4", "--keep-fd", "2"],
     ["wrap", "--standalone", "--policy", "p", "--policy-file", "f"], ["wrap", "--no-such-option"], ["nothing"], ["policy", "nothing"],
   ])
   func aWrongCommandLineIsRefused(_ options: [String]) {
@@ -71,6 +72,29 @@ struct CommandLineTests {
     #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("wrap")]), context) == 125)
     #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("ps"), bytes("--bogus")]), context) == 64)
   }
+
+  @Test(arguments: [
+    (["wrap", "ls", "-l"], ["ls", "-l"]), (["wrap", "--policy", "p", "--quiet", "make", "--quiet"], ["make", "--quiet"]), (["wrap", "--policy=p", "true"], ["true"]),
+    (["wrap", "--policy", "p"], nil), (["wrap", "--bogus", "x"], nil), (["wrap"], nil), (["ps", "x"], nil),
+  ])
+  func aCommandWithoutADoubleDashIsFound(_ options: [String], _ command: [String]?) {
+    #expect(CommandLineParts([bytes("agentsh")] + options.map { bytes($0) }).strayCommand == command)
+  }
+
+  @Test(arguments: ["bogus", "Deny", "", "x*", "denyy"])
+  func aDecisionThatDoesNotExistIsRefused(_ word: String) {
+    #expect(throws: (any Error).self) { try RootCommand.parseAsRoot(["events", "--decision", word]) }
+    #expect(throws: Never.self) { try RootCommand.parseAsRoot(["events", "--decision", "de*"]) }
+    #expect(throws: Never.self) { try RootCommand.parseAsRoot(["events", "--decision", "soft_delete"]) }
+  }
+
+  @Test(arguments: ["/nonexistent/policy.yaml", "/dev/null", "/"])
+  func aPolicyFileThatCantBeUsedIsAFailureOfWrap(_ file: String) {
+    let failure = #expect(throws: CommandFailure.self) { _ = try EmbeddedPolicy.load(file: bytes(file), name: nil, context: contextForTests()) }
+    #expect(failure?.status == .failed)
+    #expect(failure?.lines.first?.hasPrefix(file) == true)
+    #expect(AgentshMain.run(CommandLineParts([bytes("agentsh"), bytes("policy"), bytes("check"), bytes(file)]), contextForTests()) == 1)
+  }
 }
 
 struct WrapOptionsTests {
@@ -80,7 +104,7 @@ struct WrapOptionsTests {
     ["wrap", "--timeout", "1h30m", "--name", "n", "--cwd", "/x y"], ["wrap", "--standalone", "--policy-file", "f.yaml", "--quiet"],
     ["wrap", "--summary-json", "-o"], ["wrap", "--summary-json=-o"], ["wrap", "--keep-fd", "3", "--keep-fd", "4"], ["wrap", "--server", "/s", "--server", "/t"],
     ["wrap", "--name="], ["wrap", "--name", ""], ["wrap", "--env", "A="], ["wrap", "--policy", "p", "--policy", "q"], ["wrap", "--quiet=x"],
-    ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
+    ["wrap", "--keep-fd", "+3"], ["wrap", "--keep-fd", "2"], ["wrap", "--keep-fd", "x"], ["wrap", "--help"], ["wrap", "-h"], ["wrap", "p"], ["wrap", "--pol", "p"], ["wrap", "--standalone", "--standalone"],
     ["wrap", "--timeout=x"], ["wrap", "--env"], ["wrap", "--policy", "--quiet"], ["wrap", "-qq"], ["wrap", "--quiet", "-q"], ["wrap", "--env", "-A=b"],
     ["wrap", "--network", "none"], ["wrap", "--network=restricted"], ["wrap", "--network", "some"], ["wrap", "--network", "none", "--network", "full"],
   ])
@@ -124,6 +148,14 @@ struct ContextTests {
   ])
   func theControlSocketIsReadFromTheServersConfiguration(_ text: String, _ expected: String?) {
     #expect(Installation.controlSocket(in: bytes(text)) == expected.map { bytes($0) })
+  }
+
+  @Test(arguments: [
+    ("on_missing_feature: { landlock: warn, cgroup: refuse }\n", ["landlock"]), ("log_dir: /l\non_missing_feature: warn\n", ["landlock", "cgroup", "attestation"]),
+    ("on_missing_feature: refuse\n", []), ("", []), ("on_missing_feature: [", []),
+  ] as [(String, Set<String>)])
+  func whatAServerDoesWithoutIsReadFromItsConfiguration(_ text: String, _ expected: Set<String>) {
+    #expect(Installation.acceptedFeatures(in: bytes(text)) == expected)
   }
 
   @Test(arguments: [("/opt/x/etc\n", "/opt/x/etc"), ("", "/etc"), ("relative\n", "/etc"), ("/a\n/b\n", "/a")])

@@ -53,6 +53,15 @@ struct LaunchTests {
     }
   }
 
+  @Test(arguments: [(nil, 35_000), (1000, 6000), (120_000, 125_000), (Int.max, 86_405_000)] as [(Int?, Int64)])
+  func theLauncherWaitsALittleLongerThanTheServer(_ given: Int?, _ milliseconds: Int64) throws {
+    let token = try #require(SessionToken(bytes: [UInt8](repeating: 7, count: SessionToken.byteCount)))
+    var reply = WrapReply(
+      session: "s", policy: "p", notifySocket: [], signalSocket: [], ptraceSocket: [], token: token, filter: [], environment: EnvironmentPlan(), record: [])
+    reply.handshakeMilliseconds = given
+    #expect(Handshake.patience(reply) == milliseconds)
+  }
+
   @Test func aWrongNonceRunsNothing() async {
     await #expect(processExitsWith: .success) {
       let outcome = try FakeSupervisor.outcome(["/bin/sh", "-c", "exit 0"], behaviour: .deniesNonce)

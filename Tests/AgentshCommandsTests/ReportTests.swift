@@ -64,6 +64,9 @@ struct ReportTests {
     #expect(without["session"] == .string("id"))
     #expect(without["wait_status"] == .integer(768))
     #expect(SessionReport.json(SessionOutcome(ending: .exited(3), summary: summary(refused: 2)), session: "id")["refused"] == .integer(2))
+    let failed = SessionOutcome(ending: .notExecuted(errno: EACCES, candidate: 0), summary: summary(refused: 1))
+    let notExecuted = SessionReport.json(failed, session: "id", CommandFailure(.notExecutable, "x: refused"))
+    #expect(notExecuted["has_run"] == .bool(false) && notExecuted["error"] == .string("x: refused") && notExecuted["refused"] == .integer(1))
   }
 
   @Test(arguments: [
@@ -83,6 +86,13 @@ struct ReportTests {
     #expect(!EventText.matches(line, decision: nil, operation: "exec"))
     #expect(EventText.matches(line, decision: nil, operation: "file.*"))
     #expect(!EventText.matches(line, decision: nil, operation: "net.*"))
+  }
+
+  @Test func anEventOfManyTellsItsSessionAndOneOfAnotherDayItsDate() {
+    let line = bytes(#"{"time":"2026-01-02T03:04:05.678901234Z","session":"0123abcd-0000-4000-8000-000000000000","op":"exec"}"#)
+    #expect(EventText.line(line, isOfMany: true, today: "2026-01-02").hasPrefix("03:04:05.678 0123abcd exec"))
+    #expect(EventText.line(line, today: "2026-01-03").hasPrefix("2026-01-02 03:04:05.678 exec"))
+    #expect(today().utf8.count == 10)
   }
 
   @Test func aSessionsEndShowsItsTotals() {
@@ -119,6 +129,12 @@ struct ReportTests {
     let failure = ServerProblems.explain(error)
     #expect(failure.lines.count == 2)
     #expect(failure.lines.first?.contains("R") == true)
+  }
+
+  @Test func whatTheServerFailsAtIsSaidToBeItsOwnAffair() {
+    let failure = ServerProblems.explain(.hostCannotEnforce(reason: "/l/server.jsonl: write: No space left on device", ofServer: true))
+    #expect(failure.lines.first == "/l/server.jsonl: write: No space left on device")
+    #expect(failure.lines.last?.contains("administrator") == true && failure.lines.allSatisfy { !$0.contains("detect") })
   }
 
   /// What to do instead depends on what was not permitted, so the server's reason says it, and nothing general is added.

@@ -54,6 +54,36 @@ struct ConfigurationTests {
     #expect(parse(text).problems == [problem])
   }
 
+  /// A file that was cut off must not pass for one that assigns nothing to anybody.
+  @Test(arguments: ["", "\n", "# all of it\n# is comment\n", "---\n", "~"])
+  func aConfigurationThatSaysNothingIsBroken(text: String) {
+    #expect(parse(text).problems.count == 1 && parse(text).problems[0].hasPrefix("f.yaml: error: the file says nothing"))
+    #expect(!parse(text).configuration.isYAML)
+    #expect(parse("{}").problems == [])
+  }
+
+  @Test func usersAndGroupsThatNobodyKnowsAreWarnedOfWithTheirPlaces() {
+    let (read, problems) = parse(
+      """
+      assignments:
+        - { users: [root, no-such-user, "4000000000", "*"], groups: [no-such-group], default: a }
+      admins: { groups: [root, neither] }
+      """)
+    #expect(problems == [])
+    #expect(
+      read.unknownPrincipals(file: "f.yaml").map(\.description) == [
+        "f.yaml:2:21: warning: there is no user no-such-user at the moment", "f.yaml:2:64: warning: there is no group no-such-group at the moment",
+        "f.yaml:3:26: warning: there is no group neither at the moment",
+      ])
+  }
+
+  @Test func aListenerThatMayBeMissingIsWarnedOf() {
+    let warned = parse("on_missing_feature: { listener: warn }").configuration.warnings.map(\.description)
+    #expect(warned.count == 1 && warned[0].hasPrefix("f.yaml:1:23: warning: listener has no effect"))
+    #expect(parse("on_missing_feature: { listener: refuse }").configuration.warnings == [])
+    #expect(parse("on_missing_feature: warn").configuration.warnings == [])
+  }
+
   @Test func allProblemsAreSaidNotJustTheFirst() {
     #expect(parse("a: 1\nb: 2\nlog_dir: 3").problems.count == 3)
   }

@@ -20,6 +20,16 @@ import Testing
     #expect(status == 0, "\(output)")
   }
 
+  @Test func checkWarnsOfAUserWhoDoesNotExist() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("agentshd.yaml", scratch.read("agentshd.yaml").replacing("users: [\"60003\"] }", with: "users: [no-such-user] }"))
+    let (status, output) = try check(scratch)
+    #expect(status == 0 && output.contains(": warning: there is no user no-such-user at the moment"), "\(output)")
+    try scratch.write("agentshd.yaml", "")
+    #expect(try check(scratch).status == 1)
+  }
+
   @Test func checkSaysEverythingThatIsWrong() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
@@ -100,10 +110,11 @@ import Testing
     #expect(try client.wrap(["policy": .string("third")]).text("policy") == "third")
   }
 
-  @Test func aBrokenConfigurationChangesNothing() throws {
+  @Test(arguments: ["assignments: nonsense\n", "", "# saved by an editor that was killed\n"])
+  func aBrokenConfigurationChangesNothing(_ text: String) throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    try rig.scratch.write("agentshd.yaml", "assignments: nonsense\n")
+    try rig.scratch.write("agentshd.yaml", text)
     try rig.process.pidfd.sendSignal(SIGHUP)
     try waitFor("it has noticed") { rig.records("server.reload").count == 1 }
     #expect(rig.records("server.reload").first?.contains("the last good one stays in force") == true)
@@ -165,15 +176,56 @@ import Testing
   @Test func aSocketThatSystemdOpenedIsServedAndLeftInPlace() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
-    let path = "\(scratch.path)/activated.sock"
+    let path = "\(scratch.path)/run/control.sock"
+    try FileManager.default.createDirectory(atPath: "\(scratch.path)/run", withIntermediateDirectories: true)
     let listener = try UnixSocket.listen(at: Array(path.utf8))
     #expect(setMode(path, 0o666) == 0)
-    let process = try ServerRig.start(
-      scratch, through: ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh"], extra: [listener.rawValue])
+    let process = try startActivated(scratch, [listener.rawValue])
     #expect(try Client(path, uid: 60001).wrap().error == nil)
     try process.pidfd.sendSignal(SIGTERM)
     #expect(waitForEnd(process.pid) == 0)
     #expect(try linkStatus(at: AT_FDCWD, Array(path.utf8)).type == S_IFSOCK)
+    #expect(!scratch.read("server.err").contains("SocketMode"))
+  }
+
+  private func startActivated(_ scratch: Scratch, _ descriptors: [CInt]) throws -> SpawnedProcess {
+    try ServerRig.start(
+      scratch, through: ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=\(descriptors.count) exec \"$@\"", "sh"], extra: descriptors)
+  }
+
+  @Test func whatIsNotTheControlSocketIsNotServed() throws {
+    guard canRunPrivileged() else { return }
+    func refusal(_ descriptors: [CInt]) throws -> String {
+      let scratch = try ServerRig.prepare()
+      let process = try startActivated(scratch, descriptors)
+      #expect(waitForEnd(process.pid) >> 8 == 1)
+      return scratch.read("server.err")
+    }
+    let scratch = try Scratch()
+    let file = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
+    let pair = try UnixSocket.pair(.stream)
+    let packets = try UnixSocket.pair(.sequencedPackets)
+    for descriptor in [file.rawValue, pair.first.rawValue, packets.first.rawValue] {
+      #expect(try refusal([descriptor]).contains("descriptor 3, from LISTEN_FDS, is no listening Unix stream socket"))
+    }
+    let other = try UnixSocket.listen(at: Array("\(scratch.path)/other.sock".utf8))
+    let elsewhere = try refusal([other.rawValue])
+    #expect(elsewhere.contains("listens at \(scratch.path)/other.sock, and control_socket is ") && elsewhere.contains("/run/control.sock"))
+    #expect(try refusal([other.rawValue, file.rawValue]).contains("LISTEN_FDS gives 2 descriptors"))
+  }
+
+  @Test func aSocketThatKeepsUsersOutIsWarnedOf() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = "\(scratch.path)/run/control.sock"
+    try FileManager.default.createDirectory(atPath: "\(scratch.path)/run", withIntermediateDirectories: true)
+    let listener = try UnixSocket.listen(at: Array(path.utf8))
+    #expect(setMode(path, 0o660) == 0)
+    let process = try startActivated(scratch, [listener.rawValue])
+    #expect(try Client(path, uid: 0).call("Ping").error == nil)
+    try process.pidfd.sendSignal(SIGTERM)
+    #expect(waitForEnd(process.pid) == 0)
+    #expect(scratch.read("server.err").contains("run/control.sock has mode 0660: not everybody can connect"))
   }
 
   @Test func aTornServerLogIsKeptAndANewChainBegins() throws {

@@ -175,10 +175,11 @@ func waitFor(_ what: @autoclosure () -> String, seconds: Double = 10, _ conditio
 /// What a call was answered with.
 enum Answer {
   case parameters(JSONObject)
-  case error(String, reason: String)
+  case error(String, reason: String, ofServer: Bool = false)
 
-  var error: String? { if case .error(let name, _) = self { String(name.split(separator: ".").last ?? "") } else { nil } }
-  var reason: String { if case .error(_, let reason) = self { reason } else { "" } }
+  var error: String? { if case .error(let name, _, _) = self { String(name.split(separator: ".").last ?? "") } else { nil } }
+  var reason: String { if case .error(_, let reason, _) = self { reason } else { "" } }
+  var isOfServer: Bool { if case .error(_, _, true) = self { true } else { false } }
   var object: JSONObject { if case .parameters(let object) = self { object } else { [:] } }
 
   func text(_ field: String) -> String { if case .string(let text)? = object[field] { text } else { "" } }
@@ -206,7 +207,7 @@ final class Client {
     let reply = try VarlinkReply.decode(received.bytes)
     guard let error = reply.error else { return (.parameters(reply.parameters), reply.continues) }
     guard case .string(let reason)? = reply.parameters["reason"] else { return (.error(error, reason: ""), false) }
-    return (.error(error, reason: reason), false)
+    return (.error(error, reason: reason, ofServer: reply.parameters["of_server"] == .bool(true)), false)
   }
 
   func call(_ method: String, _ parameters: JSONObject = [:], more: Bool = false) throws -> Answer {

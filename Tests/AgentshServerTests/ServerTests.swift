@@ -116,6 +116,39 @@ import Testing
     #expect(socket.owner == 0 && socket.mode & 0o7777 == 0o666)
   }
 
+  /// What is missing is the server's, and is named: nobody is sent to look at the host.
+  @Test(arguments: [(UInt64(7), "that takes CAP_SETUID"), (6, "that takes CAP_SETGID"), (8, "that takes CAP_SETPCAP"), (21, "it lacks CAP_SYS_ADMIN")])
+  func aServerWithoutACapabilitySaysWhichItLacks(_ capability: UInt64, _ words: String) throws {
+    guard canRunPrivileged() else { return }
+    let all = try ThreadCapabilities.current().permitted
+    let rig = try ServerRig(identity: SpawnIdentity(uid: 0, gid: 0, groups: [], capabilities: all & ~(1 << capability)))
+    try expectOwnAffair(rig, words)
+  }
+
+  @Test(arguments: [
+    ("mount -t tmpfs -o size=4k,mode=750 x log", "/log/server.jsonl: No space left on device"),
+    ("mkdir -m 711 run/sessions && mount -t tmpfs -o nr_inodes=1,mode=711 x run/sessions", "No space left on device"),
+    ("ulimit -n 26", "its RLIMIT_NOFILE, LimitNOFILE= of its unit, is too low"),
+  ])
+  func aServerThatCantSetASessionUpSaysWhere(_ script: String, _ words: String) throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    for name in ["run", "log"] { try FileManager.default.createDirectory(atPath: "\(scratch.path)/\(name)", withIntermediateDirectories: true) }
+    let words = words.hasPrefix("/") ? "write \(scratch.path)\(words)" : words
+    try expectOwnAffair(
+      try ServerRig(scratch, through: ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", "cd \(scratch.path) && \(script) && exec \"$@\"", "sh"]), words)
+  }
+
+  private func expectOwnAffair(_ rig: ServerRig, _ words: String) throws {
+    // Longer than a page: the log of a full disk has no room for it.
+    let command: JSONValue = .array([.string("/bin/true"), .string(String(repeating: "x", count: 8000))])
+    let answer = try rig.client(uid: 60001).wrap(["command": command])
+    #expect(answer.error == "HostCannotEnforce")
+    #expect(answer.reason.contains(words), "\(answer.reason)")
+    let isOfServer = answer.isOfServer
+    #expect(isOfServer)
+  }
+
   @Test func parallelWrapsNeverExceedTheLimitOfAUser() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
@@ -242,6 +275,34 @@ import Testing
     }
     #expect(try client.call("StopSession", ["session": .string(session)]).error == nil)
     #expect(try #require(try follower.receive()).continues == false)
+  }
+
+  /// What a caller sees of others' is not more than without following; an administrator sees all.
+  @Test func whoFollowsEverythingIsGivenSessionsThatAreOpenedLater() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let (client, other, follower, admin) = (try rig.client(uid: 60001), try rig.client(uid: 60002), try rig.client(uid: 60001), try rig.client(uid: 60003))
+    for one in [follower, admin] { try one.send("Events", ["follow": .bool(true)], more: true) }
+    // Served by now: the answer to a later call of the same user has come.
+    for uid in [UInt32(60001), 60003] { _ = try rig.client(uid: uid).call("ListSessions") }
+    func say(_ client: Client, _ text: String) throws -> String {
+      let session = try client.wrap().text("session")
+      try rig.scratchWrite("\(rig.scratch.path)/log/sessions/\(session).jsonl", "{\"op\":\"\(text)\"}\n")
+      return session
+    }
+    func next(_ client: Client) throws -> String {
+      let (answer, continues) = try #require(try client.receive())
+      #expect(continues)
+      return answer.text("line")
+    }
+    _ = try say(other, "others")
+    #expect(try next(admin) == "{\"op\":\"others\"}")
+    for number in 0..<4 {
+      let session = try say(client, "own\(number)")
+      for one in [follower, admin] { #expect(try next(one) == "{\"op\":\"own\(number)\"}") }
+      // The end of one is not the end.
+      #expect(try client.call("StopSession", ["session": .string(session)]).error == nil)
+    }
   }
 
   @Test func aReaderWhoReadsNothingIsDroppedAndCostsNoMemory() throws {

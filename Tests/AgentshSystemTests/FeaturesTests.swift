@@ -19,6 +19,7 @@ import Testing
     #expect(features.missingRequired == features.features.filter { $0.required && !$0.available })
     #expect(features["listener"]?.required == true)
     #expect(features["no such feature"] == nil)
+    #expect(features.features.filter(\.isServers).map(\.name) == ["landlock", "cgroup", "attestation"])
   }
 
   @Test(arguments: [(0, ""), (1, "files"), (4, "files, moving between directories, truncation, TCP ports")] as [(Int32, String)])

@@ -4,6 +4,33 @@ import Testing
 
 /// What `ps`, `show` and `events` tell: of sessions that run, of those that have ended, and of those of a server before this one.
 @Suite(.serialized) struct RecordTests {
+  @Test func followingEverythingShowsSessionsAsTheyComeAndWhoseEachLineIs() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let follower = try RunningProcess(server.client(["events", "--follow", "--op", "session.*"]))
+    for number in 1...2 {
+      #expect(try server.shell("exit \(number)").status == Int32(number))
+      try follower.waitFor("status \(number)")
+    }
+    for session in server.records {
+      let lines = follower.outputSoFar.split(separator: "\n").filter { $0.contains(" \(session.prefix(8)) ") }
+      #expect(lines.count == 2, "\(follower.outputSoFar)")
+    }
+    kill(follower.pid, SIGINT)
+    #expect(try follower.finish().signal == SIGINT)
+  }
+
+  @Test func outputThatNobodyGetsIsAFailure() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    #expect(try server.shell("true").status == 0)
+    for closed in ["exec >&-", "exec >/dev/full"] {
+      let outcome = try run(["sh", "-c", "\(closed); exec \"$@\"", "sh"] + server.client(["events"]))
+      #expect(outcome.status == 125)
+      #expect(outcome.errors.hasPrefix("agentsh: can't write to standard output: "))
+    }
+  }
+
   private func waiting(_ server: TestServer, _ script: String = "", as uid: UInt32? = nil, name: String = "job") throws -> RunningProcess {
     let process = try server.start(["--quiet", "--name", name, "--", "sh", "-c", "\(script)\necho ready; read line"], as: uid)
     try process.waitFor("ready")

@@ -34,6 +34,37 @@ import Testing
     #expect(outcome.signal == signal)
   }
 
+  /// What is written tells whether something ran; where there was no session there is nothing to tell.
+  @Test func theSummaryTellsWhenNothingRanAndIsLeftAloneWithoutASession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let file = "\(server.project(server.firstUser))/summary.json"
+    func wrap(_ options: [String], _ command: [String]) throws -> Int32? {
+      try server.wrap(["--summary-json", "summary.json"] + options + ["--"] + command).status
+    }
+    #expect(try wrap(["--policy", "no-such"], ["true"]) == 125)
+    #expect(!exists(file))
+    #expect(try wrap([], ["no-such-program-anywhere"]) == 127)
+    let notFound = try content(file)
+    #expect(notFound.contains("\"status\":127") && notFound.contains("\"has_run\":false") && notFound.contains("not found"))
+    #expect(notFound.contains("\"session\":\"\(try #require(server.records.first))\""))
+    #expect(try wrap([], ["sh", "-c", "exit 3"]) == 3)
+    let ran = try content(file)
+    #expect(ran.contains("\"status\":3") && ran.split(separator: "\n").count == 1)
+    #expect(try wrap(["--policy", "no-such"], ["true"]) == 125)
+    #expect(try content(file) == ran)
+    #expect(try server.wrap(["--summary-json", "no/such/directory", "--", "true"]).status == 125)
+  }
+
+  @Test func aDescriptorThatIsNotOpenIsNamed() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.wrap(["--keep-fd", "99", "--", "true"])
+    #expect(outcome.status == 125)
+    #expect(outcome.errors.hasPrefix("agentsh: --keep-fd 99: there is no open descriptor of this number\n"))
+    #expect(server.records.isEmpty)
+  }
+
   @Test func signalsToTheLauncherReachTheCommand() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

@@ -16,7 +16,7 @@ struct PolicyTestCommand: AgentshCommand {
   @Argument(help: ArgumentHelp("Policy file.", valueName: "file"))
   var file: ArgumentBytes
 
-  @Option(help: ArgumentHelp("What is to be done: read, write, create, delete, …, exec, net.connect, unix.connect, …", valueName: "operation"))
+  @Option(help: ArgumentHelp("What is to be done: with --path read, write, create, delete, … or unix.connect, …; with --host net.connect, …; --command asks for exec.", valueName: "operation"))
   var op: String?
 
   @Option(help: ArgumentHelp("To which file, or socket (`@name`: abstract).", valueName: "path"))
@@ -108,6 +108,7 @@ struct PolicyTestCommand: AgentshCommand {
 
   private func fileQuestion(_ op: String, _ path: ArgumentBytes) throws(CommandFailure) -> Question {
     let word = op.utf8.starts(with: "file.".utf8) ? String(op.dropFirst(5)) : op
+    guard word != "exec" else { throw CommandFailure(.usage, "--op exec: ask about a program with --command, which comes last") }
     guard let operation = FileOperation(rawValue: word) else {
       throw CommandFailure(
         .usage, "--op \(displayEscaped(op)) is no operation on files", "these are: \(FileOperation.allCases.map(\.rawValue).joined(separator: " "))")

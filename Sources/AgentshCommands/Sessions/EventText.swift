@@ -4,10 +4,17 @@ import SystemPackage
 /// One line of a record, for a person.
 enum EventText {
   /// `12:34:56.789 deny file.write /etc/passwd (rule protect-system): message`
-  static func line(_ line: [UInt8]) -> String {
+  /// - Parameters:
+  ///   - isOfMany: lines of other sessions stand beside it, so it says whose it is.
+  ///   - today: of another day's line the date is told, too; nil where it is known.
+  static func line(_ line: [UInt8], isOfMany: Bool = false, today: String? = nil) -> String {
     guard let object = try? JSONObject.parse(line) else { return "? " + displayEscaped(line) }
     var parts: [String] = []
-    if let time = text(object, "time") { parts.append(clock(time)) }
+    if let time = text(object, "time") {
+      if let today, !time.utf8.starts(with: today.utf8) { parts.append(String(time.prefix(10))) }
+      parts.append(clock(time))
+    }
+    if isOfMany, let session = text(object, "session") { parts.append(String(session.prefix(8))) }
     if let decision = text(object, "decision") { parts.append(pad(decision, 5)) }
     if let operation = text(object, "op") { parts.append(pad(operation, 11)) }
     if let pid = number(object, "pid") { parts.append("[\(pid)]") }

@@ -1,3 +1,4 @@
+internal import AgentshAudit
 internal import AgentshProtocol
 internal import AgentshSystem
 internal import ArgumentParser
@@ -7,7 +8,7 @@ import SystemPackage
 struct EventsCommand: AgentshCommand {
   static let configuration = CommandConfiguration(
     commandName: "events", abstract: "Print the record of a session, or of all that you may see.",
-    discussion: "Without --json one readable line each, in which nothing that a program chose acts on your terminal; with --json the record's own lines.")
+    discussion: "Lines of several sessions say which one they are of. Without --json one readable line each, in which nothing that a program chose acts on your terminal; with --json the record's own lines.")
 
   @Argument(help: ArgumentHelp("The session's id, the beginning of it, or its name.", valueName: "id"))
   var session: String?
@@ -18,11 +19,18 @@ struct EventsCommand: AgentshCommand {
   @Option(help: ArgumentHelp("Only this operation: file.write, exec, net.connect, …", valueName: "operation"))
   var op: String?
 
-  @Flag(help: "Go on with what is still to come.")
+  @Flag(help: "Go on with what is still to come; without an id with sessions that are opened later, too, until interrupted.")
   var follow = false
 
   @OptionGroup var output: OutputOptions
   @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    guard let decision else { return }
+    let known = AuditDecision.allCases.map(\.rawValue)
+    let fits = decision.hasSuffix("*") ? known.contains { $0.utf8.starts(with: decision.utf8.dropLast()) } : known.contains(decision)
+    if !fits { throw ValidationError("--decision \(displayEscaped(decision)): there is no such decision; there are \(known.joined(separator: ", "))") }
+  }
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
     // A session of embedded mode is the user's own, whether or not a server is set up too.
@@ -48,7 +56,7 @@ struct EventsCommand: AgentshCommand {
   }
 
   private func printLine(_ line: [UInt8]) throws(CommandFailure) {
-    try Output.line(output.json ? line : Array(EventText.line(line).utf8))
+    try Output.line(output.json ? line : Array(EventText.line(line, isOfMany: session == nil, today: today()).utf8))
   }
 
   /// The record of an embedded session of this user, where there is one with that id.

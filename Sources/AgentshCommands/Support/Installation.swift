@@ -1,4 +1,5 @@
 internal import AgentshSystem
+internal import AgentshText
 import Glibc
 
 /// Where this installation keeps its parts, found from the place of the program itself, so that any PREFIX and SYSCONFDIR work.
@@ -37,6 +38,17 @@ struct Installation: Sendable {
   var controlSocket: [UInt8] {
     let content = (try? readSmallFile(at: AT_FDCWD, serverConfiguration)) ?? []
     return Self.controlSocket(in: content) ?? Array("/run/agentsh/control.sock".utf8)
+  }
+
+  /// The features of the host that the configuration does without (`on_missing_feature: warn`).
+  var acceptedFeatures: Set<String> { Self.acceptedFeatures(in: (try? readSmallFile(at: AT_FDCWD, serverConfiguration)) ?? []) }
+
+  static func acceptedFeatures(in configuration: [UInt8]) -> Set<String> {
+    guard case .mapping(let entries)? = YAMLDocument(parsing: configuration).root?.content,
+      let value = entries.first(where: { $0.key == "on_missing_feature" })?.value
+    else { return [] }
+    if case .mapping(let features) = value.content { return Set(features.filter { $0.value.string == "warn" }.map(\.key)) }
+    return value.string == "warn" ? ["landlock", "cgroup", "attestation"] : []
   }
 
   /// The value of the top-level key `control_socket`, where it is an absolute path.

@@ -57,7 +57,9 @@ enum ServerProblems {
       CommandFailure(.failed, "limit reached: \(reason)", "`agentsh ps` shows your sessions, `agentsh stop ID` ends one; the limits are in agentshd.yaml")
     case .unknownSession: CommandFailure(.no, reason, "see the sessions with `agentsh ps --all`")
     case .invalidParameter: CommandFailure(.failed, "the server refuses the request: \(reason)")
-    case .hostCannotEnforce:
+    case .hostCannotEnforce(_, true):
+      CommandFailure(.failed, reason, "that is the server's affair and not your command's: tell an administrator; its log says more (journalctl -u agentshd)")
+    case .hostCannotEnforce(_, false):
       CommandFailure(.failed, "this host can't enforce the policy: \(reason)", "`agentsh detect` shows what is there and what is missing")
     case .interfaceNotFound, .methodNotFound, .methodNotImplemented, .serviceInvalidParameter, .other:
       CommandFailure(.failed, "the server answers \(displayEscaped(error.name)): \(reason)", "client and server may be of different versions")

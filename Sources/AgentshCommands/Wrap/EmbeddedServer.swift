@@ -249,8 +249,13 @@ struct EmbeddedPolicy {
   }
 
   private static func read(_ path: [UInt8]) throws(CommandFailure) -> EmbeddedPolicy {
-    let (policy, source, _) = try PolicyFile.load(path)
-    return EmbeddedPolicy(name: policy.name, file: displayEscaped(path), source: source, policy: policy)
+    do throws(CommandFailure) {
+      let (policy, source, _) = try PolicyFile.load(path)
+      return EmbeddedPolicy(name: policy.name, file: displayEscaped(path), source: source, policy: policy)
+    } catch {
+      // Not the "no" of `policy check`: whoever looks at the status of a wrapped command must be able to tell that nothing ran.
+      throw CommandFailure(.failed, lines: error.lines)
+    }
   }
 
   /// The compiled filter. The repository is looked for by the supervisor; whatever it finds, no more is trapped than with the project itself.

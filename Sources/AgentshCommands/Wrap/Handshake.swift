@@ -12,13 +12,13 @@ struct Handshake {
   private let deadline: Deadline
 
   /// As long as the server gives, and a little more, so that its reason arrives.
-  static let patience: Int64 = 35_000
+  static func patience(_ reply: WrapReply) -> Int64 { Int64(min(reply.handshakeMilliseconds ?? 30_000, 86_400_000)) + 5000 }
 
   init(reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil) {
     self.reply = reply
     self.link = link
     self.embedded = embedded
-    deadline = .after(milliseconds: Self.patience)
+    deadline = .after(milliseconds: Self.patience(reply))
   }
 
   /// What a completed handshake leaves: the connection to signal.sock, and what the child's trapped call has to carry.
@@ -89,9 +89,8 @@ struct Handshake {
       // In embedded mode the supervisor asks its server, which is this process, before it answers.
       try embedded?.serve(whileWaitingFor: socket.rawValue, deadline: deadline)
       guard let frame = try socket.receiveFrame(limit: MessageFramer.sessionLimit, deadline: deadline) else {
-        throw CommandFailure(
-          .failed, "the supervisor closed \(name) during the handshake; the command was not started",
-          "the server's log says why: journalctl -u agentshd, or server.jsonl")
+        let lines = ["the supervisor closed \(name) during the handshake; the command was not started"]
+        throw CommandFailure(.failed, lines: lines + (embedded == nil ? ["the server's log says why: journalctl -u agentshd, or server.jsonl"] : []))
       }
       answer = try HandshakeReply.decode(frame.bytes)
     } catch let error as CommandFailure {

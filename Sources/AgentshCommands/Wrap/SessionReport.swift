@@ -15,14 +15,26 @@ enum SessionReport {
   private static func operations(_ count: Int) -> String { count == 1 ? "1 operation was" : "\(count) operations were" }
 
   /// What `--summary-json` writes.
-  static func json(_ outcome: SessionOutcome, session: String) -> JSONObject {
+  /// - Parameter failure: why the command could not be executed, where that is how the session ended.
+  static func json(_ outcome: SessionOutcome, session: String, _ failure: CommandFailure? = nil) -> JSONObject {
     if var summary = outcome.summary {
       summary.session = session
-      return summary.object
+      if failure != nil { summary.hasRun = false }
+      var object = summary.object
+      object["error"] = failure?.lines.first.map { .string($0) }
+      return object
     }
     return [
       "session": .string(session), "wait_status": .integer(Int64(outcome.ending.waitStatus)),
       "error": .string("the supervisor did not close the record"),
+    ]
+  }
+
+  /// The same for a session in which nothing ran.
+  static func json(_ failure: CommandFailure, session: String) -> JSONObject {
+    [
+      "session": .string(session), "status": .integer(Int64(failure.status.rawValue)), "has_run": .bool(false),
+      "error": .string(failure.lines.first ?? ""),
     ]
   }
 }

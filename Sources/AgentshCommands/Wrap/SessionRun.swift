@@ -189,15 +189,19 @@ struct SessionRun: ~Copyable {
       // What has left the tree is the server's to kill, or in embedded mode a child of this process.
       ProcessTree.kill(from: child.pid)
       child.kill()
-      Messages.say([
-        "the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised",
-        "the server's log says more: journalctl -u agentshd, or server.jsonl",
-      ])
+      Messages.say("the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised")
+      // Without a server there is no log of one.
+      if embedded == nil { Messages.say("the server's log says more: journalctl -u agentshd, or server.jsonl") }
     }
   }
 }
 
-/// Which of the launcher's signals the command has not received by itself.
+/// Which of the launcher's signals the command has not received by itself, as far as can be told.
+///
+/// What a process sends to the whole group (`kill -TERM %1` of a shell, killpg(3)) reaches the command twice: the kernel delivers it to both, and no field of
+/// siginfo tells it from one that was meant for the launcher alone. A witness in the group would take a signal that was sent to each of several processes
+/// (by name, or by a service manager to a control group in which the command is not) for one to the group: the command would never get it, which is worse
+/// than twice. Nor does it help who sent it: a script without job control is in the group itself and means the launcher alone.
 enum SignalForwarding {
   /// Sent by the kernel to a terminal's whole foreground process group, which the command is in.
   private static let ofTerminals: Set<Int32> = [SIGINT, SIGQUIT, SIGTSTP, SIGHUP, SIGWINCH, SIGTTIN, SIGTTOU, SIGPIPE]

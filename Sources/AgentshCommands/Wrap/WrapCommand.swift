@@ -52,6 +52,9 @@ struct WrapCommand: AgentshCommand {
     if standalone, server.server != nil { throw ValidationError("--standalone runs without a server; --server names one") }
     if standalone, policyFile != nil, policy != nil { throw ValidationError("--policy and --policy-file exclude each other") }
     if keepFd.contains(where: { $0 < 0 }) { throw ValidationError("--keep-fd takes the number of a descriptor") }
+    if let number = keepFd.first(where: { $0 <= 2 }) {
+      throw ValidationError("--keep-fd \(number): standard input, output and error are always kept; the option is for numbers above 2")
+    }
     if env.contains(where: { CommandEnvironment.Request($0.bytes) == nil }) { throw ValidationError("--env takes NAME or NAME=VALUE") }
   }
 

@@ -69,7 +69,7 @@ struct WrapOptions: Equatable {
 
   /// Nothing that the parser would complain about.
   private var isConsistent: Bool {
-    !(standalone && server != nil) && !(standalone && policy != nil && policyFile != nil) && keepFd.allSatisfy { $0 >= 0 }
+    !(standalone && server != nil) && !(standalone && policy != nil && policyFile != nil) && keepFd.allSatisfy { $0 > 2 }
       && env.allSatisfy { CommandEnvironment.Request($0.bytes) != nil }
   }
 }

@@ -13,12 +13,19 @@ struct WrapSession {
     guard let command = context.command, let program = command.first else {
       throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
     }
+    try checkKeptDescriptors()
     let door = try NestedSession.door(in: context, options)
-    // Kept open until this process ends.
-    let summaryFile = try openSummary()?.release()
+    let summaryFile = try options.summaryJSON.map { path throws(CommandFailure) in try SummaryFile(path) }
     let directory = try enterDirectory()
     let session = try openSession(command: command, cwd: directory, door)
     defer { session.embedded?.close() }
+    do throws(CommandFailure) { return try run(command, program, in: session, summaryFile) } catch {
+      summaryFile?.write(SessionReport.json(error, session: session.reply.session))
+      throw error
+    }
+  }
+
+  private func run(_ command: [[UInt8]], _ program: [UInt8], in session: OpenedSession, _ summaryFile: SummaryFile?) throws(CommandFailure) -> ExitStatus {
     let reply = session.reply
     let environment = try CommandEnvironment(
       inherited: context.start.environment, requests: options.env.compactMap { CommandEnvironment.Request($0.bytes) }, policy: reply.environment,
@@ -39,7 +46,7 @@ struct WrapSession {
       if candidates.indices.contains(candidate) {
         let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
         Messages.say(failure.lines)
-        report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+        report(outcome, session: reply.session, to: summaryFile, isSilent: true, failure)
         return failure.status
       }
       report(outcome, session: reply.session, to: summaryFile, isSilent: true)
@@ -54,13 +61,10 @@ struct WrapSession {
 
   // MARK: Steps
 
-  /// Before the working directory changes: the name is relative to where the user is.
-  private func openSummary() throws(CommandFailure) -> OwnedDescriptor? {
-    guard let summaryJSON = options.summaryJSON else { return nil }
-    do throws(SyscallError) {
-      return try openAt(AT_FDCWD, summaryJSON.bytes, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, mode: 0o666)
-    } catch {
-      throw CommandFailure(.failed, "--summary-json \(summaryJSON.displayed): \(error.errno)")
+  /// Before this process opens anything: a number that is free now would be one of its own later.
+  private func checkKeptDescriptors() throws(CommandFailure) {
+    for number in options.keepFd where fcntl(number, F_GETFD) < 0 {
+      throw CommandFailure(.failed, "--keep-fd \(number): there is no open descriptor of this number", "for example: agentsh wrap --keep-fd 3 -- make test 3<file")
     }
   }
 
@@ -114,13 +118,10 @@ struct WrapSession {
     return OpenedSession(reply: reply, embedded: nil, link: reply.isNested ? link : nil)
   }
 
-  private func report(_ outcome: SessionOutcome, session: String, to file: CInt?, isSilent: Bool) {
+  private func report(_ outcome: SessionOutcome, session: String, to file: SummaryFile?, isSilent: Bool, _ failure: CommandFailure? = nil) {
     if let summary = outcome.summary, !isSilent { Messages.say(SessionReport.lines(summary, session: session)) }
     if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
-    if let file {
-      let text = SessionReport.json(outcome, session: session).encoded() + [UInt8(ascii: "\n")]
-      if let error = writeAll(file, text).error { Messages.say("--summary-json: \(error.errno)") }
-    }
+    file?.write(SessionReport.json(outcome, session: session, failure))
   }
 
   /// Ends this process as the command ended.
