@@ -77,7 +77,8 @@ struct SessionProcesses: ~Copyable {
     return descendants.union(marked())
   }
 
-  private var isLauncherThere: Bool { SessionRelations.allProcesses().contains { $0.process == launcher } }
+  /// A zombie adopts nobody.
+  private var isLauncherThere: Bool { if let handle = try? Pidfd.open(launcher) { !handle.hasExited() } else { false } }
 
   /// Processes of this user with the session's name in the environment that they were started with (proc_pid_environ(5)).
   private borrowing func marked() -> Set<Int32> {
