@@ -77,15 +77,6 @@ int ash_status_stopped_event(int status, int *signal, int *event) {
   return 1;
 }
 
-int ash_usable_processors(void) {
-  // Room for 8192: with less than the kernel's own number of them the call fails.
-  unsigned long mask[128];
-  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-  int count = 0;
-  for (long index = 0; index < bytes / (long)sizeof *mask; index++) count += __builtin_popcountl(mask[index]);
-  return count > 0 ? count : 1;
-}
-
 int ash_thread_capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2] = {

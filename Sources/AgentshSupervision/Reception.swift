@@ -1,18 +1,15 @@
 import AgentshSystem
 import Synchronization
 
-/// Whose turn it is to receive: one thread or two wait in the kernel for the next trapped call, and go on to answer what they received themselves.
+/// Whose turn it is to receive: one thread at a time waits in the kernel for the next trapped call, and it goes on to answer what it received itself.
 ///
-/// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), on the processor that the call came from. More than two
-/// would cost each call more switches than they are worth. A second one is there, on more than one processor, because the first is often still on another one
-/// than the caller, at the end of its last answer: the caller's processor would have nothing to do then and go to sleep, and waking it takes longer than the
-/// answer. It comes when calls do, by the watch.
+/// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), so a second waiting thread would cost each
+/// call a switch to it and back. With one, the place is empty while that thread answers. It is filled again, before the answer, when
+/// another call is waiting already and a processor may be free for it, or when the answer may take long; after a millisecond by the watch; and
+/// otherwise by the same thread, which comes back in a few microseconds.
 ///
-/// While all of them answer, nobody receives. Somebody does again, before the answer, when another call is waiting already and a processor may be free
-/// for it, or when the answer may take long; after a millisecond by the watch; and otherwise when one of them comes back, in a few microseconds.
-///
-/// A thread that is alone takes all that waits there, so that what doesn't get a thread at once is answered in turn of its processes (`Backlog`): threads
-/// beyond the processors would only take them from one another. As long as such calls wait, one thread receives and no more.
+/// Whoever has the place takes all that waits there, so that what doesn't get a thread at once is answered in turn of its processes (`Backlog`): threads
+/// beyond the processors would only take them from one another.
 final class Reception: Sendable {
   /// What a thread does that has no call to answer.
   enum Turn: Equatable {
@@ -25,15 +22,13 @@ final class Reception: Sendable {
     var threads: Int
     var answering: Int
     var parked: Int
-    var receiving: Int
+    var isTaken: Bool
   }
 
   private struct State {
-    /// Threads that wait in the kernel, are on the way there, or have a call from there that they have not begun to answer.
-    var receiving = 0
-    /// The only one of them takes all that waits.
-    var isCollecting = false
-    /// Since when there is none, CLOCK_MONOTONIC in nanoseconds.
+    /// Somebody waits in the kernel, or is on the way there.
+    var isTaken = false
+    /// Since when nobody does, CLOCK_MONOTONIC in nanoseconds.
     var emptySince: UInt64 = 0
     /// Threads that answer a call.
     var answering = 0
@@ -53,19 +48,12 @@ final class Reception: Sendable {
     var watchSleeps = false
     /// The receiver waits for one of the answering threads to be done.
     var awaitsRoom = false
-
-    /// Whether another thread may receive, where `most` may.
-    func hasPlace(most: Int) -> Bool { receiving < (isCollecting || !backlog.isEmpty ? 1 : most) }
   }
-
-  /// So many calls between two looks of the watch are many.
-  private static let often = 8
 
   private let gate = Gate(State())
   /// Of the backlog, to be looked at without the lock.
   private let backlogCount = Atomic<Int>(0)
   private let mostThreads: Int
-  private let mostReceiving: Int
   private let mostBusy: Int
   private let mostParked: Int
   private let idleNanoseconds: UInt64
@@ -74,18 +62,16 @@ final class Reception: Sendable {
 
   /// - Parameters:
   ///   - mostThreads: all of them but one may answer at the same time; what comes then waits for one of them to be done, and is refused when all are stuck.
-  ///   - mostReceiving: how many threads wait in the kernel at the same time, once many calls come.
   ///   - mostBusy: how many threads that are not held up by anything answer at the same time, while others wait.
   ///   - mostParked: how many are kept for the next burst.
   ///   - idleMilliseconds: how long those are kept.
   ///   - usualMicroseconds: an answer that takes longer is held up by something, and its thread keeps no processor busy.
   ///   - stuckMilliseconds: threads of which none has begun an answer for so long are stuck.
   init(
-    mostThreads: Int, mostReceiving: Int = 1, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000,
+    mostThreads: Int, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000,
     stuckMilliseconds: UInt64 = 1000
   ) {
     self.mostThreads = max(2, mostThreads)
-    self.mostReceiving = max(1, mostReceiving)
     self.mostBusy = max(2, mostBusy)
     self.mostParked = mostParked
     idleNanoseconds = idleMilliseconds * 1_000_000
@@ -94,7 +80,7 @@ final class Reception: Sendable {
   }
 
   var counts: Counts {
-    gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, receiving: $0.receiving) }
+    gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.isTaken) }
   }
 
   /// Whether the receiver waits for room. For tests.
@@ -125,19 +111,6 @@ final class Reception: Sendable {
   /// Whether calls wait that were received already: then whoever has the place answers one of them before it waits in the kernel.
   var hasBacklog: Bool { backlogCount.load(ordering: .relaxed) > 0 }
 
-  /// The caller, who has received a call, wants to take all that waits: false when another thread receives too and may take it first. Until the caller begins to
-  /// answer, or ends it, nobody else receives.
-  func beginCollecting() -> Bool {
-    gate.withLock { state in
-      guard state.receiving == 1, !state.isClosed else { return false }
-      state.isCollecting = true
-      return true
-    }
-  }
-
-  /// Nothing waited after all.
-  func endCollecting() { gate.withLock { $0.isCollecting = false } }
-
   /// The caller, who has the place, has received a call, and nobody else's waits here.
   func beginAnswering(_ call: TrappedCall? = nil) -> Admission { beginAnswering(call, adding: []) }
 
@@ -151,7 +124,6 @@ final class Reception: Sendable {
         if mustWake == nil {
           state.received += max(1, received.count)
           for one in received { state.backlog.add(one.call, of: one.process) }
-          state.isCollecting = false
           mustWake = state.watchSleeps
           state.watchSleeps = false
         }
@@ -182,8 +154,8 @@ final class Reception: Sendable {
     backlogCount.store(state.backlog.count, ordering: .relaxed)
     if isFull { return .admission(Admission(isAdmitted: false, mustWakeWatch: mustWake, call: call)) }
     state.answering += 1
-    state.receiving -= 1
-    if state.receiving == 0 { state.emptySince = now }
+    state.isTaken = false
+    state.emptySince = now
     let place = state.since.firstIndex(of: 0) ?? state.since.count
     if place == state.since.count { state.since.append(now) } else { state.since[place] = now }
     let isCrowded = !state.backlog.isEmpty
@@ -202,8 +174,8 @@ final class Reception: Sendable {
         state.awaitsRoom = false
         gate.wakeAll()
       }
-      if !state.isClosed, state.hasPlace(most: mostReceiving) {
-        state.receiving += 1
+      if !state.isClosed, !state.isTaken {
+        state.isTaken = true
         return .receive
       }
       if state.isClosed || state.parked >= mostParked {
@@ -242,18 +214,18 @@ final class Reception: Sendable {
     case startThread
   }
 
-  /// Sees to it that somebody receives while the caller does something that may take long; or, as far as that is wanted, one more than does.
-  func fill(oneMore: Bool = false) -> Filling {
+  /// Sees to it that somebody receives while the caller does something that may take long.
+  func fill() -> Filling {
     gate.withLock { state in
-      guard state.hasPlace(most: oneMore ? mostReceiving : 1), !state.isClosed else { return .done }
+      guard !state.isTaken, !state.isClosed else { return .done }
       if state.parked > state.granted {
-        state.receiving += 1
+        state.isTaken = true
         state.granted += 1
         gate.wakeOne()
         return .done
       }
       guard state.threads < mostThreads else { return .done }
-      state.receiving += 1
+      state.isTaken = true
       state.threads += 1
       return .startThread
     }
@@ -263,8 +235,8 @@ final class Reception: Sendable {
   func startFailed() {
     gate.withLock { state in
       state.threads -= 1
-      state.receiving -= 1
-      if state.receiving == 0 { state.emptySince = monotonicNanoseconds() }
+      state.isTaken = false
+      state.emptySince = monotonicNanoseconds()
     }
   }
 
@@ -272,8 +244,6 @@ final class Reception: Sendable {
   struct Look {
     /// The place has been empty for too long.
     let mustFill: Bool
-    /// Calls come often enough for one more thread to receive them.
-    let wantsOneMore: Bool
     /// Nobody receives just now.
     let isEmpty: Bool
     /// Calls came since the last look, or are being answered.
@@ -283,22 +253,17 @@ final class Reception: Sendable {
   /// A look of the watch.
   func look(emptyFor nanoseconds: UInt64) -> Look {
     gate.withLock { state in
-      let now = monotonicNanoseconds()
-      let isEmpty = state.receiving == 0
-      let isBusy = state.received > 0 || isEmpty
-      // Those that answer now come back, but for the ones that are held up.
-      let active = state.receiving + state.since.count { $0 != 0 && now &- $0 < usualNanoseconds }
-      let wantsOneMore = state.received >= Self.often && active < mostReceiving && state.hasPlace(most: mostReceiving)
+      let isBusy = state.received > 0 || !state.isTaken
       state.received = 0
-      let mustFill = isEmpty && now &- state.emptySince >= nanoseconds
-      return Look(mustFill: mustFill, wantsOneMore: wantsOneMore, isEmpty: isEmpty, isBusy: isBusy)
+      let mustFill = !state.isTaken && monotonicNanoseconds() &- state.emptySince >= nanoseconds
+      return Look(mustFill: mustFill, isEmpty: !state.isTaken, isBusy: isBusy)
     }
   }
 
   /// The watch goes to sleep and the next call wakes it: false when one came in between.
   func letWatchSleep() -> Bool {
     gate.withLock { state in
-      guard state.received == 0, state.receiving > 0 else { return false }
+      guard state.received == 0, state.isTaken else { return false }
       state.watchSleeps = true
       return true
     }

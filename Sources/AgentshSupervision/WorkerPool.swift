@@ -39,8 +39,7 @@ final class WorkerPool: Sendable {
     supervision: Supervision, mostThreads: Int = WorkerPool.mostThreads, onEnding: @escaping @Sendable (Ending) -> Void
   ) throws(SyscallError) {
     self.supervision = supervision
-    let processors = usableProcessors()
-    reception = Reception(mostThreads: mostThreads, mostReceiving: min(2, processors), mostBusy: processors)
+    reception = Reception(mostThreads: mostThreads, mostBusy: sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     wake = try EventDescriptor()
     self.onEnding = onEnding
   }
@@ -58,10 +57,8 @@ final class WorkerPool: Sendable {
   }
 
   /// Sees to it that another thread receives while the caller answers a call that may take long: an exec being verified, an open that waits.
-  func expectDelay() { fill(oneMore: false) }
-
-  private func fill(oneMore: Bool) {
-    guard reception.fill(oneMore: oneMore) == .startThread else { return }
+  func expectDelay() {
+    guard reception.fill() == .startThread else { return }
     if (try? startWorker()) == nil { reception.startFailed() }
   }
 
@@ -97,20 +94,18 @@ final class WorkerPool: Sendable {
           return onEnding(.failed(errno))
         }
       }
-      let others = first == nil || worker.looksForOthers() ? collectOthers() : []
+      let others = first == nil || worker.looksForOthers() ? receiveOthers() : []
       worker.sawOthers = first == nil || !others.isEmpty
       turn = answer(first, others, worker)
     }
   }
 
-  /// What waits already, unless another thread receives too. Nobody else does meanwhile, so that what is seen to be there is there.
-  private func collectOthers() -> [TrappedCall] {
-    guard supervision.listener.hasPendingCall(), reception.beginCollecting() else { return [] }
+  /// What waits already. Nobody else receives meanwhile, so that what is seen to be there is there.
+  private func receiveOthers() -> [TrappedCall] {
     var calls: [TrappedCall] = []
     while calls.count < Self.mostReceived, supervision.listener.hasPendingCall(), case .call(let call) = supervision.listener.receive() {
       calls.append(call)
     }
-    if calls.isEmpty { reception.endCollecting() }
     return calls
   }
 
@@ -180,7 +175,7 @@ final class WorkerPool: Sendable {
     var nextSweep = Deadline.after(milliseconds: Self.sweepMilliseconds)
     while !reception.isClosed {
       let look = reception.look(emptyFor: Self.longestGap)
-      if look.mustFill { expectDelay() } else if look.wantsOneMore { fill(oneMore: true) }
+      if look.mustFill { expectDelay() }
       let waitCount = supervision.waits.count
       let waits = waitCount > 0
       if waits, nextSweep.hasPassed {

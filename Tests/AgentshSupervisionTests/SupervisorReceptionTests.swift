@@ -11,7 +11,7 @@ import Testing
       #expect(reception.beginAnswering().isAdmitted)
       #expect(reception.finishAnswering() == .receive)
     }
-    #expect(reception.counts == Reception.Counts(threads: 1, answering: 0, parked: 0, receiving: 1))
+    #expect(reception.counts == Reception.Counts(threads: 1, answering: 0, parked: 0, isTaken: true))
   }
 
   @Test func anAnswerThatTakesLongGetsSomebodyElseToReceive() {
@@ -34,7 +34,7 @@ import Testing
       #expect(reception.fill() == .startThread)
     }
     for _ in 0..<5 { #expect(!reception.beginAnswering().isAdmitted) }
-    #expect(reception.counts.receiving == 1)
+    #expect(reception.counts.isTaken)
     #expect(reception.counts.threads == 3)
   }
 
@@ -113,41 +113,7 @@ import Testing
     let reception = Reception(mostThreads: 4)
     #expect(reception.fill() == .startThread)
     reception.startFailed()
-    #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, receiving: 0))
+    #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, isTaken: false))
     #expect(reception.fill() == .startThread)
-  }
-
-  @Test func aSecondThreadReceivesOnceManyCallsCome() {
-    let reception = Reception(mostThreads: 4, mostReceiving: 2)
-    #expect(reception.fill() == .startThread)
-    #expect(reception.fill() == .done)
-    func answerMany() { for _ in 0..<8 { #expect(reception.finishAnswering(reception.beginAnswering().place) == .receive) } }
-    #expect(!reception.look(emptyFor: 0).wantsOneMore)
-    answerMany()
-    #expect(reception.look(emptyFor: 0).wantsOneMore)
-    #expect(reception.fill(oneMore: true) == .startThread)
-    #expect(reception.fill(oneMore: true) == .done)
-    answerMany()
-    #expect(!reception.look(emptyFor: 0).wantsOneMore)
-    #expect(reception.counts == Reception.Counts(threads: 2, answering: 0, parked: 0, receiving: 2))
-    // While one answers the other receives.
-    let place = reception.beginAnswering().place
-    #expect(!reception.look(emptyFor: 0).isEmpty)
-    #expect(reception.finishAnswering(place) == .receive)
-  }
-
-  @Test func whoTakesAllThatWaitsIsAlone() {
-    let reception = Reception(mostThreads: 4, mostReceiving: 2, mostParked: 0)
-    #expect(reception.fill() == .startThread)
-    #expect(reception.fill(oneMore: true) == .startThread)
-    // Both receive: what one sees waiting the other may take.
-    #expect(!reception.beginCollecting())
-    let place = reception.beginAnswering().place
-    #expect(reception.beginCollecting())
-    // Meanwhile nobody else comes to receive.
-    #expect(reception.fill(oneMore: true) == .done)
-    #expect(reception.finishAnswering(place) == .end)
-    reception.endCollecting()
-    #expect(reception.fill(oneMore: true) == .startThread)
   }
 }

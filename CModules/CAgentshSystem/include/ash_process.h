@@ -34,9 +34,6 @@ int ash_ptrace_get_filter(pid_t tid, uint64_t index, struct sock_filter *program
 pid_t ash_wait_tracee(pid_t tid, int *status, int options);
 int ash_status_stopped_event(int status, int *signal, int *event);  // 1 when stopped
 
-// Processors that the calling thread may run on (sched_getaffinity(2)), at least 1.
-int ash_usable_processors(void);
-
 // capget(2)/capset(2) for the calling thread alone.
 int ash_thread_capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int ash_thread_capabilities_get(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable);
