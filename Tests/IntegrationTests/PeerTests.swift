@@ -301,8 +301,8 @@ import Testing
     try write(TestServer.policy, to: "\(directory)/policy.yaml")
     try write("secret\n", to: "\(project)/.env", owner: user)
     let outcome = try run([
-      "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", project, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
-      "XDG_STATE_HOME=\(project)/state", "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "\(directory)/policy.yaml", "--",
+      "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", directory, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
+      "XDG_STATE_HOME=\(project)/state", "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "policy.yaml", "--cwd", "project", "--",
       "sh", "-c", "cat .env; echo x > allowed; cat allowed; setsid sleep 3600 & exit 4",
     ])
     #expect(outcome.status == 4, "\(outcome.errors)")

@@ -156,7 +156,7 @@ enum RefusalText {
     case "agentsh": "leave agentsh's own processes and sockets alone: no policy opens them to a session"
     case "namespaces", "mount": "do without a sandbox or container of your own; a policy permits them with `syscalls: {allow: [\(name)]}`"
     case "terminal": "use the session's own terminal, /dev/tty; the user's other terminals are closed to it"
-    case "process_memory", "process_descriptor": "leave other processes' memory and descriptors alone; a policy opens them with `syscalls: {allow: [ptrace]}`"
+    case "process_memory", "process_descriptor": "leave other processes' memory and descriptors alone; a policy opens those of its session with `syscalls: {allow: [ptrace]}`"
     default: "nothing that a program of the session could do: this is refused whatever the policy says"
     }
   }

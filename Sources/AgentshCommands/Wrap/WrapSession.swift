@@ -16,8 +16,9 @@ struct WrapSession {
     try checkKeptDescriptors()
     let door = try NestedSession.door(in: context, options)
     let summaryFile = try options.summaryJSON.map { path throws(CommandFailure) in try SummaryFile(path) }
+    let policyFile = policyFile()
     let directory = try enterDirectory()
-    let session = try openSession(command: command, cwd: directory, door)
+    let session = try openSession(command: command, cwd: directory, policyFile: policyFile, door)
     defer { session.embedded?.close() }
     do throws(CommandFailure) { return try run(command, program, in: session, summaryFile) } catch {
       summaryFile?.write(SessionReport.json(error, session: session.reply.session))
@@ -68,6 +69,14 @@ struct WrapSession {
     }
   }
 
+  /// `--policy-file`, from where the caller stands, like every other file that is named on the command line.
+  private func policyFile() -> [UInt8]? {
+    guard let file = options.policyFile?.bytes, options.cwd != nil, file.first != UInt8(ascii: "/"), let here = try? workingDirectory() else {
+      return options.policyFile?.bytes
+    }
+    return Paths.joined(here, file)
+  }
+
   private func enterDirectory() throws(CommandFailure) -> [UInt8] {
     if let cwd = options.cwd {
       do throws(SyscallError) { try changeDirectory(cwd.bytes) } catch {
@@ -86,7 +95,7 @@ struct WrapSession {
     let link: NestedLink?
   }
 
-  private func openSession(command: [[UInt8]], cwd: [UInt8], _ door: consuming ControlClient?) throws(CommandFailure) -> OpenedSession {
+  private func openSession(command: [[UInt8]], cwd: [UInt8], policyFile: [UInt8]?, _ door: consuming ControlClient?) throws(CommandFailure) -> OpenedSession {
     let request = WrapRequest(
       callerUID: context.identity.uid, command: command, cwd: cwd, policy: options.policy, name: options.name, timeoutMilliseconds: options.timeout?.milliseconds,
       sudoUID: context.sudoUID, network: options.network?.rawValue)
@@ -95,10 +104,10 @@ struct WrapSession {
     let requested = context.requestedServer(options.server)
     // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
     if options.standalone || (requested == nil && !context.installation.hasServer) {
-      let embedded = try EmbeddedServer.start(request, policyFile: options.policyFile?.bytes, context: context)
+      let embedded = try EmbeddedServer.start(request, policyFile: policyFile, context: context)
       return OpenedSession(reply: embedded.reply, embedded: embedded, link: nil)
     }
-    if options.policyFile != nil {
+    if policyFile != nil {
       throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
     }
     return try openSession(request, try ControlClient.connect(to: requested ?? context.installation.controlSocket))
