@@ -35,8 +35,9 @@ public struct CgroupHierarchy: Sendable, Equatable {
 
   /// Found out by making one: the directory may be there already, on what is mounted read-only by now.
   private func canMakeGroups() -> Bool {
-    guard makeDirectory(directory) else { return false }
-    let trial = directory + Array("/trial-\(getpid())".utf8)
+    // By a name of its own each time: several threads may try at once, and processes of several PID namespaces share numbers.
+    guard makeDirectory(directory), let name = try? randomBytes(8) else { return false }
+    let trial = directory + Array("/trial-\(name.map { String($0, radix: 16) }.joined(separator: "."))".utf8)
     guard (try? makeNewDirectory(trial)) != nil else { return false }
     removeDirectory(trial)
     return true

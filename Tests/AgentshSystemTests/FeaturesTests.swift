@@ -8,6 +8,17 @@ import Testing
     #expect(HostFeatures.probe() == first)
   }
 
+  @Test func manyThreadsThatProbeAtOnceFindTheSame() async throws {
+    let first = HostFeatures.probe()
+    let differing = await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<8 {
+        group.addTask { (0..<20).count { _ in HostFeatures.probe() != first } }
+      }
+      return await group.reduce(0, +)
+    }
+    #expect(differing == 0)
+  }
+
   @Test func everyFeatureSaysWhatItIsForAndIsNamedOnce() {
     let features = HostFeatures.probe().features
     #expect(Set(features.map(\.name)).count == features.count)
