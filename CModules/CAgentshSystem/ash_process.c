@@ -38,7 +38,12 @@ int ash_pidfd_info(int pidfd, uint32_t *pid, uint32_t *tgid, uint32_t *ppid, uin
   return 0;
 }
 
-pid_t ash_gettid(void) { return (pid_t)syscall(SYS_gettid); }
+pid_t ash_gettid(void) {
+  // Threads that are asked again and again are told the same; after a fork without exec it would be the parent's, and there is none.
+  static __thread pid_t own;
+  if (own == 0) own = (pid_t)syscall(SYS_gettid);
+  return own;
+}
 int ash_tgkill(pid_t tgid, pid_t tid, int signal) { return (int)syscall(SYS_tgkill, tgid, tid, signal); }
 
 ssize_t ash_read_memory(pid_t pid, uint64_t address, void *buffer, size_t length) {

@@ -27,15 +27,16 @@ extension Worker {
     attempt: (_ address: [UInt8], _ held: Bool) throws(CallFailure) -> Answer
   ) throws(CallFailure) -> Answer {
     let answer: Answer
+    let hasAlternative = detour.redirection.onFailure != .failClosed
     switch detour.redirection.destination {
     case .address(let address, let port):
-      answer = try self.attempt(socket, [(address, port)], attempt)
+      answer = try self.attempt(call, socket, [(address, port)], hasAlternative, attempt)
     case .host(let name, let port):
-      answer = try self.attempt(socket, addresses(ofRedirectionTo: name, port).map { ($0, port) }, attempt)
+      answer = try self.attempt(call, socket, addresses(ofRedirectionTo: name, port).map { ($0, port) }, hasAlternative, attempt)
     case .unix(let address):
       answer = try relay(call, socket, address, attempt)
     }
-    guard detour.redirection.onFailure != .failClosed, case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
+    guard hasAlternative, case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
     // As if there were no redirection.
     let verdict = supervision.policy.networkWithoutRedirection(detour.subject)
     let operation: AuditOperation = .netConnect
@@ -62,22 +63,58 @@ extension Worker {
     [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, ECONNRESET, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
   }
 
+  /// How long a connection for which its program doesn't wait may keep it waiting all the same, where there is something else to try: what
+  /// has not failed by then is what the program gets.
+  private static let patience: Int64 = 1000
+
   /// One address after the other, until one can be reached.
+  /// - Parameter hasAlternative: there is something to try when the last one can't.
   private func attempt(
-    _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
+    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool,
+    _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
   ) throws(CallFailure) -> Answer {
     var failure = Answer.failure(EHOSTUNREACH)
-    for place in places {
+    var deadline: Deadline?
+    for (index, place) in places.enumerated() {
       guard let bytes = SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only(socket)) else {
         failure = .failure(ENETUNREACH)
         continue
       }
       // The place is the administrator's, not the target's: the floor is about what targets ask for.
-      let answer = try attempt(bytes, false)
+      var answer = try attempt(bytes, false)
+      if case .failure(EINPROGRESS) = answer, hasAlternative || index + 1 < places.count {
+        let until = deadline ?? .after(milliseconds: Self.patience)
+        deadline = until
+        if let number = failureOfConnection(call, socket, until: until) { answer = .failure(number) }
+      }
       guard case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
       failure = answer
+      if socket.domain == AF_INET6, case .v4 = place.address { forgetMappedAddress(socket) }
     }
     return failure
+  }
+
+  /// Lets an IPv6 socket that couldn't connect to an IPv4 address connect to another of either kind: the kernel sends what it says in IPv4 until such a
+  /// connection fails before anything was sent (tcp_v6_connect of net/ipv6/tcp_ipv6.c), and to the broadcast address it always does.
+  private func forgetMappedAddress(_ socket: borrowing TargetSocket) {
+    guard let broadcast = SocketAddress.bytes(.v4(0xffff_ffff), port: 9, domain: AF_INET6, isV6Only: false) else { return }
+    _ = connectSocket(socket.descriptor.rawValue, broadcast)
+  }
+
+  /// What has come of a connection that is under way: the errno, if it has failed by then, and the socket can connect again; nil if it was made, or is under
+  /// way still. The answer to a call that doesn't wait is the same in both cases: the program learns from its socket.
+  private func failureOfConnection(_ call: TrappedCall, _ socket: borrowing TargetSocket, until deadline: Deadline) -> CInt? {
+    let raw = socket.descriptor.rawValue
+    // The time that a program gave it (SO_SNDTIMEO of socket(7)) has passed already.
+    let flags = fcntl(raw, F_GETFL)
+    if flags >= 0, flags & O_NONBLOCK == 0, hasSendTimeout(raw) { return nil }
+    expectDelay()
+    // A signal ends the waiting, and not the connection.
+    guard supervision.waits.waiting(call, { waitForConnection(raw, deadline: deadline) }) == true, let number = try? socketOption(raw, SO_ERROR), number != 0
+    else { return nil }
+    // Dissolved, as connect(2) says: the error was taken from it just now.
+    _ = connectSocket(raw, [UInt8](repeating: 0, count: 16))
+    return number
   }
 
   private func isV6Only(_ socket: borrowing TargetSocket) -> Bool { socket.domain == AF_INET6 && socketOption(socket.descriptor.rawValue, 41, 26) != 0 }

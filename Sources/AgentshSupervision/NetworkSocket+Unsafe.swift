@@ -12,6 +12,15 @@ func socketOption(_ socket: CInt, _ option: CInt) throws(CallFailure) -> CInt {
   return value
 }
 
+/// Waits until a connection that is under way is made or has failed, or until `deadline`: whether it is over, nil when a signal came first (EINTR of poll(2)).
+func waitForConnection(_ socket: CInt, deadline: Deadline) -> Bool? {
+  var request = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+  // SAFETY: one structure that lives for the call.
+  let count = unsafe poll(&request, 1, deadline.pollTimeout)
+  if count < 0, errno == EINTR { return nil }
+  return count > 0
+}
+
 /// Whether sending ends by itself after a time (SO_SNDTIMEO of socket(7)).
 func hasSendTimeout(_ socket: CInt) -> Bool {
   var limit = timeval()

@@ -43,6 +43,9 @@ def redirect(port, family="v4", blocking="blocking"):
     if family == "v4": return talk(socket.AF_INET, ("192.0.2.7", int(port)), blocking=blocking == "blocking")
     return talk(socket.AF_INET6, ("::ffff:192.0.2.7", int(port)), blocking=blocking == "blocking")
 
+def local(port, blocking="blocking"):
+    return talk(socket.AF_INET, ("127.0.0.1", int(port)), blocking=blocking == "blocking")
+
 def fast_open(port):
     s = socket.socket()
     s.sendto(b"hello", socket.MSG_FASTOPEN, ("192.0.2.7", int(port)))
