@@ -343,13 +343,15 @@ struct BoundNetworkRules: Sendable {
   /// More are not held by the floor: each is a rule of its own in the kernel.
   private static let mostPorts = 2048
 
-  func firstConcern() -> String? {
+  /// The first rule that refuses or records one of these operations, or sends it elsewhere; nil where none does.
+  func firstConcern(_ operations: Set<NetworkOperation>) -> String? {
     if mode == .none { return Self.noNetwork.rule }
-    if let redirect = redirects.first { return redirect.redirection.rule }
-    for rule in rules {
+    if operations.contains(.connect), let redirect = redirects.first { return redirect.redirection.rule }
+    for rule in rules where !operations.isDisjoint(with: rule.operations) {
       if rule.answer.decision != .allow { return rule.answer.rule }
-      if rule.isUnconditional, Set(rule.operations).count == NetworkOperation.allCases.count { return nil }
+      if rule.isUnconditional, operations.isSubset(of: rule.operations) { return nil }
     }
-    return unmatched.decision == .allow ? notLocal.rule : unmatched.rule
+    if !operations.isDisjoint(with: [.bind, .listen]) { return notLocal.rule }
+    return unmatched.decision == .allow ? nil : unmatched.rule
   }
 }

@@ -46,7 +46,8 @@ public final class BoundPolicy: Sendable {
       changes: files.firstConcern(
         [.write, .create, .mkdir, .chmod, .chown, .rename, .delete, .rmdir, .link, .symlink, .mknod], recordsAllowed: true),
       commands: commands.firstConcern ?? "record",
-      network: networks.firstConcern() ?? "record",
+      network: networks.firstConcern([.connect, .send]) ?? "record",
+      listening: networks.firstConcern([.bind, .listen]) ?? "record",
       unixSockets: sockets.firstConcern ?? "record",
       signals: signals.firstConcern ?? "record")
     if networks.knowsNames {

@@ -12,6 +12,8 @@ public struct SupervisionNeeds: Sendable, Equatable {
   public var commands: String?
   /// Internet sockets.
   public var network: String?
+  /// Listening on them: among what `network` asks for, and it may be another rule that wants it.
+  public var listening: String?
   /// Sockets of the Unix domain.
   public var unixSockets: String?
   /// Signals.
@@ -19,13 +21,14 @@ public struct SupervisionNeeds: Sendable, Equatable {
 
   public init(
     readOpens: String? = nil, writeOpens: String? = nil, changes: String? = nil, commands: String? = nil,
-    network: String? = nil, unixSockets: String? = nil, signals: String? = nil
+    network: String? = nil, listening: String? = nil, unixSockets: String? = nil, signals: String? = nil
   ) {
     self.readOpens = readOpens
     self.writeOpens = writeOpens
     self.changes = changes
     self.commands = commands
     self.network = network
+    self.listening = listening
     self.unixSockets = unixSockets
     self.signals = signals
   }

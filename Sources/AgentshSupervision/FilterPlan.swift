@@ -72,7 +72,7 @@ extension TrapClasses {
     let asked: [(TrapClasses, String?)] = [
       (.readOpens, needs.readOpens), (.writeOpens, needs.writeOpens), (.fileChanges, needs.changes),
       (.metadata, needs.changes), (.exec, needs.commands),
-      (.network, needs.network), (.unixSockets, needs.unixSockets), (.listening, needs.network ?? needs.unixSockets),
+      (.network, needs.network), (.unixSockets, needs.unixSockets), (.listening, needs.listening ?? needs.network ?? needs.unixSockets),
       (.signals, needs.signals),
     ]
     return asked.compactMap { trapClass, rule in

@@ -61,7 +61,7 @@ enum EventText {
       }
       return value
     }
-    guard let command = object["command"] else { return nil }
+    guard let command = object["command"] else { return text(object, "op") == "syscall" ? text(object, "syscall") : nil }
     if case .array(let elements) = command {
       return elements.map { element in
         if case .string(let text) = element { return displayEscaped(text) }
