@@ -714,7 +714,7 @@ struct PolicyReader {
         reports.error(position, "\(text) can't be allowed: nothing that is done through it could be decided")
       } else if RestrictedCalls.all.contains(text) {
         allowedCalls.insert(text)
-        reports.warning(position, "\(text) is let through: by it a session can get round other rules of this policy")
+        reports.warning(position, "\(text) is let through: \(RestrictedCalls.consequence(of: text))")
       } else {
         reports.error(
           position, "\"\(text)\" is not one of the restricted calls" + Mapping.hint(text, RestrictedCalls.all.sorted()))

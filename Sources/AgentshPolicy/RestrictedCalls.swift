@@ -27,5 +27,15 @@ public enum RestrictedCalls {
     "namespaces", "setns", "open_by_handle", "open_by_handle_at",
   ]
 
+  /// Those that make namespaces and nothing else.
+  private static let makingNamespaces: Set<String> = ["unshare", "clone", "clone3"]
+
+  /// What a policy gives away with one of these words, as `policy check` says it.
+  static func consequence(of word: String) -> String {
+    if makingNamespaces.contains(word) { return "the rules hold in the namespaces that it makes, too" }
+    if changingMounts.contains(word) { return "the rules hold for what is mounted, too, and under them there is no Landlock ruleset for files" }
+    return "by it a session can get round other rules of this policy"
+  }
+
   static let all = groups.union(calls)
 }
