@@ -14,7 +14,7 @@ struct PolicyReader {
   var version = 0
   var description: String?
 
-  private let compilesPatterns: Bool
+  let compilesPatterns: Bool
 
   init(_ reports: Reports, compilesPatterns: Bool) {
     self.reports = reports
@@ -79,7 +79,7 @@ struct PolicyReader {
   // MARK: What all rules share
 
   /// Rules of one list, one by one; each is read to its end whatever is wrong with it.
-  private func eachRule(_ top: inout Mapping, _ key: String, _ body: (inout Mapping, String) -> Void) {
+  func eachRule(_ top: inout Mapping, _ key: String, _ body: (inout Mapping, String) -> Void) {
     var seen: [String: Int] = [:]
     for (index, item) in top.list(key).enumerated() {
       let place = "\(key)[\(index)]"
@@ -96,7 +96,7 @@ struct PolicyReader {
     }
   }
 
-  private func head(_ rule: inout Mapping, _ place: String, isSignal: Bool = false) -> RuleHead? {
+  func head(_ rule: inout Mapping, _ place: String, isSignal: Bool = false) -> RuleHead? {
     let name = rule.string("name") ?? ""
     if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) || name.utf8.count > 256 {
       reports.error(rule.position(of: "name"), "a rule's name is one line of at most 256 bytes")
@@ -120,11 +120,11 @@ struct PolicyReader {
   }
 
   /// What to call a rule in a message.
-  private func label(_ rule: Mapping, _ place: String) -> String {
+  func label(_ rule: Mapping, _ place: String) -> String {
     rule.peekString("name").flatMap { $0.isEmpty ? nil : $0 } ?? place
   }
 
-  private func globs(
+  func globs(
     _ entries: [(text: String, position: TextPosition)], separator: UInt8?, literalWhenBroken: Bool = false
   ) -> [GlobTemplate] {
     var result: [GlobTemplate] = []
@@ -152,7 +152,7 @@ struct PolicyReader {
     return result
   }
 
-  private func choices<Choice: RawRepresentable & CaseIterable & Hashable>(
+  func choices<Choice: RawRepresentable & CaseIterable & Hashable>(
     _ rule: inout Mapping, _ key: String, _ type: Choice.Type
   ) -> [Choice] where Choice.RawValue == String {
     var result: [Choice] = []
@@ -169,342 +169,6 @@ struct PolicyReader {
       }
     }
     return all ? [] : result
-  }
-
-  // MARK: Rules
-
-  private func fileRules(_ top: inout Mapping, _ key: String) -> [FileRule] {
-    var result: [FileRule] = []
-    eachRule(&top, key) { rule, place in
-      let head = head(&rule, place)
-      let entries = rule.strings("paths")
-      if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
-      for (text, position) in entries { checkPath(text, position) }
-      let paths = globs(entries, separator: PathCompiler.slash)
-      let operations = choices(&rule, "operations", FileOperation.self)
-      _ = rule.duration("timeout")
-      _ = rule.string("redirect_to")
-      _ = rule.bool("preserve_tree")
-      guard let head else { return }
-      noteUnmediated(operations, head, rule)
-      result.append(FileRule(head: head, paths: paths, operations: operations))
-    }
-    return result
-  }
-
-  private func checkPath(_ text: String, _ position: TextPosition) {
-    let bytes = Array(text.utf8)
-    if bytes.isEmpty || bytes.contains(0) { reports.error(position, "an empty path, or a NUL in one") }
-    if Self.hasDots(bytes) {
-      reports.error(position, "\"\(text)\": paths are canonical when they are compared, so . and .. never match")
-    }
-    switch bytes.first ?? 0 {
-    case PathCompiler.slash, UInt8(ascii: "{"): return
-    case UInt8(ascii: "*") where bytes.count > 1 && (bytes[1] == UInt8(ascii: "*") || bytes[1] == PathCompiler.slash): return
-    case UInt8(ascii: "$") where bytes.count > 1 && bytes[1] == UInt8(ascii: "{"): return
-    default: reports.warning(position, "\"\(text)\" matches no absolute path (begin with /, ** or a variable)")
-    }
-  }
-
-  /// A pattern of a program that can't be one.
-  private func checkCommand(_ text: String, _ position: TextPosition) {
-    let bytes = Array(text.utf8)
-    guard bytes.contains(PathCompiler.slash) else {
-      if bytes.contains(UInt8(ascii: " ")) {
-        reports.warning(position, "\"\(text)\" is a program with a blank in its name (arguments are compared with args_patterns)")
-      }
-      return
-    }
-    if Self.hasDots(bytes) { reports.warning(position, "\"\(text)\": paths are canonical when they are compared, so . and .. never match") }
-    switch bytes.first ?? 0 {
-    case PathCompiler.slash, UInt8(ascii: "{"): return
-    case UInt8(ascii: "*") where bytes[1] == UInt8(ascii: "*"): return
-    case UInt8(ascii: "*") where bytes[1] == PathCompiler.slash:
-      reports.warning(position, "\"\(text)\" matches in the root directory alone, since * stops at a slash (a name without a slash matches wherever the program lies)")
-    case UInt8(ascii: "$") where bytes[1] == UInt8(ascii: "{"): return
-    default: reports.warning(position, "\"\(text)\" matches no program (begin with /, ** or a variable, or write the name alone)")
-    }
-  }
-
-  /// Whether `.` or `..` stands between slashes.
-  private static func hasDots(_ bytes: [UInt8]) -> Bool {
-    var length = 0
-    var dots = 0
-    for index in 0...bytes.count {
-      if index == bytes.count || bytes[index] == PathCompiler.slash {
-        if length == dots && (1...2).contains(length) { return true }
-        (length, dots) = (0, 0)
-      } else {
-        length += 1
-        if bytes[index] == UInt8(ascii: ".") { dots += 1 }
-      }
-    }
-    return false
-  }
-
-  private func noteUnmediated(_ operations: [FileOperation], _ head: RuleHead, _ rule: Mapping) {
-    if head.decision == .allow { return }
-    let position = rule.position(of: "operations")
-    for operation in [FileOperation.stat, .readlink, .access] where operations.contains(operation) {
-      reports.unenforced(
-        position, "file rule \(head.name): operation \(operation.rawValue)", "this version doesn't ask about it, so it is never refused")
-    }
-    if operations.isEmpty {
-      reports.unenforced(
-        position, "file_rules: operations stat, readlink and access of rules for all operations",
-        "this version doesn't ask about them, so whether a file exists can be found out")
-    }
-  }
-
-  private func commandRules(_ top: inout Mapping, _ key: String) -> [CommandRule] {
-    var result: [CommandRule] = []
-    eachRule(&top, key) { rule, place in
-      let head = head(&rule, place)
-      let entries = rule.strings("commands").map { entry in
-        (text: entry.text.trimmed, position: entry.position)
-      }
-      for entry in entries { checkCommand(entry.text, entry.position) }
-      // `[` is a program: what isn't a glob stands for itself.
-      let commands = globs(entries.filter { !$0.text.isEmpty }, separator: PathCompiler.slash, literalWhenBroken: true)
-      let refuses = head.map { !$0.decision.permits } ?? true
-      let arguments = patterns(rule.strings("args_patterns"), dotMatchesNewline: refuses)
-      var (minDepth, maxDepth): (Int, Int?) = (0, nil)
-      if let context = rule.take("context") { (minDepth, maxDepth) = depths(context) }
-      if let redirect = rule.take("redirect_to") { checkRedirect(redirect, "\(place).redirect_to") }
-      checkRuleEnvironment(&rule, head?.name ?? place)
-      guard let head else { return }
-      result.append(
-        CommandRule(
-          head: head, commands: commands, hasCommands: !entries.isEmpty, arguments: arguments, minDepth: minDepth,
-          maxDepth: maxDepth))
-    }
-    return result
-  }
-
-  private func patterns(_ entries: [(text: String, position: TextPosition)], dotMatchesNewline: Bool) -> [Pattern] {
-    var result: [Pattern] = []
-    for (text, position) in entries {
-      guard compilesPatterns else {
-        result.append(Pattern(checked: text, dotMatchesNewline: dotMatchesNewline))
-        continue
-      }
-      do throws(PatternError) {
-        result.append(try Pattern(text, dotMatchesNewline: dotMatchesNewline))
-      } catch {
-        reports.error(position, "\"\(text)\" is not a regular expression: \(error.description)")
-      }
-    }
-    return result
-  }
-
-  private func depths(_ node: YAMLNode) -> (Int, Int?) {
-    if case .sequence(let items) = node.content {
-      var words: Set<String> = []
-      for item in items {
-        if let word = item.string, word == "direct" || word == "nested" { words.insert(word) } else {
-          reports.error(item.position, "context lists direct, nested, or both")
-        }
-      }
-      return words == ["direct"] ? (0, 0) : words == ["nested"] ? (1, nil) : (0, nil)
-    }
-    guard var mapping = Mapping(node, "context", reports) else { return (0, nil) }
-    let low = mapping.int("min_depth", in: 0...1_000_000) ?? 0
-    let high = mapping.int("max_depth", in: -1...1_000_000) ?? -1
-    mapping.finish()
-    if high >= 0 && high < low { reports.error(node.position, "max_depth is below min_depth: the rule would never match") }
-    return (low, high < 0 ? nil : high)
-  }
-
-  private func checkRedirect(_ node: YAMLNode, _ what: String) {
-    guard var mapping = Mapping(node, what, reports) else { return }
-    if (mapping.string("command") ?? "").isEmpty { reports.error(mapping.position, "\(what) needs a command") }
-    _ = mapping.strings("args")
-    _ = mapping.strings("args_append")
-    if let values = mapping.take("environment") { Shape.named(.scalar).check(values, "\(what).environment", reports) }
-    mapping.finish()
-  }
-
-  private func checkRuleEnvironment(_ rule: inout Mapping, _ name: String) {
-    for key in ["env_allow", "env_deny"] { _ = globs(rule.strings(key), separator: nil) }
-    for key in ["env_max_bytes", "env_max_keys"] { _ = rule.int(key, in: 0...Int.max) }
-    _ = rule.bool("env_block_iteration")
-    for key in ["env_allow", "env_deny", "env_max_bytes", "env_max_keys", "env_block_iteration"] where rule.has(key) {
-      reports.unenforced(
-        rule.position(of: key), "command rule \(name): \(key)", "the environment is filtered once, at the start of the session")
-    }
-  }
-
-  private func networkRules(_ top: inout Mapping, _ key: String) -> [NetworkRule] {
-    var result: [NetworkRule] = []
-    eachRule(&top, key) { rule, place in
-      let head = head(&rule, place)
-      let (domains, addresses, anyDomain) = names(&rule, label(rule, place))
-      var cidrs: [CIDR] = []
-      for (text, position) in rule.strings("cidrs") {
-        if let cidr = CIDR(text) { cidrs.append(cidr) } else {
-          reports.error(position, "\"\(text)\" is not a block of addresses such as 10.0.0.0/8 or fd00::/8")
-        }
-      }
-      let ports = rule.list("ports").compactMap { port($0) }
-      let operations = choices(&rule, "operations", NetworkOperation.self)
-      let saysOperations = rule.has("operations")
-      _ = rule.duration("timeout")
-      guard let head else { return }
-      result.append(
-        NetworkRule(
-          head: head, domains: domains, anyDomain: anyDomain, addresses: addresses, cidrs: cidrs, ports: ports,
-          operations: saysOperations && operations.isEmpty ? NetworkOperation.allCases : operations))
-    }
-    return result
-  }
-
-  /// The `domains` of a rule: names, and addresses that stand among them.
-  private func names(_ rule: inout Mapping, _ label: String) -> (globs: [GlobTemplate], addresses: [CIDR], any: Bool) {
-    var entries: [(text: String, position: TextPosition)] = []
-    var addresses: [CIDR] = []
-    for (text, position) in rule.strings("domains") {
-      if !text.utf8.allSatisfy({ $0 < 0x80 }) {
-        reports.error(position, "\"\(text)\": names stand in a policy as they do on the wire: \(HostName.ascii(text))")
-        continue
-      }
-      let name = Self.foldedName(text)
-      if IPAddress(name) != nil, let address = CIDR(name) {
-        addresses.append(address)
-        continue
-      }
-      if !HostName.isPlausible(Self.withoutVariables(text)) {
-        reports.warning(position, "\(label): \"\(text)\" is no name of a host (no scheme, no port, no path, no empty part, no address in brackets), so it never matches")
-      }
-      entries.append((name, position))
-    }
-    return (globs(entries, separator: UInt8(ascii: ".")), addresses, entries.contains { $0.text == "*" || $0.text == "**" })
-  }
-
-  /// A name as it is compared, but for the names of variables in it.
-  private static func foldedName(_ text: String) -> String {
-    var result: [UInt8] = []
-    var isVariable = false
-    for byte in text.utf8 {
-      if byte == UInt8(ascii: "{"), result.last == UInt8(ascii: "$") { isVariable = true } else if byte == UInt8(ascii: "}") { isVariable = false }
-      result.append(!isVariable && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte)
-    }
-    if result.last == UInt8(ascii: ".") { result.removeLast() }
-    return String(decoding: result, as: UTF8.self)
-  }
-
-  /// With a letter in the place of each variable.
-  private static func withoutVariables(_ text: String) -> String {
-    let parts = Array(text.utf8).split(separator: UInt8(ascii: "$"), omittingEmptySubsequences: false)
-    return parts.dropFirst().reduce(String(decoding: parts.first ?? [], as: UTF8.self)) { result, part in
-      guard part.first == UInt8(ascii: "{"), let end = part.firstIndex(of: UInt8(ascii: "}")) else { return "\(result)$\(String(decoding: part, as: UTF8.self))" }
-      return "\(result)x\(String(decoding: part[part.index(after: end)...], as: UTF8.self))"
-    }
-  }
-
-  private func port(_ node: YAMLNode) -> ClosedRange<UInt16>? {
-    if let number = node.int, let port = UInt16(exactly: number) { return port...port }
-    if let parts = node.string?.split(separator: "-", omittingEmptySubsequences: false), parts.count == 2,
-      parts.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }), let low = UInt16(parts[0]), let high = UInt16(parts[1]), low <= high
-    {
-      return low...high
-    }
-    reports.error(node.position, "a port is a number from 0 to 65535, or a range such as 8000-8999")
-    return nil
-  }
-
-  private func unixRules(_ top: inout Mapping, _ key: String) -> [UnixRule] {
-    var result: [UnixRule] = []
-    eachRule(&top, key) { rule, place in
-      let head = head(&rule, place)
-      let entries = rule.strings("paths")
-      if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
-      var paths: [GlobTemplate] = []
-      for entry in entries {
-        let isAbstract = entry.text.utf8.first == UInt8(ascii: "@")
-        if !isAbstract && entry.text != "*" { checkPath(entry.text, entry.position) }
-        paths += globs([entry], separator: isAbstract ? nil : PathCompiler.slash)
-      }
-      let operations = choices(&rule, "operations", UnixOperation.self)
-      _ = rule.duration("timeout")
-      if let head { result.append(UnixRule(head: head, paths: paths, operations: operations)) }
-    }
-    return result
-  }
-
-  private func signalRules(_ top: inout Mapping) -> [SignalRule] {
-    var result: [SignalRule] = []
-    eachRule(&top, "signal_rules") { rule, place in
-      let head = head(&rule, place, isSignal: true)
-      var signals = SignalSet()
-      let entries = rule.strings("signals")
-      if rule.lacks("signals") { reports.error(rule.position(of: "signals"), "\(label(rule, place)) has no signals") }
-      for (text, position) in entries {
-        if let numbers = SignalNames.numbers(of: text) { numbers.forEach { signals.insert($0) } } else {
-          reports.error(
-            position, "\"\(text)\" is not a signal (a name, a number, or one of @all, @fatal, @job, @reload, @ignore)")
-        }
-      }
-      let target = signalTarget(&rule)
-      // What to do where a signal can't be held back; it always can here.
-      _ = rule.choice("fallback", Decision.self)
-      if let other = rule.string("redirect_to"), SignalNames.numbers(of: other)?.count != 1 {
-        reports.error(rule.position(of: "redirect_to"), "\"\(other)\" is not a signal")
-      }
-      _ = rule.duration("timeout")
-      if let head, let target { result.append(SignalRule(head: head, signals: signals, target: target)) }
-    }
-    return result
-  }
-
-  private enum TargetType: String, CaseIterable {
-    case itself = "self"
-    case children, descendants, siblings, session, parent, external, system, user, process
-    case pidRange = "pid_range"
-  }
-
-  private func signalTarget(_ rule: inout Mapping) -> SignalTarget? {
-    guard let node = rule.take("target"), var target = Mapping(node, "target", reports) else {
-      if !rule.has("target") { reports.error(rule.position, "a signal rule needs a target: {type: …}") }
-      return nil
-    }
-    defer { target.finish() }
-    let type = target.choice("type", TargetType.self)
-    let pattern = target.string("pattern")
-    let low = target.int("min", in: 0...Int(Int32.max))
-    let high = target.int("max", in: 0...Int(Int32.max))
-    guard let type else {
-      if !target.has("type") { reports.error(node.position, "target needs a type") }
-      return nil
-    }
-    switch type {
-    case .itself: return .kind(.itself)
-    case .children: return .kind(.child)
-    case .descendants: return .kind(.descendant)
-    case .siblings: return .kind(.sibling)
-    case .session: return .kind(.session)
-    case .parent: return .kind(.parent)
-    case .external: return .kind(.external)
-    case .system: return .kind(.system)
-    case .user: return .kind(.user)
-    case .process:
-      guard let pattern, !pattern.isEmpty else {
-        reports.error(node.position, "a target of type process needs a pattern")
-        return nil
-      }
-      do throws(GlobError) {
-        return .process(try Glob.environment(pattern))
-      } catch {
-        reports.error(target.position(of: "pattern"), "\"\(pattern)\": \(error.reason)")
-        return nil
-      }
-    case .pidRange:
-      guard let low = low.flatMap(Int32.init(exactly:)), let high = high.flatMap(Int32.init(exactly:)), low > 0, low <= high
-      else {
-        reports.error(node.position, "a target of type pid_range needs min and max, both above 0")
-        return nil
-      }
-      return .pids(low...high)
-    }
   }
 
   // MARK: Everything else
@@ -525,87 +189,6 @@ struct PolicyReader {
     if let decision = choice("unix", &mapping) { rules.defaults.unix = decision }
     rules.defaults.signal = choice("signal", &mapping)
     mapping.finish()
-  }
-
-  private mutating func readRedirects(_ top: inout Mapping) {
-    for (index, item) in top.list("dns_redirects").enumerated() {
-      let place = "dns_redirects[\(index)]"
-      guard var rule = Mapping(item, place, reports) else { continue }
-      let name = requiredName(&rule, place)
-      let match = match(&rule, place)
-      let address = IPAddress(rule.string("resolve_to") ?? "")
-      if address == nil { reports.error(rule.position(of: "resolve_to"), "\(place) needs a resolve_to that is an address") }
-      let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
-      let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
-      rule.finish()
-      guard let match, let address else { continue }
-      rules.nameRedirects.append(
-        NameRedirect(match: match, redirection: NameRedirection(rule: name, address: address, visibility: visibility, onFailure: onFailure)))
-    }
-    for (index, item) in top.list("connect_redirects").enumerated() {
-      let place = "connect_redirects[\(index)]"
-      guard var rule = Mapping(item, place, reports) else { continue }
-      let name = requiredName(&rule, place)
-      let match = match(&rule, place)
-      let destination = destination(&rule, place)
-      let limit = transportLimit(&rule, place, name)
-      let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
-      let onFailure = rule.choice("on_failure", RedirectFailure.self) ?? .failClosed
-      let message = rule.string("message")
-      rule.finish()
-      guard let match, let destination else { continue }
-      let redirection = ConnectRedirection(
-        rule: name, destination: destination, visibility: visibility, onFailure: onFailure, message: message)
-      rules.connectRedirects.append(ConnectRedirect(match: match, redirection: redirection, limit: limit))
-    }
-  }
-
-  private func destination(_ rule: inout Mapping, _ place: String) -> ConnectRedirection.Destination? {
-    let (address, socket) = (rule.string("redirect_to") ?? "", rule.string("redirect_to_unix") ?? "")
-    guard address.isEmpty != socket.isEmpty else {
-      reports.error(rule.position, "\(place) needs either redirect_to or redirect_to_unix")
-      return nil
-    }
-    if socket.isEmpty {
-      let destination = ConnectRedirection.destination(address)
-      if destination == nil { reports.error(rule.position(of: "redirect_to"), "\(place): redirect_to has to be host:port, such as 127.0.0.1:8080 or [::1]:8080") }
-      return destination
-    }
-    let bytes = Array(socket.utf8)
-    if bytes.first == UInt8(ascii: "@"), bytes.count > 1, bytes.count <= 108 { return .unix(.abstract(Array(bytes.dropFirst()))) }
-    if bytes.first == PathCompiler.slash, bytes.count <= 107 { return .unix(.path(bytes)) }
-    reports.error(rule.position(of: "redirect_to_unix"), "\(place): redirect_to_unix has to be an absolute path, or @name, of at most 107 bytes")
-    return nil
-  }
-
-  /// What of `tls` this version can't do: the bytes of a connection are passed on as they are.
-  private func transportLimit(_ rule: inout Mapping, _ place: String, _ name: String) -> String? {
-    guard let node = rule.take("tls"), var tls = Mapping(node, "\(place).tls", reports) else { return nil }
-    let mode = tls.string("mode") ?? ""
-    if !["", "passthrough", "rewrite_sni"].contains(mode) {
-      reports.error(tls.position(of: "mode"), "mode has to be passthrough or rewrite_sni")
-    }
-    if (tls.string("sni") ?? "").isEmpty && mode == "rewrite_sni" { reports.error(node.position, "rewrite_sni needs an sni") }
-    tls.finish()
-    guard mode == "rewrite_sni" else { return nil }
-    let limit = "asks for rewrite_sni, which this version can't do: refused"
-    reports.warning(node.position, "\(name): what it matches \(limit)")
-    return limit
-  }
-
-  private func requiredName(_ rule: inout Mapping, _ place: String) -> String {
-    let name = rule.string("name") ?? ""
-    if name.isEmpty { reports.error(rule.position, "\(place) needs a name") }
-    return name.isEmpty ? place : name
-  }
-
-  private func match(_ rule: inout Mapping, _ place: String) -> Pattern? {
-    let text = rule.string("match") ?? ""
-    guard !text.isEmpty else {
-      reports.error(rule.position(of: "match"), "\(place) needs a match")
-      return nil
-    }
-    return patterns([(text, rule.position(of: "match"))], dotMatchesNewline: true).first
   }
 
   private mutating func readLimits(_ top: inout Mapping) {
@@ -784,17 +367,5 @@ struct PolicyReader {
       _ = top.take("services")
       reports.error(top.position(of: "services"), "services has become http_services")
     }
-  }
-}
-
-extension String {
-  /// Without blanks and tabs at both ends.
-  fileprivate var trimmed: String {
-    func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-    guard isBlank(utf8.first) || isBlank(utf8.last) else { return self }
-    var bytes = Array(utf8)[...]
-    while isBlank(bytes.first) { bytes.removeFirst() }
-    while isBlank(bytes.last) { bytes.removeLast() }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

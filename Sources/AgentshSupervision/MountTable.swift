@@ -1,53 +1,12 @@
 import AgentshSystem
 import Glibc
 
-/// One mount, as proc_pid_mountinfo(5) shows it.
-struct MountEntry: Sendable, Equatable {
-  let id: Int32
-  /// Numbers of the file system's device, `8:1`.
-  let device: [UInt8]
-  /// The directory of that file system that is mounted.
-  let root: [UInt8]
-  /// Where, from the root directory of the process whose table it is.
-  let point: [UInt8]
-  /// Name of the file system's type.
-  let type: [UInt8]
-
-  init?(_ line: ArraySlice<UInt8>) {
-    let fields = line.split(separator: UInt8(ascii: " "))
-    guard let end = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), end >= 6, fields.count > end + 1,
-      let id = Int32(String(decoding: fields[0], as: UTF8.self))
-    else { return nil }
-    self.id = id
-    device = Array(fields[2])
-    root = Self.unescaped(fields[3])
-    point = Self.unescaped(fields[4])
-    type = Array(fields[end + 1])
-  }
-
-  /// Space, tab, newline and backslash are written as three octal digits.
-  private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
-    var result: [UInt8] = []
-    var rest = field
-    while let byte = rest.popFirst() {
-      let digits = rest.prefix(3)
-      if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
-        result.append(value)
-        rest = rest.dropFirst(3)
-      } else {
-        result.append(byte)
-      }
-    }
-    return result
-  }
-}
-
 /// The mounts of one mount namespace at one moment.
 struct MountTable: Sendable {
   let entries: [MountEntry]
 
   init(_ text: [UInt8]) {
-    entries = text.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry($0) }
+    entries = MountEntry.all(in: text)
   }
 
   /// Of a process; nil when it can't be read.

@@ -20,12 +20,12 @@ public struct CgroupHierarchy: Sendable, Equatable {
 
   /// Those that are mounted, the best first, whether or not this process may make groups in them.
   static func mounted() throws(SyscallError) -> [CgroupHierarchy] {
-    let mounts = CgroupMount.parse(try readSmallFile(at: AT_FDCWD, Array("/proc/self/mountinfo".utf8), limit: 4 << 20))
+    let mounts = MountEntry.all(in: try readSmallFile(at: AT_FDCWD, Array("/proc/self/mountinfo".utf8), limit: 4 << 20))
     let membership = try readSmallFile(at: AT_FDCWD, Array("/proc/self/cgroup".utf8))
     var found: [CgroupHierarchy] = []
     for version in [Version.v2, .v1(controller: "freezer"), .v1(controller: "pids")] {
       guard let own = Self.membership(of: version, in: membership) else { continue }
-      for mount in mounts where mount.version(is: version) {
+      for mount in mounts where mount.hasGroups(of: version) {
         let directory = mount.directory(of: own) + Array("/agentsh".utf8)
         found.append(CgroupHierarchy(version: version, directory: directory, path: (own == [slash] ? [] : own) + Array("/agentsh".utf8)))
       }
@@ -99,58 +99,24 @@ public struct CgroupHierarchy: Sendable, Equatable {
 
 private let slash = UInt8(ascii: "/")
 
-/// A mount of a cgroup filesystem, from /proc/self/mountinfo; see proc_pid_mountinfo(5).
-struct CgroupMount: Equatable {
-  let root: [UInt8]
-  let mountPoint: [UInt8]
-  let type: [UInt8]
-  let options: [[UInt8]]
-
-  func version(is version: CgroupHierarchy.Version) -> Bool {
+extension MountEntry {
+  func hasGroups(of version: CgroupHierarchy.Version) -> Bool {
     switch version {
     case .v2: type.elementsEqual("cgroup2".utf8)
     case .v1(let controller): type.elementsEqual("cgroup".utf8) && options.contains { $0.elementsEqual(controller.utf8) }
     }
   }
 
-  /// Where group `path` is found through this mount, which may show a part of the hierarchy only.
+  /// Where control group `path` is found through this mount, which may show a part of the hierarchy only.
   func directory(of path: [UInt8]) -> [UInt8] {
     var inside = path[...]
     if root != [slash] {
       // A group that this mount does not show: use the place that it does show.
-      guard path == root || path.starts(with: root + [slash]) else { return mountPoint }
+      guard path == root || path.starts(with: root + [slash]) else { return point }
       inside = path.dropFirst(root.count)
     }
-    if inside.elementsEqual([slash]) || inside.starts(with: Array("/..".utf8)) { return mountPoint }
-    return mountPoint + inside
-  }
-
-  static func parse(_ text: [UInt8]) -> [CgroupMount] {
-    text.split(separator: UInt8(ascii: "\n")).compactMap { line in
-      let fields = line.split(separator: UInt8(ascii: " "))
-      guard let separator = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), separator >= 6, fields.count > separator + 3,
-        fields[separator + 1].starts(with: Array("cgroup".utf8))
-      else { return nil }
-      return CgroupMount(
-        root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), type: Array(fields[separator + 1]),
-        options: fields[separator + 3].split(separator: UInt8(ascii: ",")).map { Array($0) })
-    }
-  }
-
-  /// Space, tab, newline and backslash are written as three octal digits.
-  private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
-    var result: [UInt8] = []
-    var rest = field
-    while let byte = rest.popFirst() {
-      let digits = rest.prefix(3)
-      if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
-        result.append(value)
-        rest = rest.dropFirst(3)
-      } else {
-        result.append(byte)
-      }
-    }
-    return result
+    if inside.elementsEqual([slash]) || inside.starts(with: Array("/..".utf8)) { return point }
+    return point + inside
   }
 }
 

@@ -23,10 +23,11 @@ struct CgroupTests {
 
   @Test func mountsAreReadWithEscapesAndPartialRoots() throws {
     let text = "25 1 0:22 / /sys/fs/cgroup\\040x rw shared:9 - cgroup2 cgroup rw\n26 1 0:23 /part /p rw - cgroup c rw,freezer\n27 1 0:3 / /proc rw - proc p rw\n"
-    let mounts = CgroupMount.parse(Array(text.utf8))
-    try #require(mounts.count == 2)
-    #expect(mounts[0].mountPoint == Array("/sys/fs/cgroup x".utf8) && mounts[0].version(is: .v2))
-    #expect(mounts[1].version(is: .v1(controller: "freezer")) && !mounts[1].version(is: .v2))
+    let mounts = MountEntry.all(in: Array(text.utf8))
+    try #require(mounts.count == 3)
+    #expect(mounts[0].point == Array("/sys/fs/cgroup x".utf8) && mounts[0].hasGroups(of: .v2))
+    #expect(mounts[1].hasGroups(of: .v1(controller: "freezer")) && !mounts[1].hasGroups(of: .v2))
+    #expect(!mounts[2].hasGroups(of: .v2) && !mounts[2].hasGroups(of: .v1(controller: "freezer")))
     #expect(mounts[1].directory(of: Array("/part/of".utf8)) == Array("/p/of".utf8))
     #expect(mounts[1].directory(of: Array("/elsewhere".utf8)) == Array("/p".utf8))
     #expect(mounts[0].directory(of: Array("/".utf8)) == Array("/sys/fs/cgroup x".utf8))
