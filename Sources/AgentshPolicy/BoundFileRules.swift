@@ -84,6 +84,11 @@ struct BoundFileRules: Sendable {
     return nil
   }
 
+  /// Whether no rule decides otherwise about what stands below one of two directories than about the same below the other.
+  func decidesAlike(below one: [UInt8], and other: [UInt8]) -> Bool {
+    rules.allSatisfy { $0.globs.allSatisfy { $0.treatsAlike(below: one, and: other) } }
+  }
+
   /// The verdict of the first refusing rule that may match below `old` and would not below `new`, where an earlier rule permits everything; nil if none.
   func refusalLost(movingFrom old: [UInt8], to new: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {
     var excepted: OperationMask = []

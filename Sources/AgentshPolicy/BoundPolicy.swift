@@ -80,6 +80,23 @@ public final class BoundPolicy: Sendable {
     files.refusalBelow(directory, operations, asksRulesOnly: asksRulesOnly)
   }
 
+  /// The verdict that keeps a symbolic link from standing at a name because of what rules say about files below that name; nil where none does.
+  ///
+  /// Whoever comes by the name outside would find what the session has put where the link leads. A link to another name in its own directory, below which every rule
+  /// decides alike, leads to nothing that the session could not have put there by the name itself: git tries in its directory whether it can make one.
+  ///
+  /// - Parameter text: what the link says; nil where that isn't known.
+  public func refusalOfLink(at name: [UInt8], saying text: [UInt8]? = nil) -> Verdict? {
+    guard let refusal = refusalBelow(name, [.write, .create, .rename, .symlink], asksRulesOnly: true) else { return nil }
+    let slash = UInt8(ascii: "/")
+    if let text, !text.isEmpty, !text.contains(slash), text != [UInt8(ascii: ".")], text != Array("..".utf8), let end = name.lastIndex(of: slash),
+      files.decidesAlike(below: name, and: name[...end] + text)
+    {
+      return nil
+    }
+    return refusal
+  }
+
   /// The verdict of a refusing rule that what lies below a directory may be held by, and that would no longer hold it once the directory lies where
   /// an exception above that rule permits everything; nil if none.
   public func refusalLost(movingFrom old: [UInt8], to new: [UInt8], _ operations: Set<FileOperation>) -> Verdict? {

@@ -22,6 +22,9 @@ public enum FileOperation: String, CaseIterable, Sendable, Hashable, Codable {
   case read, open, stat, list, readlink, access
   case write, create, mkdir, chmod, chown, rename, delete, rmdir, link, symlink, mknod
 
+  /// What is asked about all that could lie below a directory that is to get another name.
+  public static let moved: Set<FileOperation> = [.read, .open, .write, .create, .delete, .rename]
+
   /// Whether it leaves the file system as it is; the default of unmatched operations depends on it.
   public var isReading: Bool {
     switch self {

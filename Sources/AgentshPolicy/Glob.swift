@@ -286,6 +286,21 @@ extension Glob {
     return !step(states, UInt8(ascii: "/"), tokens).isEmpty
   }
 
+  /// Whether whatever stands below one of two directories is matched exactly as the same below the other.
+  func treatsAlike(below one: [UInt8], and other: [UInt8]) -> Bool { remainder(below: one) == remainder(below: other) }
+
+  /// How far it has come behind a directory and a slash: equal where the same texts match from there on. Within the prefix that is one place, told by a
+  /// negative number.
+  private func remainder(below directory: [UInt8]) -> Set<Int> {
+    let path = directory + [UInt8(ascii: "/")]
+    for index in 0..<min(path.count, prefixCount) where UInt16(path[index]) != codes[index] { return [] }
+    if path.count < prefixCount { return [-path.count] }
+    let tokens = tokens
+    var states = closed([0], tokens)
+    for byte in path.dropFirst(prefixCount) { states = closed(step(states, byte, tokens), tokens) }
+    return states
+  }
+
   /// The directory below which everything lies that it matches: up to the last slash before the first wildcard. The root where there is none;
   /// nil for what matches no absolute path.
   var anchor: [UInt8]? {

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// A worker's companion: a thread under the session's floor that does one thing at a time for its worker, which waits for it.
 ///
-/// It shares the worker's umask and working directory (it is started by a thread that has left the process's), and holds no capability at all. It ends
+/// It shares the worker's umask and working directory (it is started by a thread that has left the process's), and no capability is ever in effect there. It ends
 /// with its worker.
 final class Companion {
   private let state: CompanionState
@@ -19,7 +19,8 @@ final class Companion {
       WaitTable.letInterrupt()
       var isHeld = false
       do throws(SyscallError) {
-        try ThreadCapabilities.set(effective: 0, permitted: 0)
+        // None in effect; permitted it keeps what the workers have, so that no target may change how it is scheduled (cap_safe_nice of security/commoncap.c).
+        try ThreadCapabilities.set(effective: 0, permitted: ThreadCapabilities.current().permitted)
         // The whole supervisor has it already; a thread without it may not put itself under a ruleset.
         try syscall("prctl", subject: "PR_SET_NO_NEW_PRIVS") { ash_prctl(38, 1, 0, 0, 0) }
         try floor.restrictThread()

@@ -13,29 +13,41 @@ struct ExecutableNames {
 extension Worker {
   /// Follows the links that a path's last component is, one by one, and tells which of their names can be believed.
   ///
-  /// The names are only ever used to decide: what is executed is verified against the pinned file, however the names change meanwhile. A name that
-  /// can't be looked at any more is left out, which can only take a permission away that rests on it; the path itself always counts as untrusted.
+  /// The names are only ever used to decide: what is executed is verified against the pinned file, however the names change meanwhile. None of them is
+  /// believed unless they lead to that very file: this is another look at names that the target can exchange, and root's link to one program must
+  /// not speak for another. The path itself always counts as untrusted.
   func executableNames(_ call: TrappedCall, at directory: CInt, path: [UInt8], canonical: [UInt8]) -> ExecutableNames {
+    var names = linkNames(call, at: directory, path: path, canonical: canonical)
+    if !names.reachesProgram {
+      names.found.untrusted += names.found.trusted
+      names.found.trusted = []
+    }
+    return names.found
+  }
+
+  private func linkNames(
+    _ call: TrappedCall, at directory: CInt, path: [UInt8], canonical: [UInt8]
+  ) -> (found: ExecutableNames, reachesProgram: Bool) {
     var names = ExecutableNames()
-    guard path != canonical, !path.isEmpty else { return names }
+    guard path != canonical, !path.isEmpty else { return (names, true) }
     names.untrusted.append(path)
     var next = path
     var base = directory
     for _ in 0..<40 {
       do throws(CallFailure) {
         let parent = try resolveParent(call, at: base, path: next)
-        if parent.path == canonical { return names }
+        if parent.path == canonical { return (names, true) }
         guard let status = try? linkStatus(at: parent.directory.rawValue, parent.name), status.isSymbolicLink,
           let text = try? readLink(at: parent.directory.rawValue, parent.name), !text.isEmpty
-        else { return names }
+        else { return (names, false) }
         if isRootsOwn(parent, status) { names.trusted.append(parent.path) } else { names.untrusted.append(parent.path) }
         next = text.first == UInt8(ascii: "/") ? text : parent.directoryPath + [UInt8(ascii: "/")] + text
         base = AT_FDCWD
       } catch {
-        return names
+        return (names, false)
       }
     }
-    return names
+    return (names, false)
   }
 
   /// Whether only root can have made this link and can change it. Where the caller is root, nobody but the policy can keep it from doing so.

@@ -28,12 +28,17 @@ extension Worker {
     }
   }
 
+  /// The same for a name that is made or removed: not while something there is being renamed.
+  private func perform(_ call: TrappedCall, held: Bool, naming parent: borrowing Parent, _ body: () -> CInt) -> Answer {
+    supervision.directories.naming(in: parent.identity, expectDelay: expectDelay) { perform(call, held: held, body) }
+  }
+
   func makeDirectory(_ call: TrappedCall, _ kind: CallKind, at directory: CInt, path: UInt64, mode: UInt64) throws(CallFailure) -> Answer {
     let parent = try resolveParent(call, at: directory, path: try self.path(call, at: path))
     try checkAbsent(parent)
     try settleChange(call, kind, .fileMkdir, [FileQuestion(.mkdir, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(call, held: floor.holds(.makeDir)) {
+    return perform(call, held: floor.holds(.makeDir), naming: parent) {
       PathCalls.makeDirectory(parent.directory.rawValue, parent.name, mode_t(truncatingIfNeeded: mode))
     }
   }
@@ -48,7 +53,7 @@ extension Worker {
     _ = try status(parent)
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
-    return perform(call, held: floor.holds(isDirectory ? .removeDir : .removeFile)) {
+    return perform(call, held: floor.holds(isDirectory ? .removeDir : .removeFile), naming: parent) {
       PathCalls.unlink(parent.directory.rawValue, parent.name, flags)
     }
   }
@@ -70,7 +75,7 @@ extension Worker {
     try settleChange(
       call, kind, isRegular ? .fileCreate : .fileMknod, [FileQuestion(isRegular ? .create : .mknod, parent.path)], path: parent.path)
     try takeUmask(of: call)
-    return perform(call, held: floor.holds(.making(mode & S_IFMT))) {
+    return perform(call, held: floor.holds(.making(mode & S_IFMT)), naming: parent) {
       // The kernel's own encoding of the number is what the target passed (32 bits, MKDEV as new_decode_dev).
       PathCalls.makeNode(parent.directory.rawValue, parent.name, mode, dev_t(UInt32(truncatingIfNeeded: device)))
     }
@@ -83,11 +88,21 @@ extension Worker {
     let name = parent.path
     let judgement = layered { layer in
       let verdict = strictest([FileQuestion(.symlink, name)], layer)
-      return verdict.isPermitted ? protectionAgainstLink(at: name, layer) ?? verdict : verdict
+      return verdict.isPermitted ? protectionAgainstLink(at: name, saying: content, layer) ?? verdict : verdict
     }
     try settle(call, kind, .fileSymlink, .path(name), judgement)
-    return perform(call, held: floor.holds(.makeSym)) {
+    return perform(call, held: floor.holds(.makeSym), naming: parent) {
       PathCalls.makeSymbolicLink(content, parent.directory.rawValue, parent.name)
+    }
+  }
+
+  /// What making a thing of this kind is called; nil for a regular file, which is created.
+  private static func makingOperation(_ type: UInt32) -> FileOperation? {
+    switch type {
+    case S_IFDIR: .mkdir
+    case S_IFLNK: .symlink
+    case S_IFREG: nil
+    default: .mknod
     }
   }
 
@@ -117,8 +132,11 @@ extension Worker {
       FileQuestion(.rename, old.path), FileQuestion(.read, old.path), FileQuestion(.create, new.path), FileQuestion(.rename, new.path),
     ]
     if newStatus != nil { questions.append(FileQuestion(.write, new.path)) }
+    // Whatever is moved there is something of its kind that wasn't there before.
+    if let kind = Self.makingOperation(oldStatus.type) { questions.append(FileQuestion(kind, new.path)) }
     if flags & exchange != 0 {
       questions += [FileQuestion(.read, new.path), FileQuestion(.create, old.path), FileQuestion(.write, old.path)]
+      if let kind = newStatus.flatMap({ Self.makingOperation($0.type) }) { questions.append(FileQuestion(kind, old.path)) }
     }
     if flags & whiteout != 0 { questions.append(FileQuestion(.mknod, old.path)) }
     let (oldName, newName) = (old.path, new.path)
@@ -137,9 +155,11 @@ extension Worker {
       return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
     try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
-    // What stands at the names may have been exchanged meanwhile, by another rename of the session: they wait for one another where directories meet.
-    let answer = supervision.renames.ordered(old.directory, new.directory) { () -> Answer? in
+    // What stands at the names may have been exchanged meanwhile; from here on nobody in the session changes what is there.
+    let isGuarded = oldStatus.type != S_IFDIR && isProtected(newName)
+    let answer = supervision.directories.moving(from: old.identity, to: new.identity, expectDelay: expectDelay) { () -> Answer? in
       guard type(of: old) == oldStatus.type, type(of: new) == newStatus?.type else { return nil }
+      if isGuarded { return renameGuarded(call, kind, old, new, flags, oldStatus.type) }
       return perform(call, held: floor.holdsFiles) {
         PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags)
       }
@@ -148,6 +168,34 @@ extension Worker {
     // As if the call came now.
     guard attempts > 0 else { throw .errno(EAGAIN) }
     return try rename(call, kind, from: oldDirectory, oldPath, to: newDirectory, newPath, flags: UInt64(flags), attempts: attempts - 1)
+  }
+
+  /// Whether no directory and no link may come to stand at a name, because of what rules say about what would lie below it.
+  private func isProtected(_ name: [UInt8]) -> Bool {
+    func isProtected(_ layer: SessionLayer) -> Bool {
+      !name.starts(with: SessionMounts.ownPrefix)
+        && (layer.policy.refusalBelow(name, FileOperation.moved) != nil || layer.policy.refusalOfLink(at: name) != nil)
+    }
+    return isProtected(supervision.layer) || inner.map { isProtected($0.layer) } ?? false
+  }
+
+  /// Renames to such a name, and looks afterwards whether it was what had been looked at: another session of the same user has a supervisor of its own, which
+  /// doesn't wait for this one. What was moved in its place goes back.
+  private func renameGuarded(
+    _ call: TrappedCall, _ kind: CallKind, _ old: borrowing Parent, _ new: borrowing Parent, _ flags: UInt32, _ expected: UInt32
+  ) -> Answer {
+    let result = actingCall(held: floor.holdsFiles) { PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags) }
+    guard result == 0 else { return .failure(errno) }
+    // Gone again, or another file by now, is nothing that was moved here unlooked at.
+    guard let moved = type(of: new), moved != expected, moved == S_IFDIR || moved == S_IFLNK else { return .value(0) }
+    let (noReplace, exchange): (UInt32, UInt32) = (1, 2)
+    _ = actingCall(held: floor.holdsFiles) {
+      PathCalls.rename(new.directory.rawValue, bareName(new.name), old.directory.rawValue, bareName(old.name), flags & exchange != 0 ? exchange : noReplace)
+    }
+    let verdict = Verdict(decision: .deny, rule: "builtin:rename_verification", message: "what was to be renamed was exchanged meanwhile")
+    try? settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
+    if let process = try? processID(call), supervision.listener.isWaiting(call.id) { _ = Glibc.kill(process, SIGKILL) }
+    return .failure(EACCES)
   }
 
   private func type(of parent: borrowing Parent) -> UInt32? {
@@ -168,6 +216,7 @@ extension Worker {
     try checkSameDevice(old.status.device, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
+    if let kind = Self.makingOperation(old.status.type) { questions.append(FileQuestion(kind, new.path)) }
     if old.hasPath && old.status.links > 0 {
       questions += [FileQuestion(.link, old.path), FileQuestion(.read, old.path), FileQuestion(.write, old.path)]
     }
@@ -183,7 +232,7 @@ extension Worker {
     }
     try settle(call, kind, .fileLink, .paths(old.path, new.path), judgement)
     // The pinned object gets the name, not whatever the old path names by now.
-    return perform(call, held: floor.holdsFiles) {
+    return perform(call, held: floor.holdsFiles, naming: new) {
       PathCalls.link(AT_FDCWD, descriptorPath(old.descriptor.rawValue), new.directory.rawValue, new.name, AT_SYMLINK_FOLLOW)
     }
   }

@@ -41,18 +41,16 @@ extension Worker {
     try settle(call, kind, recorded, .path(path), strictest(questions))
   }
 
-  private static let moved: Set<FileOperation> = [.read, .open, .write, .create, .delete, .rename]
-
   /// The verdict that keeps a directory from being moved from one name to another because of what may lie below it; nil when nothing there is protected.
   func protectionBelow(_ old: [UInt8], _ new: [UInt8], _ layer: SessionLayer) -> Verdict? {
     // What the session made for itself no rule speaks of.
     func below(_ directory: [UInt8]) -> Verdict? {
-      directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, Self.moved)
+      directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, FileOperation.moved)
     }
     func socketsBelow(_ directory: [UInt8]) -> Verdict? {
       directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.unixRefusalBelow(directory)
     }
-    return below(old) ?? below(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, Self.moved)
+    return below(old) ?? below(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, FileOperation.moved)
   }
 
   /// The verdict that keeps a socket from getting another name: one by which it could be reached although rules close the one that it has, or one that none may be
@@ -69,11 +67,12 @@ extension Worker {
 
   /// The verdict that keeps a symbolic link from standing at a name, since what it leads to would stand below that name for whoever comes by it, and rules
   /// say that nothing may be put there; nil when none does.
-  func protectionAgainstLink(at name: [UInt8], _ layer: SessionLayer) -> Verdict? {
+  /// - Parameter text: what the link says; nil where that isn't known.
+  func protectionAgainstLink(at name: [UInt8], saying text: [UInt8]? = nil, _ layer: SessionLayer) -> Verdict? {
     if name.starts(with: SessionMounts.ownPrefix) { return nil }
     // Whoever looks for somebody else's socket there would come to what the link leads to.
     if let refusal = layer.policy.unixRuleRefusal(.bind, name) { return refusal }
-    return layer.policy.refusalBelow(name, [.write, .create, .rename, .symlink], asksRulesOnly: true)
+    return layer.policy.refusalOfLink(at: name, saying: text)
   }
 }
 

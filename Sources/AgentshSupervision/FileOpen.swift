@@ -118,7 +118,8 @@ extension Worker {
     if full != [UInt8(ascii: "/")] { full.append(UInt8(ascii: "/")) }
     full += name
     let directoryPath = located.path
-    return Parent(directory: located.descriptor, directoryPath: directoryPath, name: name, path: full)
+    let identity = DirectoryIdentity(located.status)
+    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: full)
   }
 
   // MARK: Existing objects
@@ -302,7 +303,7 @@ extension Worker {
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOCTTY) & ~O_CLOEXEC
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
     let outcome = openAndInject(
-      call, request, held: floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode)
+      call, request, held: floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode, naming: parent.identity)
     switch outcome {
     case .success(let injected): return try injected.get()
     case .failure(let error):
@@ -331,17 +332,29 @@ extension Worker {
   ///
   /// Fails with what openat(2) says; what comes of the hand-over is inside.
   private func openAndInject(
-    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0
+    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0,
+    naming place: DirectoryIdentity? = nil
   ) -> Result<Result<Answer, CallFailure>, SyscallError> {
     func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
       do throws(SyscallError) {
-        let opened = try openAt(directory, name, flags: flags, mode: mode)
+        let opened = try openOrdered(directory, name, flags, mode, place)
         do throws(CallFailure) { return .success(.success(try inject(call, opened, request, isPlain: true))) } catch { return .success(.failure(error)) }
       } catch {
         return .failure(error)
       }
     }
     do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
+  }
+
+  /// Opens, and where that makes a name not while something there is being renamed.
+  private func openOrdered(
+    _ directory: CInt, _ name: [UInt8], _ flags: CInt, _ mode: UInt32, _ place: DirectoryIdentity?
+  ) throws(SyscallError) -> OwnedDescriptor {
+    guard let place else { return try openAt(directory, name, flags: flags, mode: mode) }
+    let opened: Result<CInt, SyscallError> = supervision.directories.naming(in: place, expectDelay: expectDelay) {
+      do throws(SyscallError) { return .success(try openAt(directory, name, flags: flags, mode: mode).release()) } catch { return .failure(error) }
+    }
+    return OwnedDescriptor(owning: try opened.get())
   }
 
   /// Hands the open file over as the call's result.

@@ -183,7 +183,7 @@ extension Worker {
     case (AF_INET, .inet(let address, let port)), (AF_INET6, .inet(let address, let port)):
       try settleNetwork(call, .listen, .listen, socket, address, port)
     case (AF_UNIX, .unix(let name)):
-      try settleUnixListen(call, name)
+      try settleUnixListen(call, socket, name)
     case (AF_NETLINK, _):
       break
     default:

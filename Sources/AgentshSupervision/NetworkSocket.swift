@@ -18,7 +18,9 @@ struct TargetSocket: ~Copyable {
   var isStream: Bool { type == CInt(SOCK_STREAM.rawValue) }
 
   var networkProtocol: NetworkProtocol {
-    switch transport {
+    // What a raw socket sends has whatever ports it says (raw(7)).
+    if type == CInt(SOCK_RAW.rawValue) { return .other(transport) }
+    return switch transport {
     case CInt(IPPROTO_TCP), 262 /* IPPROTO_MPTCP */: .tcp
     case CInt(IPPROTO_UDP), 136 /* IPPROTO_UDPLITE */: .udp
     default: .other(transport)
@@ -90,15 +92,9 @@ extension Worker {
   func fetchSocket(_ call: TrappedCall, _ number: CInt) throws(CallFailure) -> TargetSocket {
     let descriptor = try fetchDescriptor(call, number)
     let raw = descriptor.rawValue
-    let domain = try socketOption(raw, SO_DOMAIN)
-    let transport = try socketOption(raw, SO_PROTOCOL)
-    // Where the protocol says it already, the kernel isn't asked: inetsw_array of net/ipv4/af_inet.c.
-    let type =
-      switch (domain, transport) {
-      case (AF_INET, CInt(IPPROTO_TCP)), (AF_INET6, CInt(IPPROTO_TCP)): CInt(SOCK_STREAM.rawValue)
-      default: try socketOption(raw, SO_TYPE)
-      }
-    return TargetSocket(descriptor: descriptor, domain: domain, type: type, transport: transport)
+    return TargetSocket(
+      descriptor: descriptor, domain: try socketOption(raw, SO_DOMAIN), type: try socketOption(raw, SO_TYPE),
+      transport: try socketOption(raw, SO_PROTOCOL))
   }
 
   /// Copies a socket address, with the kernel's own bounds (move_addr_to_kernel of net/socket.c).

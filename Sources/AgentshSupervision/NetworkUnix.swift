@@ -70,30 +70,34 @@ extension Worker {
     if (try? linkStatus(at: parent.directory.rawValue, parent.name)) != nil { throw .errno(EADDRINUSE) }
 
     let raw = socket.descriptor.rawValue
-    let isPlainName = !path.contains(UInt8(ascii: "/"))
-    if isPlainName {
-      // One component, in the very directory that is pinned: there is nothing on the way that could be exchanged.
-      let failure = binding { bindIn(raw, address.bytes, parent: parent.directory.rawValue, mask: mask) }
-      return failure == 0 ? .value(0) : .failure(failure)
+    let failure: CInt
+    // The name that getsockname(2) shows is the string that was bound. It is used where it says the decided name outright: then nothing on its way is a link, and
+    // none of it means something else to this process than to the target, as /proc/self does.
+    let isOutright = path == name || (path.first != UInt8(ascii: "/") && name == (try? kernelPath(of: working)).map { joined($0, path) })
+    if path.contains(UInt8(ascii: "/")), isOutright, supervision.sharesRoot && !supervision.rootsMayDiffer {
+      let beneath = binding(parent) { bindBeneath(raw, address.bytes, directory: working.rawValue, parent: parent.directory.rawValue, mask: mask) }
+      if beneath == 0, !isBound(raw, parent) { return misled(call, parent) }
+      // Without Landlock.
+      failure = beneath == ENOSYS ? bindLast(raw, parent, mask) : beneath
+    } else {
+      failure = path.contains(UInt8(ascii: "/"))
+        ? bindLast(raw, parent, mask) : binding(parent) { bindIn(raw, address.bytes, parent: parent.directory.rawValue, mask: mask) }
     }
-    if supervision.sharesRoot && !supervision.rootsMayDiffer {
-      let failure = binding {
-        bindBeneath(raw, address.bytes, directory: working.rawValue, parent: parent.directory.rawValue, mask: mask)
-      }
-      if failure == 0 {
-        guard isBound(raw, parent) else { return misled(call, parent) }
-        return .value(0)
-      }
-      if failure != ENOSYS { return .failure(failure) }
-    }
-    // Without Landlock, or under another root: race-free all the same, but the name that getsockname(2) shows is the last component alone.
-    let failure = binding { bindIn(raw, [UInt8(AF_UNIX), 0] + parent.name + [0], parent: parent.directory.rawValue, mask: mask) }
-    return failure == 0 ? .value(0) : .failure(failure)
+    guard failure == 0 else { return .failure(failure) }
+    if let status = try? fileStatus(socket.descriptor) { supervision.boundSockets.note(name, of: status) }
+    return .value(0)
+  }
+
+  /// Binds the last component, in the very directory that is pinned: there is nothing on the way that could be exchanged.
+  private func bindLast(_ socket: CInt, _ parent: borrowing Parent, _ mask: mode_t) -> CInt {
+    binding(parent) { bindIn(socket, [UInt8(AF_UNIX), 0] + parent.name + [0], parent: parent.directory.rawValue, mask: mask) }
   }
 
   /// Makes a socket's file: under the floor, which the threads that do it inherit. 0 or an errno.
-  private func binding(_ body: () -> CInt) -> CInt {
-    do throws(SyscallError) { return try acting(held: floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
+  private func binding(_ parent: borrowing Parent, _ body: () -> CInt) -> CInt {
+    supervision.directories.naming(in: parent.identity, expectDelay: expectDelay) {
+      do throws(SyscallError) { return try acting(held: floor.holds(.makeSock), body) } catch { return error.errno.rawValue }
+    }
   }
 
   /// A socket on a file system that the session made for itself has nobody but the session behind it.
@@ -110,12 +114,12 @@ extension Worker {
     return UInt32(truncatingIfNeeded: status.inode) == file.inode
   }
 
-  /// The path was exchanged while it was being bound, which only a target that races on purpose brings about: a bound socket can't be unbound, so the
-  /// process ends.
+  /// The path was exchanged while it was being bound, which only a target that races on purpose brings about: a bound socket can't be unbound, and whoever
+  /// has a copy of it could go on with it, so the session ends.
   private func misled(_ call: TrappedCall, _ parent: borrowing Parent) -> Answer {
     let verdict = Verdict(decision: .deny, rule: "builtin:bind_verification", message: "the socket's path was exchanged while it was bound")
     try? settle(call, .bind, .unixBind, .unixAddress(parent.path), verdict)
-    if let process = try? processID(call), supervision.listener.isWaiting(call.id) { _ = Glibc.kill(process, SIGKILL) }
+    supervision.endSession("the path of a Unix socket was exchanged while it was bound")
     return .failure(EACCES)
   }
 
@@ -127,11 +131,12 @@ extension Worker {
   }
 
   /// Decides about listening on a Unix socket by the name that it is bound to.
-  func settleUnixListen(_ call: TrappedCall, _ name: SocketAddress.UnixName) throws(CallFailure) {
+  func settleUnixListen(_ call: TrappedCall, _ socket: borrowing TargetSocket, _ name: SocketAddress.UnixName) throws(CallFailure) {
     switch name {
     case .path(let path):
-      // The name is a string since it was bound; where it leads now is what rules about paths speak of.
-      let known = (try? resolve(call, at: AT_FDCWD, path: path, following: true))?.path ?? path
+      // One that was bound before the session is known by the string alone; where that leads now is what rules about paths speak of.
+      let bound = (try? fileStatus(socket.descriptor)).flatMap { supervision.boundSockets.name(of: $0) }
+      let known = bound ?? (try? resolve(call, at: AT_FDCWD, path: path, following: true))?.path ?? path
       try settle(call, .listen, .unixBind, .unixAddress(known), layered { unixVerdict(.listen, known, $0) })
     case .abstract(let name):
       try settle(

@@ -6,15 +6,21 @@ import Glibc
 // What /proc gives of another process that no rule about paths can speak of: its memory, and its open files that have no name. With either a process of
 // the session would act as one outside it: tracing is refused by the filter, and this is tracing by another way.
 extension Worker {
-  /// Refuses the memory of any process but the caller's own; where the policy permits tracing, of any outside the session.
+  /// Refuses the memory of any process but the caller's own, where the policy permits tracing of any outside the session; and of processes outside what the
+  /// kernel shows only to those who may trace them: the target's Landlock domain would keep it closed, and the supervisor isn't in that.
   func settleMemory(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
     let path = located.path
-    guard path.hasSuffix(memorySuffix), let number = procNumber(path) else { return }
+    guard let number = procNumber(path), let slash = path.lastIndex(of: UInt8(ascii: "/")) else { return }
+    let isMemory = path.hasSuffix(memorySuffix)
+    guard isMemory || tracersFiles.contains(Array(path[slash...])) || Array(path[..<slash]).hasSuffix(descriptorFactsSuffix) else { return }
     let process = try processID(call)
     if number == process || number == call.thread || processOf(number) == process { return }
-    if permitsTracing, let other = processOf(number), innermost.relations.isInSession(other) { return }
-    let message = permitsTracing
-      ? "the memory of processes outside the session is theirs alone" : "a process's memory is its own (a policy's `syscalls: {allow: [ptrace]}` lets it be traced)"
+    if permitsTracing || !isMemory, let other = processOf(number), innermost.relations.isInSession(other) { return }
+    // Another user's: the kernel says no, as it does without a session, and there is nothing to be told of it.
+    if !isMemory, geteuid() != 0, located.status.owner != geteuid() { return }
+    let message = permitsTracing || !isMemory
+      ? "the memory and descriptors of processes outside the session are theirs alone"
+      : "a process's memory is its own (a policy's `syscalls: {allow: [ptrace]}` lets it be traced)"
     let verdict = Verdict(decision: .deny, rule: "builtin:process_memory", message: message)
     try settle(call, kind, writes ? .fileWrite : .fileRead, .path(path), verdict)
   }
@@ -81,4 +87,11 @@ extension Worker {
 }
 
 private let memorySuffix: [UInt8] = Array("/mem".utf8)
+private let descriptorFactsSuffix: [UInt8] = Array("/fdinfo".utf8)
+/// Entries of /proc/PID that take PTRACE_MODE_READ or PTRACE_MODE_ATTACH of the process (fs/proc/base.c, task_mmu.c).
+private let tracersFiles: Set<[UInt8]> = Set(
+  [
+    "auxv", "clear_refs", "environ", "io", "maps", "numa_maps", "pagemap", "personality", "smaps", "smaps_rollup", "stack", "syscall",
+    "timers",
+  ].map { Array("/\($0)".utf8) })
 private let descriptorsSuffix: [UInt8] = Array("/fd".utf8)

@@ -21,6 +21,7 @@ struct Located: ~Copyable {
 /// A name in a pinned directory.
 struct Parent: ~Copyable {
   let directory: OwnedDescriptor
+  let identity: DirectoryIdentity
   let directoryPath: [UInt8]
   /// Last component as the target wrote it, trailing slashes included: the kernel gives them their meaning.
   let name: [UInt8]
@@ -397,7 +398,8 @@ extension Worker {
       path += bare
     }
     let directoryPath = located.path
-    return Parent(directory: located.descriptor, directoryPath: directoryPath, name: name, path: path)
+    let identity = DirectoryIdentity(located.status)
+    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: path)
   }
 
   /// For creating: the parent and name that a path leads to when its last component is a chain of links to nowhere. nil when something exists there.

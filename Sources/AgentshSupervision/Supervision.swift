@@ -20,7 +20,8 @@ final class Supervision: Sendable {
   /// What Landlock holds of what is done for targets.
   let floor: ActingFloor
   let restrictedRefusals = RestrictedRefusals()
-  let renames = RenameOrder()
+  let directories = DirectoryOrder()
+  let boundSockets = BoundSockets()
   /// How long connecting takes.
   let destinations = Destinations()
   /// Descriptors of targets that are held while messages that pass them on wait to be sent.

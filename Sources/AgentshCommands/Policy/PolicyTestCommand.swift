@@ -2,6 +2,7 @@ internal import AgentshPolicy
 internal import AgentshProtocol
 internal import AgentshSystem
 internal import ArgumentParser
+import Glibc
 
 struct PolicyTestCommand: AgentshCommand {
   static let configuration = CommandConfiguration(
@@ -119,7 +120,17 @@ struct PolicyTestCommand: AgentshCommand {
     do throws(SyscallError) { canonical = try CanonicalPath.resolve(path.bytes, following: following) } catch {
       throw CommandFailure(.no, "\(path.displayed): \(error.errno)")
     }
-    return Question(name: "file.\(operation.rawValue)", subject: displayEscaped(canonical)) { $0.file(operation, canonical) }
+    let isDirectory = (try? linkStatus(at: AT_FDCWD, canonical).isDirectory) ?? false
+    return Question(name: "file.\(operation.rawValue)", subject: displayEscaped(canonical)) { policy in
+      let verdict = policy.file(operation, canonical)
+      guard verdict.isPermitted else { return verdict }
+      // What lies below the name counts, too, as for the supervisor.
+      switch operation {
+      case .symlink: return policy.refusalOfLink(at: canonical) ?? verdict
+      case .rename where isDirectory: return policy.refusalBelow(canonical, FileOperation.moved) ?? verdict
+      default: return verdict
+      }
+    }
   }
 
   private func unixQuestion(_ op: String, _ path: ArgumentBytes) throws(CommandFailure) -> Question {
