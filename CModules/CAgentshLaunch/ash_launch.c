@@ -122,6 +122,9 @@ static void run_child(const struct ash_launch_plan *plan, const struct ash_launc
   // Without Yama the call is unknown (EINVAL), and unneeded.
   if (plan->tracer > 0 && prctl(PR_SET_PTRACER, (unsigned long)plan->tracer, 0, 0, 0) != 0 && errno != EINVAL)
     fail(launch, ASH_STAGE_TRACER, 0);
+  // The kernel writes a core file by itself, and removes what stands in its place: nobody would be asked (core(5)).
+  struct rlimit none = {0, 0};
+  if (plan->without_core_file && setrlimit(RLIMIT_CORE, &none) != 0) fail(launch, ASH_STAGE_PRIVILEGES, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(launch, ASH_STAGE_PRIVILEGES, 0);
   if (plan->landlock_ruleset >= 0 && syscall(SYS_landlock_restrict_self, plan->landlock_ruleset, 0) != 0)
     fail(launch, ASH_STAGE_LANDLOCK, 0);

@@ -13,6 +13,8 @@ final class ActingFloor: Sendable {
   private let rights: LandlockRights
   let holdsConnecting: Bool
   let holdsBinding: Bool
+  /// Whether the kernel lets no signal of the session's processes out of it: Landlock's scope, which the targets are in.
+  let keepsSignalsInside: Bool
   /// The floor of the session around: a thread is put under that one as well.
   private let around: ActingFloor?
 
@@ -28,6 +30,7 @@ final class ActingFloor: Sendable {
     rights = []
     holdsConnecting = false
     holdsBinding = false
+    keepsSignalsInside = false
     around = nil
   }
 
@@ -36,6 +39,7 @@ final class ActingFloor: Sendable {
   /// - Parameter around: the floor of the session that this one's lies inside of. Rulesets stack: what one refuses the other can't grant.
   init(_ floor: LandlockRules, around: ActingFloor? = nil, abi: LandlockABI = .running) throws(SyscallError) {
     self.around = around
+    keepsSignalsInside = floor.scopesSignals && abi.has(.signals)
     var rules = floor
     rules.scopesSignals = false
     rules.separates = false

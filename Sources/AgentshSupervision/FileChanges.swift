@@ -242,6 +242,8 @@ extension Worker {
     guard length >= 0 else { throw .errno(EINVAL) }
     let located = try existing(call, at: AT_FDCWD, path: try self.path(call, at: path), following: true)
     if located.status.isDirectory { throw .errno(EISDIR) }
+    // vfs_truncate() of fs/open.c.
+    guard located.status.isRegular else { throw .errno(EINVAL) }
     try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
     if length > located.status.size, try exceedsFileSizeLimit(call, length) {
       let raw = located.descriptor.rawValue

@@ -35,6 +35,8 @@ func socketName(_ socket: CInt) throws(CallFailure) -> [UInt8] {
   // SAFETY: the kernel writes at most `length` bytes, the array's size.
   let result = unsafe room.withUnsafeMutableBytes { buffer in unsafe ash_socket_name(socket, buffer.baseAddress, &length) }
   if result != 0 { throw .errno(errno) }
+  // The kernel counts the NUL that it puts behind a path of 108 bytes, which no address may have (unix(7)).
+  if length > MemoryLayout<sockaddr_un>.size, room.first == UInt8(AF_UNIX) { length = MemoryLayout<sockaddr_un>.size }
   return Array(room.prefix(length))
 }
 

@@ -71,12 +71,10 @@ extension Worker {
 
     let raw = socket.descriptor.rawValue
     let failure: CInt
-    // The name that getsockname(2) shows is the string that was bound. It is used where it says the decided name outright: then nothing on its way is a link, and
-    // none of it means something else to this process than to the target, as /proc/self does.
-    let isOutright = path == name || (path.first != UInt8(ascii: "/") && name == (try? kernelPath(of: working)).map { joined($0, path) })
-    if path.contains(UInt8(ascii: "/")), isOutright, supervision.sharesRoot && !supervision.rootsMayDiffer {
+    // The name that getsockname(2) shows is the string that was bound. It is used unless it might mean something else to this process than to the target.
+    if path.contains(UInt8(ascii: "/")), supervision.sharesRoot && !supervision.rootsMayDiffer, !mentionsProc(path) {
       let beneath = binding(parent) { bindBeneath(raw, address.bytes, directory: working.rawValue, parent: parent.directory.rawValue, mask: mask) }
-      if beneath == 0, !isBound(raw, parent) { return misled(call, parent) }
+      if beneath == 0, !isBound(raw, parent) { return misled(call, socket, parent, path, working) }
       // Without Landlock.
       failure = beneath == ENOSYS ? bindLast(raw, parent, mask) : beneath
     } else {
@@ -91,6 +89,11 @@ extension Worker {
   /// Binds the last component, in the very directory that is pinned: there is nothing on the way that could be exchanged.
   private func bindLast(_ socket: CInt, _ parent: borrowing Parent, _ mask: mode_t) -> CInt {
     binding(parent) { bindIn(socket, [UInt8(AF_UNIX), 0] + parent.name + [0], parent: parent.directory.rawValue, mask: mask) }
+  }
+
+  /// Whether a path says by its own words that it leads through /proc/self, or the links to it.
+  private func mentionsProc(_ path: [UInt8]) -> Bool {
+    components(path).contains { $0 == Array("proc".utf8) || $0 == Array("fd".utf8) || $0 == Array("self".utf8) || $0 == Array("thread-self".utf8) }
   }
 
   /// Makes a socket's file: under the floor, which the threads that do it inherit. 0 or an errno.
@@ -116,11 +119,31 @@ extension Worker {
 
   /// The path was exchanged while it was being bound, which only a target that races on purpose brings about: a bound socket can't be unbound, and whoever
   /// has a copy of it could go on with it, so the session ends.
-  private func misled(_ call: TrappedCall, _ parent: borrowing Parent) -> Answer {
+  private func misled(
+    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ parent: borrowing Parent, _ path: [UInt8], _ working: borrowing OwnedDescriptor
+  ) -> Answer {
+    removeAstray(socket, path, working)
     let verdict = Verdict(decision: .deny, rule: "builtin:bind_verification", message: "the socket's path was exchanged while it was bound")
     try? settle(call, .bind, .unixBind, .unixAddress(parent.path), verdict)
     supervision.endSession("the path of a Unix socket was exchanged while it was bound")
     return .failure(EACCES)
+  }
+
+  /// Removes the file of a socket that was bound at another place than the decided one, if the string still leads there: nothing but that very file.
+  private func removeAstray(_ socket: borrowing TargetSocket, _ path: [UInt8], _ working: borrowing OwnedDescriptor) {
+    guard let file = unixSocketFile(socket.descriptor.rawValue) else { return }
+    // It is led back and forth: now and then it leads there.
+    for _ in 0..<1000 {
+      guard let found = try? openAt(working.rawValue, path, flags: O_PATH | O_NOFOLLOW), let status = try? fileStatus(found), status.type == S_IFSOCK,
+        UInt32(truncatingIfNeeded: status.inode) == file.inode, let place = try? kernelPath(of: found)
+      else { continue }
+      let (folder, name) = splitLast(place)
+      guard let directory = try? openAt(AT_FDCWD, folder, flags: O_PATH | O_DIRECTORY), let there = try? linkStatus(at: directory.rawValue, name),
+        there.inode == status.inode, there.device == status.device
+      else { return }
+      _ = PathCalls.unlink(directory.rawValue, name, 0)
+      return
+    }
   }
 
   private func targetUmask(_ call: TrappedCall) throws(CallFailure) -> mode_t {

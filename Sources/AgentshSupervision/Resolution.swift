@@ -59,6 +59,8 @@ extension Worker {
     do throws(SyscallError) {
       base = try openOwn(source, flags: O_PATH)
     } catch {
+      // The directory of its descriptors is closed to all but the process itself where that isn't dumpable (proc_pid_fd(5)).
+      if directory != AT_FDCWD, error.errno == .permissionDenied { return try takeDescriptor(call, directory) }
       // The target's descriptor table is the only thing that can make such a link be missing.
       throw error.errno == .noSuchFileOrDirectory ? .errno(directory == AT_FDCWD ? ENOENT : EBADF) : .errno(error.errno.rawValue)
     }
@@ -242,7 +244,12 @@ extension Worker {
         next = try AgentshSystem.openAt(current.rawValue, component, flags: O_PATH | O_NOFOLLOW)
       } catch {
         if error.errno == .noSuchFileOrDirectory, isLast { return nil }
-        throw .errno(error.errno.rawValue)
+        guard !isLast || options.followsLast, let entry = try ownEntry(call, component, in: current, error.errno) else { throw .errno(error.errno.rawValue) }
+        links += 1
+        if links > mostLinks || options.resolve & UInt64(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) != 0 { throw .errno(ELOOP) }
+        current = OwnedDescriptor(owning: entry)
+        try checkMount(current)
+        continue
       }
       let status: FileStatus
       do throws(SyscallError) { status = try fileStatus(next) } catch { throw .errno(EIO) }
@@ -253,6 +260,7 @@ extension Worker {
         switch try follow(call, link: component, in: current) {
         case .text(let text):
           if text.isEmpty { throw .errno(ENOENT) }
+          if StickyDirectory.refusesLink(status, in: current) { throw .errno(EACCES) }
           if text.first == UInt8(ascii: "/") {
             current = try duplicate(root)
             try checkMount(current)
@@ -296,6 +304,7 @@ extension Worker {
       isProc = try filesystemType(directory) == procMagic
     } catch {
       if let number = numberForItself(call, link: name, in: directory) { return .text(number) }
+      if let entry = try ownEntry(call, name, in: directory, error.errno) { return .jump(entry) }
       throw .errno(error.errno.rawValue)
     }
     guard isProc else { return .text(text) }
@@ -344,6 +353,27 @@ extension Worker {
     }
     try settleUnnamed(call, owner, name, found)
     return .jump(found.release())
+  }
+
+  /// What a link in a process's own part of /proc leads to, where only the process itself may follow it, since it isn't dumpable: a descriptor that the caller
+  /// then owns; nil where it is something else that failed.
+  private func ownEntry(
+    _ call: TrappedCall, _ name: [UInt8], in directory: borrowing OwnedDescriptor, _ failure: Errno
+  ) throws(CallFailure) -> CInt? {
+    guard failure == .permissionDenied || failure == .notPermitted, (try? filesystemType(directory)) == procMagic,
+      let folder = try? kernelPath(of: directory), let owner = procNumber(folder)
+    else { return nil }
+    let process = try processID(call)
+    guard owner == process || owner == call.thread else { return nil }
+    if folder.hasSuffix(Array("/fd".utf8)) {
+      guard let number = Int32(String(decoding: name, as: UTF8.self)), number >= 0 else { return nil }
+      let taken: OwnedDescriptor
+      do throws(CallFailure) { taken = try takeDescriptor(call, number) } catch { throw error == .errno(EBADF) ? .errno(ENOENT) : error }
+      try settleUnnamed(call, folder, name, taken)
+      return taken.release()
+    }
+    guard let found = try? openOwn(folder + [UInt8(ascii: "/")] + name, flags: O_PATH) else { return nil }
+    return found.release()
   }
 
   /// What `self` and `thread-self` mean in a procfs of another pid namespace, where the supervisor is nobody and they lead nowhere for it.
@@ -445,7 +475,7 @@ extension Worker {
 }
 
 /// PROC_SUPER_MAGIC, statfs(2).
-private let procMagic: Int64 = 0x9fa0
+let procMagic: Int64 = 0x9fa0
 private let memoryPrefix: [UInt8] = Array("/memfd:".utf8)
 private let procPrefix: [UInt8] = Array("/proc/".utf8)
 let deletedSuffix: [UInt8] = Array(" (deleted)".utf8)

@@ -92,22 +92,28 @@ extension Worker {
     return try self.signal(call, kind, signal, -group, toAll: receivers, areGroup: true, from: sender)
   }
 
-  /// All of them, or none.
+  /// All of them, or none; but of a group those that the kernel keeps signals of the session from anyway (Landlock's scope) are left out, as it leaves out whom
+  /// the sender may not signal.
   private func signal(
     _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ target: Int32, toAll receivers: [ProcessFacts], areGroup: Bool, from sender: Int32
   ) throws(CallFailure) -> Answer {
     if receivers.isEmpty { throw .errno(ESRCH) }
     let judgement = layered { layer in
       var permitted: Verdict?
+      var refused: Verdict?
       for receiver in receivers {
         // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
         // would have sent to both.
         if areGroup, receiver.process == layer.relations.launcher { continue }
         let verdict = verdict(layer, signal, sender: sender, receiver)
-        if !verdict.isPermitted { return verdict }
+        if !verdict.isPermitted {
+          guard areGroup, supervision.floor.keepsSignalsInside, !layer.relations.isInSession(receiver.process) else { return verdict }
+          refused = refused ?? verdict
+          continue
+        }
         if permitted == nil || verdict.isRecorded { permitted = verdict }
       }
-      return permitted ?? Verdict(decision: .deny, rule: "builtin:agentsh")
+      return permitted ?? refused ?? Verdict(decision: .deny, rule: "builtin:agentsh")
     }
     return try settle(call, kind, signal, target, judgement)
   }
@@ -162,6 +168,12 @@ extension Worker {
     let flags = UInt32(truncatingIfNeeded: a.3)
     // PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP of 6.9: one of them at most.
     guard flags <= 4, flags & (flags &- 1) == 0 else { throw .errno(EINVAL) }
+    try checkInformation(call, at: a.2, signal)
+    // PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP of 6.15: the caller itself, by a constant. The kernel knows no group by these.
+    if descriptor(a.0) == -10_000 || descriptor(a.0) == -10_001 {
+      if flags & 4 != 0 { throw .errno(ESRCH) }
+      return try self.signal(call, kind, signal, toThread: call.thread, of: nil)
+    }
     let handle = Pidfd(try fetchDescriptor(call, descriptor(a.0)))
     try checkStillWaiting(call)
     let sender = try processID(call)
@@ -180,10 +192,25 @@ extension Worker {
     return ash_pidfd_send_signal_flags(raw, signal, flags) == 0 ? .value(0) : .failure(errno)
   }
 
+  /// What a sender tells along with a signal has to be about that signal: copy_siginfo_from_user() and pidfd_send_signal(2) of kernel/signal.c.
+  private func checkInformation(_ call: TrappedCall, at address: UInt64, _ signal: Int32) throws(CallFailure) {
+    guard address != 0 else { return }
+    // sizeof(siginfo_t) is 128 on every architecture; the number is its first word.
+    let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: address, count: 128) }
+    let number = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[$1]) << UInt32(8 * $1) }
+    if Int32(bitPattern: number) != signal { throw .errno(EINVAL) }
+  }
+
   /// The process number behind a pidfd, or nil when that process is gone. EBADF for what is no pidfd.
   private func pidOf(_ handle: borrowing Pidfd) throws(CallFailure) -> Int32? {
     do throws(SyscallError) { return try handle.information().thread } catch {
       if error.errno == .noSuchProcess { return nil }
+    }
+    // A directory of /proc stands for its process, too (pidfd_send_signal(2)).
+    if (try? filesystemType(handle.descriptor)) == procMagic, let path = try? kernelPath(of: handle.descriptor), let number = procNumber(path),
+      path + [UInt8(ascii: "/")] == procPath(number, "")
+    {
+      return number
     }
     // Before 6.13: the descriptor's own entry says it.
     var path = Array("/proc/self/fdinfo/".utf8)

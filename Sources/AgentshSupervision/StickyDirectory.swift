@@ -13,6 +13,16 @@ enum StickyDirectory {
     return directoryMode & 0o002 != 0 || level > 1 && directoryMode & 0o020 != 0
   }
 
+  /// may_follow_link() of fs/namei.c, protected_symlinks: which the kernel doesn't ask where a link is read and its text gone on with.
+  static func refusesLink(_ link: FileStatus, in directory: borrowing OwnedDescriptor) -> Bool {
+    guard protectsSymlinks, link.owner != geteuid(), let folder = try? fileStatus(directory) else { return false }
+    return folder.mode & UInt32(S_ISVTX) != 0 && folder.mode & 0o002 != 0 && folder.owner != link.owner
+  }
+
+  /// What can't be read counts as on.
+  private static let protectsSymlinks =
+    (try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/fs/protected_symlinks".utf8), limit: 16))?.first != UInt8(ascii: "0")
+
   /// - Parameter path: the file's own, canonical.
   static func refuses(_ path: [UInt8], _ file: FileStatus) -> Bool {
     let name: StaticString

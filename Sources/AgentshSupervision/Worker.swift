@@ -27,7 +27,7 @@ final class Worker {
   /// What was opened before.
   var known = KnownFiles()
   /// The last caller that was described for a record.
-  private var lastCaller: (description: CallerDescription, thread: Int32, executions: Int, since: UInt64)?
+  private var lastCaller: (description: CallerDescription, task: PinnedTask, executions: Int)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
   private(set) var received: UInt64 = 0
   /// The call that is being answered.
@@ -289,17 +289,19 @@ final class Worker {
     }
   }
 
-  /// Process and program of a caller, for the record. What was found is used again for a tenth of a second: a number can't come round to another
-  /// process in that time, and a change of program is seen.
+  /// Process and program of a caller, for the record. What was found is used again while that very thread lives, and a change of program is seen.
   func describe(_ call: TrappedCall) -> CallerDescription {
     let executions = supervision.executions.load(ordering: .acquiring)
     // Where no rule asks about programs, or Landlock alone holds them, they change unseen.
-    if supervision.policy.needs.commands != nil, supervision.verifiesExecutions, let last = lastCaller, last.thread == call.thread, last.executions == executions, received &- last.since < 100_000_000 {
+    if supervision.policy.needs.commands != nil, supervision.verifiesExecutions, let last = lastCaller, last.task.thread == call.thread, last.executions == executions, !last.task.pidfd.hasExited() {
       return last.description
     }
+    // First, and by a number that is the caller's while it waits: whose it is from now on shows.
+    let pidfd = try? Pidfd.open(call.thread, thread: true)
     let description = CallerDescription(
       process: (try? processID(call)) ?? call.thread, executable: try? readLink(at: AT_FDCWD, procPath(call.thread, "exe")))
-    lastCaller = (description, call.thread, executions, received)
+    // Kernels that pin no threads (before 6.9) tell nothing of a thread whose number comes round.
+    if let pidfd { lastCaller = (description, PinnedTask(thread: call.thread, isThread: true, pidfd), executions) } else { lastCaller = nil }
     return description
   }
 

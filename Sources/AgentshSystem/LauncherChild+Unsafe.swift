@@ -36,6 +36,7 @@ public struct LauncherChild: ~Copyable {
     unsafe plan.ignores_child_signal = mask.ignoredChildSignal ? 1 : 0
     unsafe plan.landlock_ruleset = request.landlockRuleset ?? -1
     unsafe plan.without_listener = request.hasListener ? 0 : 1
+    unsafe plan.without_core_file = request.leavesNoCoreFile ? 1 : 0
     unsafe plan.tracer = request.tracer ?? 0
     // SAFETY: the child gets a copy of this memory at the clone, so everything that `plan` points to has to live until
     // ash_launch_start returns and no longer. An array's storage is aligned to 16 bytes; sock_filter needs 4.

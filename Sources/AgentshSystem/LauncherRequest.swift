@@ -1,3 +1,5 @@
+import Glibc
+
 /// What the launcher's child needs to install a filter and to become the command.
 public struct LaunchRequest: Sendable {
   /// The seccomp program, an array of `struct sock_filter` (8 bytes each).
@@ -16,6 +18,8 @@ public struct LaunchRequest: Sendable {
   public var hasListener = true
   /// Who may trace the child where Yama lets only ancestors do it: the supervisor of embedded mode.
   public var tracer: Int32?
+  /// The command leaves no core files: the kernel writes them by itself, where nobody is asked.
+  public var leavesNoCoreFile = false
   /// The Landlock ruleset that the child goes under; its owner keeps it open until the child has been started.
   public var landlockRuleset: CInt?
 
@@ -32,6 +36,15 @@ public struct LaunchRequest: Sendable {
     self.hasListener = hasListener
     self.tracer = tracer
     self.landlockRuleset = landlockRuleset
+  }
+}
+
+/// What the kernel does with the memory of a process that crashes: core(5).
+public enum CorePattern {
+  /// Whether it writes files. It may hand the memory to a program or a socket of the administrator's instead.
+  public static func writesFiles() -> Bool {
+    let first = (try? readSmallFile(at: AT_FDCWD, Array("/proc/sys/kernel/core_pattern".utf8), limit: 512))?.first
+    return first != UInt8(ascii: "|") && first != UInt8(ascii: "@")
   }
 }
 
@@ -56,7 +69,7 @@ public enum LaunchStage: Int32, Sendable {
     case .parent: "tie the command to its launcher"
     case .signals: "restore the signal dispositions"
     case .tracer: "let the supervisor trace the command"
-    case .privileges: "set no_new_privs"
+    case .privileges: "give up core files and privileges (RLIMIT_CORE, no_new_privs)"
     case .landlock: "put the floor under the command (Landlock)"
     case .filter, .listening: "install the system call filter"
     case .go: "wait for the supervisor"

@@ -48,6 +48,7 @@ struct ash_launch_plan {
   int ignores_child_signal;          // 1: the command inherits SIG_IGN for SIGCHLD
   int landlock_ruleset;              // descriptor, or -1
   int without_listener;              // 1: the filter of the session around has one, and the kernel takes no second
+  int without_core_file;             // 1: RLIMIT_CORE is 0 for good
   pid_t tracer;                      // who may trace the child under Yama (PR_SET_PTRACER), or 0
 };
 

@@ -37,9 +37,10 @@ struct WrapSession {
     guard !candidates.isEmpty else { throw CommandFailure(.notFound, "\(displayEscaped(program)): not found") }
 
     let floor = try LaunchFloor(reply.floor)
-    let request = LaunchRequest(
+    var request = LaunchRequest(
       filter: reply.filter, candidates: candidates, arguments: command, environment: environment.entries, keptDescriptors: options.keepFd,
       closedStandardDescriptors: context.start.closedStandardDescriptors, hasListener: !reply.isNested, tracer: session.embedded?.supervisorPID, landlockRuleset: floor.descriptor)
+    request.leavesNoCoreFile = CorePattern.writesFiles()
     let outcome = try withExtendedLifetime(floor) { () throws(CommandFailure) in
       try SessionLaunch.run(request, reply: reply, embedded: session.embedded, link: session.link)
     }
