@@ -76,6 +76,53 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  /// Where git keeps a linked worktree, and a submodule: outside the project.
+  @Test func aWorktreeIsWorkedInAndTheRepositoryAroundItKeepsItsSettings() throws {
+    let worktree = PolicyVariables(
+      projectRoot: bytes("/home/ann/feature"), gitRoot: bytes("/home/ann/feature"), gitDirectory: bytes("/home/ann/main/.git/worktrees/feature"),
+      gitCommonDirectory: bytes("/home/ann/main/.git"), home: bytes("/home/ann"), user: bytes("ann"))
+    let module = bytes("/home/ann/main/.git/modules/lib")
+    let submodule = PolicyVariables(
+      projectRoot: bytes("/home/ann/main/lib"), gitRoot: bytes("/home/ann/main/lib"), gitDirectory: module, gitCommonDirectory: module,
+      home: bytes("/home/ann"), user: bytes("ann"))
+    let work: Set<FileOperation> = [.read, .write, .create, .rename, .delete]
+    for (variables, directory, common) in [
+      (worktree, "/home/ann/main/.git/worktrees/feature", "/home/ann/main/.git"),
+      (submodule, "/home/ann/main/.git/modules/lib", "/home/ann/main/.git/modules/lib"),
+    ] {
+      let bound = try shipped("agent-default", variables)
+      func check(_ operations: Set<FileOperation>, _ paths: [String], _ expected: Bool) {
+        for path in paths {
+          for operation in operations {
+            let verdict = bound.file(operation, bytes(path))
+            #expect(verdict.isPermitted == expected, "\(operation) \(path): \(verdict.rule)")
+          }
+        }
+      }
+      check(work, ["index", "index.lock", "HEAD", "HEAD.lock", "ORIG_HEAD", "FETCH_HEAD", "COMMIT_EDITMSG", "MERGE_RR.lock", "logs/HEAD", "rebase-merge/done", "refs/bisect/bad", "info/sparse-checkout.lock"].map { "\(directory)/\($0)" }, true)
+      check(work, ["objects/ab/tmp_obj_x", "objects/pack/p.pack", "refs/heads/a/b.lock", "logs/refs/heads/a", "packed-refs.new", "shallow.lock", "gc.pid.lock", "lfs/tmp/x"].map { "\(common)/\($0)" }, true)
+      check([.mkdir, .rmdir], ["\(directory)/rebase-merge", "\(directory)/logs", "\(common)/objects/ab", "\(common)/refs/heads/a"], true)
+      let closed = ["config", "config.lock", "config.worktree", "info/attributes", "commondir", "gitdir", "hooks/pre-commit", "modules/x/hooks/pre-commit", "modules/x/config", "x"]
+      check([.write, .create, .rename, .symlink, .link], closed.flatMap { ["\(directory)/\($0)", "\(common)/\($0)"] }, false)
+      check([.read], ["\(common)/config", "\(common)/hooks/pre-commit"], true)
+      check([.rename, .symlink, .chown], [directory, common, "\(common)/objects", "\(common)/hooks"], false)
+      check([.symlink, .mknod], ["\(directory)/index", "\(common)/objects/ab/x", "\(common)/refs/heads/x"], false)
+      check([.write, .create], ["/home/ann/main/src/x", "/home/ann/main/.git/worktrees/other/index", "/home/ann/main/.git/worktrees/other/gitdir", "/home/ann/main/.git/index"], false)
+      check([.write, .create, .rename, .symlink], [String(decoding: variables.projectRoot, as: UTF8.self) + "/.git"], false)
+    }
+    // In a repository of its own all is as ever, and without one the variables match nothing.
+    var own = home
+    (own.gitDirectory, own.gitCommonDirectory) = (bytes("/home/ann/shop/.git"), bytes("/home/ann/shop/.git"))
+    for variables in [own, home] {
+      let bound = try shipped("agent-default", variables)
+      #expect(bound.file(.write, bytes("/home/ann/shop/.git/config")).isPermitted)
+      #expect(bound.file(.create, bytes("/home/ann/shop/.git/worktrees/x/gitdir")).isPermitted)
+      #expect(!bound.file(.create, bytes("/home/ann/shop/.git/hooks/pre-commit")).isPermitted)
+      #expect(!bound.file(.create, bytes("/home/ann/shop/.git/worktrees/x/modules/y/hooks/post-checkout")).isPermitted)
+      #expect(!bound.file(.create, bytes("/home/ann/main/.git/refs/heads/x")).isPermitted)
+    }
+  }
+
   @Test func rootItselfIsAUserWithAHome() throws {
     let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/root/shop"), home: bytes("/root"), user: bytes("root")))
     #expect(bound.file(.create, bytes("/root/shop/x")).isPermitted)
