@@ -26,6 +26,8 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("mkdir", "/home/ann/.cache", true), ("create write rename", "/home/ann/.cargo/registry/index/x", true), ("create write", "/home/ann/.claude/projects/x.jsonl", true),
     ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("list read", "/usr", true), ("read", "/usr/include/stdio.h", true),
     ("read", "/etc/passwd", true), ("read list", "/proc/1/stat", true), ("list", "/proc", true), ("list", "/home", true), ("read list", "/home/ann/other/x", true),
+    // The directory itself: touch, and what unpacks there.
+    ("write chmod", "/home/ann/shop", true), ("create rename delete rmdir link symlink chown mknod", "/home/ann/shop", false),
     ("read", "/home/ann/shop/.env.example", true), ("write create rename", "/home/ann/shop/.env.example", true), ("write", "/home/ann/shop/app/.env.sample", true),
     ("read", "/home/ann/.ssh/known_hosts", true), ("read", "/home/ann/.ssh/id_ed25519.pub", true), ("read", "/home/ann/.gitconfig", true), ("read", "/home/ann/.bashrc", true),
     // Credentials.
