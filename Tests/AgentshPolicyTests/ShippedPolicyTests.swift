@@ -125,6 +125,16 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  @Test(arguments: [
+    ("create", "/home/ann/x", "deny-changes-of-the-home"), ("write", "/home/ann/other/x", "deny-changes-of-the-home"), ("chmod", "/home/ann", "deny-changes-of-the-home"),
+    ("create", "/home/bob/x", "deny-other-homes"), ("create", "/home/ann/.gitconfig.lock", "deny-tool-settings"), ("create", "/srv/x", "deny-other-changes"),
+  ])
+  func aRefusalSaysWhoseHomeItIs(_ operation: String, _ path: String, _ rule: String) throws {
+    let verdict = try agentDefault.get().file(try #require(FileOperation(rawValue: operation)), bytes(path))
+    #expect(!verdict.isPermitted && verdict.rule == rule)
+    #expect(verdict.message?.contains("another user") == (rule == "deny-other-homes"))
+  }
+
   @Test func rootItselfIsAUserWithAHome() throws {
     let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/root/shop"), home: bytes("/root"), user: bytes("root")))
     #expect(bound.file(.create, bytes("/root/shop/x")).isPermitted)
