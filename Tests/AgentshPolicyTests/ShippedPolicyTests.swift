@@ -24,7 +24,9 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("read write create delete mkdir", "/tmp/cc1234.s", true), ("create write delete", "/dev/shm/sem.x", true), ("read write", "/dev/null", true),
     ("read write", "/dev/tty", true), ("read write", "/dev/pts/3", true), ("write", "/proc/12/task/13/comm", true), ("mkdir create write", "/home/ann/.cache/pip/x", true),
     ("mkdir", "/home/ann/.cache", true), ("create write rename", "/home/ann/.cargo/registry/index/x", true), ("create write", "/home/ann/.claude/projects/x.jsonl", true),
-    ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("list read", "/usr", true), ("read", "/usr/include/stdio.h", true),
+    ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("mkdir", "/home/ann/.config", true), ("mkdir", "/home/ann/.local", true), ("mkdir", "/home/ann/.local/share", true),
+    ("mkdir", "/home/ann/.config/yarn", true), ("mkdir create", "/home/ann/.config/x", false), ("mkdir", "/home/ann/.config/autostart", false), ("rename rmdir chmod symlink", "/home/ann/.config", false),
+    ("list read", "/usr", true), ("read", "/usr/include/stdio.h", true),
     ("read", "/etc/passwd", true), ("read list", "/proc/1/stat", true), ("list", "/proc", true), ("list", "/home", true), ("read list", "/home/ann/other/x", true),
     // The directory itself: touch, and what unpacks there.
     ("write chmod", "/home/ann/shop", true), ("create rename delete rmdir link symlink chown mknod", "/home/ann/shop", false),
