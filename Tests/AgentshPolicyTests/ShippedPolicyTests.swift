@@ -32,6 +32,13 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("write chmod", "/home/ann/shop", true), ("create rename delete rmdir link symlink chown mknod", "/home/ann/shop", false),
     ("read", "/home/ann/shop/.env.example", true), ("write create rename", "/home/ann/shop/.env.example", true), ("write", "/home/ann/shop/app/.env.sample", true),
     ("read", "/home/ann/.ssh/known_hosts", true), ("read", "/home/ann/.ssh/id_ed25519.pub", true), ("read", "/home/ann/.gitconfig", true), ("read", "/home/ann/.bashrc", true),
+    // What rsync, sed -i.bak, perl -pi.orig and vim put beside what they change.
+    ("read create write chmod rename delete", "/home/ann/shop/.env.example.VofhVx", true), ("create rename delete", "/home/ann/shop/a/.env.sample.bak", true),
+    ("create rename", "/home/ann/shop/.env.example.orig", true), ("create write delete", "/home/ann/shop/.env.example~", true), ("create", "/home/ann/shop/.env.examplz~", true),
+    ("create write", "/home/ann/shop/.env.example.swp", true), ("read create", "/home/ann/shop/.env.VofhVx", false), ("read create", "/home/ann/shop/.env.bak", false),
+    ("read create", "/home/ann/shop/.env~", false), ("read create", "/home/ann/shop/.env.example.local", false), ("read", "/home/ann/other/.env.example.VofhVx", false),
+    ("create write chmod rename delete", "/home/ann/shop/.git/hooks/.pre-commit.sample.4fMEBj", true), ("rename", "/home/ann/shop/.git/hooks/pre-commit.sample", true),
+    ("create rename", "/home/ann/shop/.git/hooks/.pre-commit.4fMEBj", false), ("symlink link", "/home/ann/shop/.git/hooks/pre-commit.sample", false),
     // Credentials.
     ("read write create delete rename link", "/home/ann/shop/.env", false), ("read write", "/home/ann/shop/app/.env.local", false), ("read", "/tmp/.env", false),
     ("read write create", "/home/ann/.ssh/id_ed25519", false), ("write create", "/home/ann/.ssh/authorized_keys", false), ("write", "/home/ann/.ssh/config", false),
