@@ -56,6 +56,14 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("create write rename symlink link", "/home/ann/shop/.git", false), ("create", "/tmp/bare.git/hooks/update", false), ("rename", "/home/ann/shop/.git/hooks/pre-commit", false), ("write create", "/home/ann/shop/.vscode/settings.json", false),
     ("create", "/home/ann/shop/.vscode/tasks.json", false), ("write", "/home/ann/shop/.idea/workspace.xml", false), ("write", "/home/ann/.gitconfig", false),
     ("write create", "/home/ann/.claude/settings.json", false), ("delete write", "/home/ann/.local/state/agentsh/sessions/x.jsonl", false),
+    ("write create rename symlink", "/home/ann/shop/sub/.vscode/tasks.json", false), ("create", "/home/ann/shop/sub/.vscode/settings.json", true), ("create rename", "/home/ann/shop/sub/.idea/w.xml", false),
+    ("delete rmdir", "/home/ann/shop/sub/.idea/w.xml", true), ("create write", "/home/ann/shop/.claude/settings.json", false), ("create write rename link", "/home/ann/shop/sub/.claude/settings.local.json", false),
+    ("create", "/home/ann/shop/.claude/commands/x.md", true), ("create write", "/home/ann/shop/.mcp.json", false), ("write", "/home/ann/shop/a/.mcp.json", false), ("create", "/home/ann/shop/.cursor/mcp.json", false),
+    ("create", "/home/ann/shop/.gemini/settings.json", false), ("create write", "/home/ann/shop/.codex/config.toml", false), ("create write", "/home/ann/shop/.envrc", true),
+    ("create write rename", "/home/ann/shop/node_modules/x/.idea/w.xml", true), ("create", "/home/ann/shop/node_modules/x/.mcp.json", true), ("create", "/home/ann/.cargo/registry/src/x/.vscode/tasks.json", true),
+    ("create", "/tmp/clone/.vscode/tasks.json", true), ("create", "/tmp/.vscode/tasks.json", true),
+    ("create", "/home/bob/node_modules/x/.idea/y", false), ("create", "/usr/lib/node_modules/x/.idea/y", false), ("create", "/home/ann/.cache/pre-commit/x/.idea/y", false),
+    ("create", "/home/ann/.claude/settings.json", false), ("create", "/home/ann/shop/vendor/x/.vscode/launch.json", true), ("create write", "/home/ann/shop/.claude/agents/a.md", true),
     // The system and other people.
     ("write create delete", "/etc/hosts", false), ("create", "/usr/local/bin/x", false), ("write", "/usr/lib/x.so", false), ("write", "/proc/sys/kernel/core_pattern", false),
     ("write", "/sys/x", false), ("read list write", "/home/bob/x", false), ("list", "/home/bob", false), ("read list", "/root/.bashrc", false), ("create", "/home/ann/x", false),
@@ -76,6 +84,14 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(bound.file(.create, bytes("/srv/shops/shop/x")).isPermitted)
     #expect(!bound.file(.create, bytes("/srv/shops/other")).isPermitted)
     #expect(!bound.file(.read, bytes("/srv/shops/shop/.env")).isPermitted)
+  }
+
+  @Test func aProjectAmongTemporaryFilesKeepsItsOwnSettingsToo() throws {
+    let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/tmp/shop"), home: bytes("/home/ann"), user: bytes("ann")))
+    for path in [".vscode/tasks.json", ".idea/x.xml", ".claude/settings.json", ".mcp.json"] {
+      #expect(!bound.file(.create, bytes("/tmp/shop/\(path)")).isPermitted, "\(path)")
+      #expect(bound.file(.create, bytes("/tmp/shop/clone/\(path)")).isPermitted, "\(path)")
+    }
   }
 
   @Test func aSessionStartedInTheRootOrTheHomeProtectsTheSameThings() throws {
@@ -159,6 +175,11 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(bound.refusalBelow(bytes("/home/ann/shop/node_modules/.x"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/tmp/build"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/home/ann/.cargo/registry"), changes) == nil)
+    #expect(bound.refusalBelow(bytes("/home/ann/shop/sub"), changes) == nil)
+    // What would become settings, and what they would be lost with.
+    for name in [".vscode", "sub/.vscode", "sub/.idea", ".claude", ".cursor", ".gemini"] {
+      #expect(bound.refusalBelow(bytes("/home/ann/shop/\(name)"), changes) != nil, "\(name)")
+    }
     #expect(bound.refusalBelow(bytes("/home/ann/shop/.git/hooks"), changes) != nil)
     #expect(bound.refusalBelow(bytes("/home/ann/shop/.git"), changes) != nil)
     #expect(bound.refusalBelow(bytes("/home/ann/.ssh"), changes) != nil)
