@@ -26,6 +26,8 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("mkdir", "/home/ann/.cache", true), ("create write rename", "/home/ann/.cargo/registry/index/x", true), ("create write", "/home/ann/.claude/projects/x.jsonl", true),
     ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("mkdir", "/home/ann/.config", true), ("mkdir", "/home/ann/.local", true), ("mkdir", "/home/ann/.local/share", true),
     ("mkdir", "/home/ann/.config/yarn", true), ("mkdir create", "/home/ann/.config/x", false), ("mkdir", "/home/ann/.config/autostart", false), ("rename rmdir chmod symlink", "/home/ann/.config", false),
+    ("create write rename delete", "/home/ann/.lesshsQ", true), ("create rename", "/home/ann/.lesshst", true), ("mkdir", "/home/ann/.config/htop", true),
+    ("create write", "/home/ann/.config/htop/htoprc", true), ("create", "/home/ann/.lesskey", false), ("create", "/home/ann/.viminfo.tmp", false), ("create", "/home/ann/.parallel/tmp/x", false),
     ("list read", "/usr", true), ("read", "/usr/include/stdio.h", true),
     ("read", "/etc/passwd", true), ("read list", "/proc/1/stat", true), ("list", "/proc", true), ("list", "/home", true), ("read list", "/home/ann/other/x", true),
     // The directory itself: touch, and what unpacks there.
@@ -221,6 +223,13 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
   func sockets(_ address: UnixAddress, _ expected: Bool) throws {
     let verdict = try agentDefault.get().unixSocket(.connect, address)
     #expect(verdict.isPermitted == expected, "\(verdict.rule)")
+  }
+
+  /// What shells and git would only be refused.
+  @Test(arguments: [("agent-default", ["HISTFILE": ""]), ("agent-strict", ["GIT_OPTIONAL_LOCKS": "0"]), ("agent-observe", [:])] as [(String, [String: String])])
+  func programsAreToldNotToTryWhatIsRefused(_ name: String, _ expected: [String: String]) throws {
+    let policy = try #require(Policy.parse(try contents(checkout.appendingPathComponent("policies/\(name).yaml")), file: name).policy)
+    #expect(policy.environment.inject == expected)
   }
 
   @Test func everyReadIsLookedAt() throws { #expect(try agentDefault.get().needs.readOpens == "deny-env-files") }
