@@ -225,6 +225,14 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(verdict.isPermitted == expected, "\(verdict.rule)")
   }
 
+  @Test(arguments: [("/tmp/tmux-1000/default", UnixOperation.bind), ("/tmp/ssh-x/agent.7", .bind), ("/tmp/tmux-1000/default", .connect)])
+  func ownHelpersAreToldWhereToBe(_ path: String, _ operation: UnixOperation) throws {
+    let verdict = try agentDefault.get().unixSocket(operation, .path(bytes(path)))
+    #expect(!verdict.isPermitted)
+    #expect(verdict.message?.contains("TMUX_TMPDIR=") == true && verdict.message?.contains("ssh-agent -a") == true)
+    #expect(try agentDefault.get().unixSocket(operation, .path(bytes("/home/ann/shop/.run/tmux-1000/default"))).isPermitted)
+  }
+
   /// What shells and git would only be refused.
   @Test(arguments: [("agent-default", ["HISTFILE": ""]), ("agent-strict", ["GIT_OPTIONAL_LOCKS": "0"]), ("agent-observe", [:])] as [(String, [String: String])])
   func programsAreToldNotToTryWhatIsRefused(_ name: String, _ expected: [String: String]) throws {
