@@ -233,6 +233,16 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(try agentDefault.get().unixSocket(operation, .path(bytes("/home/ann/shop/.run/tmux-1000/default"))).isPermitted)
   }
 
+  @Test func aNameThatIsNotPermittedIsSaidOnce() throws {
+    let bound = try agentDefault.get()
+    guard case .refused(let verdict) = bound.name(bytes("example.com")) else { throw Unloadable(diagnostics: []) }
+    let connecting = bound.network(NetworkSubject(operation: .connect, address: IPAddress("93.184.216.34"), port: 443, hosts: [bytes("example.com")]))
+    for verdict in [verdict, connecting] {
+      let message = try #require(verdict.message)
+      #expect(message.split(separator: "example.com", omittingEmptySubsequences: false).count == 2 && !message.contains("port any"), "\(message)")
+    }
+  }
+
   /// What shells and git would only be refused.
   @Test(arguments: [("agent-default", ["HISTFILE": ""]), ("agent-strict", ["GIT_OPTIONAL_LOCKS": "0"]), ("agent-observe", [:])] as [(String, [String: String])])
   func programsAreToldNotToTryWhatIsRefused(_ name: String, _ expected: [String: String]) throws {
