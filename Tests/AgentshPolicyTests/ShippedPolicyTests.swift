@@ -131,7 +131,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
       check(work, ["index", "index.lock", "HEAD", "HEAD.lock", "ORIG_HEAD", "FETCH_HEAD", "COMMIT_EDITMSG", "MERGE_RR.lock", "logs/HEAD", "rebase-merge/done", "refs/bisect/bad", "info/sparse-checkout.lock"].map { "\(directory)/\($0)" }, true)
       check(work, ["objects/ab/tmp_obj_x", "objects/pack/p.pack", "refs/heads/a/b.lock", "logs/refs/heads/a", "packed-refs.new", "shallow.lock", "gc.pid.lock", "lfs/tmp/x"].map { "\(common)/\($0)" }, true)
       check([.mkdir, .rmdir], ["\(directory)/rebase-merge", "\(directory)/logs", "\(common)/objects/ab", "\(common)/refs/heads/a"], true)
-      let closed = ["config", "config.lock", "config.worktree", "info/attributes", "commondir", "gitdir", "hooks/pre-commit", "modules/x/hooks/pre-commit", "modules/x/config", "x"]
+      let closed = ["config", "config.lock", "config.worktree", "info/attributes", "commondir", "gitdir", "hooks/pre-commit", "modules/x/hooks/pre-commit", "modules/x/config", "modules/logs/config", "modules/a/refs/config.lock", "modules/objects/commondir", "modules/logs/info/attributes", "modules/logs/hooks/pre-commit", "x"]
       check([.write, .create, .rename, .symlink, .link], closed.flatMap { ["\(directory)/\($0)", "\(common)/\($0)"] }, false)
       check([.read], ["\(common)/config", "\(common)/hooks/pre-commit"], true)
       check([.rename, .symlink, .chown], [directory, common, "\(common)/objects", "\(common)/hooks"], false)
