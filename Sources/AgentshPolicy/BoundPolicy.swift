@@ -26,10 +26,10 @@ public final class BoundPolicy: Sendable {
     _ rules: PolicyRules, audit: AuditSettings, allowedCalls: Set<String>, variables: PolicyVariables, network: NetworkMode
   ) throws(PolicyError) {
     networkMode = network
-    directories = [variables.projectRoot, variables.home] + (variables.gitRoot.map { [$0] } ?? [])
+    directories = [variables.projectRoot, variables.home] + [variables.gitRoot, variables.gitDirectory, variables.gitCommonDirectory].compactMap { $0 }
     recordsReads = audit.logAllowed
     let templates = rules.files.flatMap(\.paths) + rules.commands.flatMap(\.commands)
-    isTentative = !variables.isGitRootCertain && templates.contains { $0.variables.contains { $0.name == "GIT_ROOT" } }
+    isTentative = !variables.isGitRootCertain && templates.contains { $0.variables.contains { PolicyVariables.ofRepositories.contains($0.name) } }
     changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
     permitsTracing = allowedCalls.contains("ptrace")
     let compiler = try PathCompiler(variables)

@@ -8,6 +8,8 @@ struct PathCompiler {
     try Self.check("PROJECT_ROOT", variables.projectRoot)
     try Self.check("HOME", variables.home)
     if let gitRoot = variables.gitRoot { try Self.check("GIT_ROOT", gitRoot) }
+    if let directory = variables.gitDirectory { try Self.check("GIT_DIR", directory) }
+    if let directory = variables.gitCommonDirectory { try Self.check("GIT_COMMON_DIR", directory) }
     for alias in variables.aliases {
       try Self.check("alias", alias.from)
       try Self.check("alias", alias.to)
@@ -115,11 +117,13 @@ struct PathCompiler {
       case "HOME": value = variables.home
       case "PROJECT_ROOT": value = variables.projectRoot
       case "GIT_ROOT": value = variables.gitRoot
+      case "GIT_DIR": value = variables.gitDirectory
+      case "GIT_COMMON_DIR": value = variables.gitCommonDirectory
       case "USER": value = variables.user
       default: value = variables.environment[Array(variable.name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
       }
       guard let bytes = value ?? variable.fallback else {
-        if variable.name == "GIT_ROOT" { return nil }
+        if PolicyVariables.ofRepositories.contains(variable.name) { return nil }
         throw .undefinedVariable(name: variable.name, rule: rule)
       }
       for byte in bytes { result.append(UInt16(byte)) }

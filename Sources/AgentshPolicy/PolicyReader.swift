@@ -133,7 +133,7 @@ struct PolicyReader {
         let template = try GlobTemplate(text, separator: separator)
         for variable in template.variables where variable.fallback == nil {
           switch variable.name {
-          case "PROJECT_ROOT", "GIT_ROOT", "HOME", "USER": continue
+          case "PROJECT_ROOT", "GIT_ROOT", "GIT_DIR", "GIT_COMMON_DIR", "HOME", "USER": continue
           default:
             reports.warning(
               position,

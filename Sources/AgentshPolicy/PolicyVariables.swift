@@ -7,7 +7,12 @@ public struct PolicyVariables: Sendable, Equatable {
   public var projectRoot: [UInt8]
   /// `${GIT_ROOT}`: the repository around it, canonical; without one, paths that name it match nothing.
   public var gitRoot: [UInt8]?
-  /// Whether `gitRoot` is what the session will have, too; not where the repository is found out later, by somebody else.
+  /// `${GIT_DIR}`: where git keeps what belongs to that working tree alone, canonical: its `.git`, or what the file `.git` of a linked worktree or a
+  /// submodule names, where that can be believed. Without one, paths that name it match nothing.
+  public var gitDirectory: [UInt8]?
+  /// `${GIT_COMMON_DIR}`: where git keeps what all working trees of the repository share; the same as `gitDirectory` but in linked worktrees.
+  public var gitCommonDirectory: [UInt8]?
+  /// Whether the repository is what the session will have, too; not where the repository is found out later, by somebody else.
   public var isGitRootCertain = true
   /// `${HOME}`: from the user database, canonical.
   public var home: [UInt8]
@@ -19,16 +24,30 @@ public struct PolicyVariables: Sendable, Equatable {
   public var aliases: [PathAlias]
 
   public init(
-    projectRoot: [UInt8], gitRoot: [UInt8]? = nil, home: [UInt8], user: [UInt8], environment: [[UInt8]: [UInt8]] = [:],
-    aliases: [PathAlias] = PathAlias.usual
+    projectRoot: [UInt8], gitRoot: [UInt8]? = nil, gitDirectory: [UInt8]? = nil, gitCommonDirectory: [UInt8]? = nil, home: [UInt8], user: [UInt8],
+    environment: [[UInt8]: [UInt8]] = [:], aliases: [PathAlias] = PathAlias.usual
   ) {
     self.projectRoot = projectRoot
     self.gitRoot = gitRoot
+    self.gitDirectory = gitDirectory
+    self.gitCommonDirectory = gitCommonDirectory
     self.home = home
     self.user = user
     self.environment = environment
     self.aliases = aliases
   }
+
+  /// For who doesn't look for the caller's repository: with the project itself in its place, which asks for no less than any repository would.
+  public static func unknownRepository(projectRoot: [UInt8], home: [UInt8], user: [UInt8]) -> PolicyVariables {
+    let directory = (projectRoot == [UInt8(ascii: "/")] ? [] : projectRoot) + Array("/.git".utf8)
+    var variables = PolicyVariables(
+      projectRoot: projectRoot, gitRoot: projectRoot, gitDirectory: directory, gitCommonDirectory: directory, home: home, user: user)
+    variables.isGitRootCertain = false
+    return variables
+  }
+
+  /// The variables that a session without a repository has no value for.
+  static let ofRepositories: Set<String> = ["GIT_ROOT", "GIT_DIR", "GIT_COMMON_DIR"]
 }
 
 /// A directory that has two names, the second of which is the canonical one.
@@ -67,7 +86,7 @@ public enum PolicyError: Error, Sendable, Equatable, CustomStringConvertible {
         ? "${USER} is not a login name: \(printable(value))"
         : "${\(variable)} is not a canonical absolute path: \(printable(value))"
     case .undefinedVariable(let name, let rule):
-      "rule \(rule): ${\(name)} has no value and no default (known: PROJECT_ROOT, GIT_ROOT, HOME, USER; write ${\(name):-…})"
+      "rule \(rule): ${\(name)} has no value and no default (known: PROJECT_ROOT, GIT_ROOT, GIT_DIR, GIT_COMMON_DIR, HOME, USER; write ${\(name):-…})"
     case .invalidRule(let rule, let reason): "rule \(rule): \(reason)"
     }
   }

@@ -48,8 +48,7 @@ final class LoadedPolicy: Sendable {
   func filter(projectRoot: [UInt8], home: [UInt8], user: [UInt8], network: NetworkMode = .full, isNested: Bool = false) throws -> SessionFilter {
     let place = Place(projectRoot: projectRoot, home: home, user: user, network: network, isNested: isNested)
     if let known = places.withLock({ $0[place] }) { return known }
-    var variables = PolicyVariables(projectRoot: projectRoot, gitRoot: projectRoot, home: home, user: user)
-    variables.isGitRootCertain = false
+    let variables = PolicyVariables.unknownRepository(projectRoot: projectRoot, home: home, user: user)
     let bound = try policy.bound(to: variables, network: network)
     let exactRights = isNested ? [] : SessionFloor.exactRights(bound, policy)
     let specification = isNested

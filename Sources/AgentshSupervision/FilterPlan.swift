@@ -5,7 +5,7 @@ extension FilterSpecification {
   /// What a session's filter has to trap so that `policy` can be enforced, and what it lets through beyond what every session is refused.
   ///
   /// The server, the embedded launcher and `policy explain` ask here and nowhere else, so that what is explained is what is installed. A server that
-  /// doesn't look for the caller's repository itself binds the policy with the project's root as `${GIT_ROOT}`: trapping more than is
+  /// doesn't look for the caller's repository itself binds the policy with the project's root in its place: trapping more than is
   /// needed costs time, trapping less would let something through.
   ///
   /// - Parameters:

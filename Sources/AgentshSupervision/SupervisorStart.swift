@@ -148,12 +148,13 @@ enum SupervisorStart {
     return prepared
   }
 
-  /// The policy, which whoever made the plan has checked, with its variables bound. `${GIT_ROOT}` is looked for here, with the caller's own rights.
+  /// The policy, which whoever made the plan has checked, with its variables bound. The repository is looked for here, with the caller's own rights.
   /// - Parameter prepared: what was read before; used as far as it is the same.
   static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
+    let repository = GitRepository.around(plan.variables.gitRoot ?? plan.variables.projectRoot, owners: [0, geteuid()])
     let variables = PolicyVariables(
-      projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? gitRoot(above: plan.variables.projectRoot),
-      home: plan.variables.home, user: plan.variables.user)
+      projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? repository?.root, gitDirectory: repository?.directory,
+      gitCommonDirectory: repository?.commonDirectory, home: plan.variables.home, user: plan.variables.user)
     let network = plan.network.flatMap { NetworkMode(rawValue: $0) } ?? .full
     let policy: Policy
     if let prepared, prepared.source == plan.policySource {
@@ -168,22 +169,6 @@ enum SupervisorStart {
       return PreparedPolicy(source: plan.policySource, variables: variables, policy: policy, bound: try policy.bound(to: variables, network: network))
     } catch {
       throw .policy(error.description)
-    }
-  }
-
-  /// The nearest directory from `directory` upwards that has a `.git` (a directory, or a file in worktrees and submodules); nil without one, and where
-  /// it or its directory belongs to another user, who could make any place a part of any repository.
-  static func gitRoot(above directory: [UInt8]) -> [UInt8]? {
-    var place = directory[...]
-    let slash = UInt8(ascii: "/")
-    while true {
-      while place.count > 1, place.last == slash { place = place.dropLast() }
-      if let found = try? linkStatus(at: AT_FDCWD, Array(place) + Array("/.git".utf8)) {
-        guard let folder = try? linkStatus(at: AT_FDCWD, Array(place)), [found.owner, folder.owner].allSatisfy({ $0 == 0 || $0 == geteuid() }) else { return nil }
-        return Array(place)
-      }
-      guard place.count > 1, let last = place.lastIndex(of: slash) else { return nil }
-      place = last == place.startIndex ? place.prefix(1) : place[..<last]
     }
   }
 }

@@ -52,7 +52,7 @@ import Testing
 
   @Test func aRuleAboutARepositoryThatIsNotThereMatchesNothing() throws {
     let variables = PolicyVariables(projectRoot: bytes("/p"), home: bytes("/h"), user: bytes("u"))
-    let bound = try fileRule("\"${GIT_ROOT}/**\", \"${GIT_ROOT:-/fallback}/x\"", variables: variables)
+    let bound = try fileRule("\"${GIT_ROOT}/**\", \"${GIT_DIR}/**\", \"${GIT_COMMON_DIR}/**\", \"${GIT_ROOT:-/fallback}/x\"", variables: variables)
     #expect(bound.file(.write, bytes("/anything")).rule == "default:file_write")
     #expect(bound.file(.write, bytes("/fallback/x")).rule == "r")
   }

@@ -28,27 +28,4 @@ import Testing
     #expect(reasons.map(\.name) == ["read-only opens", "network addresses", "listening"])
     #expect(reasons.map(\.rule) == ["a", "b", "b"])
   }
-
-  @Test func theRepositoryIsTheNearestDirectoryThatHasOne() throws {
-    let top = try temporaryDirectory()
-    defer {
-      removeDirectory("\(top)/a/.git")
-      removeDirectory("\(top)/a/b")
-      removeDirectory("\(top)/a")
-      removeDirectory(top)
-    }
-    makeDirectory("\(top)/a")
-    makeDirectory("\(top)/a/b")
-    #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/b".utf8)) == nil)
-    makeDirectory("\(top)/a/.git")
-    #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/b".utf8)) == Array("\(top)/a".utf8))
-    #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/".utf8)) == Array("\(top)/a".utf8))
-    #expect(SupervisorStart.gitRoot(above: Array(top.utf8)) == nil)
-    // Another user's makes nobody's directory a part of a repository.
-    if geteuid() == 0 {
-      changeOwner("\(top)/a/.git", 60001)
-      #expect(SupervisorStart.gitRoot(above: Array("\(top)/a/b".utf8)) == nil)
-    }
-    #expect(SupervisorStart.gitRoot(above: [UInt8(ascii: "/")]) == nil)
-  }
 }

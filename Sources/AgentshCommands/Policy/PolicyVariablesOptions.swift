@@ -40,19 +40,11 @@ struct PolicyVariablesOptions: ParsableArguments {
     } else {
       home = Array("/nonexistent".utf8)
     }
+    // As the supervisor looks for it, which runs as that user.
+    let repository = GitRepository.around(root, owners: [0, account?.uid ?? user.flatMap { UInt32($0) } ?? context.identity.uid])
     return PolicyVariables(
-      projectRoot: root, gitRoot: Self.repository(around: root), home: home,
+      projectRoot: root, gitRoot: repository?.root, gitDirectory: repository?.directory, gitCommonDirectory: repository?.commonDirectory, home: home,
       user: account?.name ?? Array((user ?? String(context.identity.uid)).utf8))
-  }
-
-  /// The nearest directory upwards with a `.git`, as the supervisor looks for it.
-  private static func repository(around directory: [UInt8]) -> [UInt8]? {
-    var place = directory
-    while true {
-      if (try? linkStatus(at: AT_FDCWD, Paths.joined(place, ".git"))) != nil { return place }
-      if place.count <= 1 { return nil }
-      place = Paths.directory(of: place)
-    }
   }
 
   /// The policy with its variables bound, or what is wrong with it.

@@ -263,9 +263,7 @@ struct EmbeddedPolicy {
     _ variables: SessionPlan.Variables, network: String?
   ) throws(CommandFailure) -> (program: FilterProgram, exactRights: FloorRights, knowsNames: Bool) {
     do {
-      var guess = PolicyVariables(
-        projectRoot: variables.projectRoot, gitRoot: variables.projectRoot, home: variables.home, user: variables.user)
-      guess.isGitRootCertain = false
+      let guess = PolicyVariables.unknownRepository(projectRoot: variables.projectRoot, home: variables.home, user: variables.user)
       let bound = try policy.bound(to: guess, network: network.flatMap { NetworkMode(rawValue: $0) } ?? .full)
       let exactRights = SessionFloor.exactRights(bound, policy)
       return (try FilterCompiler.compile(FilterSpecification(policy: policy, bound: bound, exactRights: exactRights)), exactRights, bound.knowsNames)
