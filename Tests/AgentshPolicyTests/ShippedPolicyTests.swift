@@ -49,7 +49,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("mkdir", "/home/ann/.local/share/pnpm", true), ("create", "/home/ann/go/bin/ls", false), ("create", "/home/ann/go/pkg/mod/x", true), ("create", "/home/ann/.cargo/registry/x", true),
     ("write", "/home/ann/.local/lib/python3.11/site-packages/x.pth", false), ("write", "/home/ann/.local/lib/python3.11/site-packages/x.py", true),
     ("write", "/home/ann/shop/.vscode/mcp.json", false), ("read", "/home/ann/.Xauthority", false), ("read", "/home/ann/.bash_history", false),
-    ("rename", "/home/ann/.ssh", false), ("read", "/home/ann/.docker/config.json", false), ("read", "/etc/shadow", false), ("read", "/proc/77/environ", false),
+    ("rename", "/home/ann/.ssh", false), ("read", "/home/ann/.docker/config.json", false), ("read", "/etc/shadow", false), ("read", "/proc/77/mem", false), ("read", "/proc/77/environ", true), ("write", "/home/ann/p/.git/commondir", false),
     ("read write", "/proc/77/mem", false), ("read", "/dev/sda1", false), ("read", "/dev/mem", false),
     // What runs later.
     ("write create rename delete", "/home/ann/.bashrc", false), ("write", "/home/ann/.profile", false), ("create", "/home/ann/.config/fish/config.fish", false),
