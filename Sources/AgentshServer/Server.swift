@@ -90,10 +90,10 @@ public enum Server {
     }
     let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
-    let log: ServerLog
-    do throws(SyscallError) { log = try ServerLog(in: logDirectory, at: logs.path, logger: logger) } catch {
-      throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
-    }
+    try ExclusiveUse.take(sessionsDescriptor, "uses runtime_dir \(displayEscaped(runtime.path))")
+    let log = try ServerLog(in: logDirectory, at: logs.path, logger: logger)
+    // Also where server.jsonl was moved away under a server that goes on writing to it.
+    try ExclusiveUse.take(recordsDescriptor, "uses log_dir \(displayEscaped(logs.path))")
     return try ServerContext(
       rules: CurrentRuleset(ruleset), log: log,
       runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),

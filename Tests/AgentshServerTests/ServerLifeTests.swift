@@ -266,9 +266,67 @@ import Testing
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    let second = try ServerRig.start(rig.scratch)
-    #expect(waitForEnd(second.pid) >> 8 == 1)
-    #expect(rig.scratch.read("server.err").contains("another agentshd serves"))
+    let second = try ServerRig.prepare(configuration: rig.scratch.read("agentshd.yaml").replacing("\(rig.scratch.path)/run/control.sock", with: "CONTROL").replacing(
+      rig.scratch.path, with: "SCRATCH").replacing("CONTROL", with: rig.socketPath))
+    let process = try ServerRig.start(second)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(second.read("server.err").contains("another agentshd serves"))
     #expect(try rig.client().call("Ping").error == nil)
+  }
+
+  @Test(arguments: ["log_dir", "runtime_dir"])
+  func twoServersShareNoDirectory(_ key: String) throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let session = try rig.client(uid: 60001).wrap().text("session")
+    let second = try Scratch()
+    let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
+    let line = "\(key): \(place)\n"
+    let own = rig.scratch.read("agentshd.yaml").replacing(line, with: "KEPT").replacing("\(rig.scratch.path)/policies", with: "POLICIES")
+    try second.write(
+      "agentshd.yaml", own.replacing(rig.scratch.path, with: second.path).replacing("POLICIES", with: "\(rig.scratch.path)/policies").replacing("KEPT", with: line))
+    // A rotated log leaves the directory taken.
+    for isRotated in key == "log_dir" ? [false, true] : [false] {
+      if isRotated { try FileManager.default.moveItem(atPath: "\(rig.scratch.path)/log/server.jsonl", toPath: "\(rig.scratch.path)/log/server.jsonl.1") }
+      let said = try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", in: second)
+      #expect(said.contains("another agentshd (pid \(rig.process.pid)) uses \(key) \(place)"), "\(said)")
+    }
+    #expect(try rig.client(uid: 60001).call("ListSessions").sessions == [session])
+    #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
+  }
+
+  @Test func aKilledServersPlacesAreFreeAtOnceWhoeverOutlivesIt() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    // One that stays when its server has gone.
+    try scratch.write("libexec/agentsh/agentsh-supervisor", stubSupervisor.replacing("exit 0 if !defined $sender || $packet eq '';", with: "sleep 20 if !defined $sender || $packet eq '';"), mode: 0o755)
+    for _ in 0..<3 {
+      let killed = try ServerRig.start(scratch)
+      let path = "\(scratch.path)/run/control.sock"
+      try waitFor("it listens: \(scratch.read("server.err"))") { (try? Client(path, uid: 0).call("Ping")) != nil }
+      #expect(try Client(path, uid: 60001).wrap().error == nil)
+      try killed.pidfd.sendSignal(SIGKILL)
+      reapChild(killed.pid)
+    }
+    #expect(!scratch.read("server.err").contains("another agentshd"))
+  }
+
+  @Test(arguments: ["fifo", "others", "user"])
+  func aServersLogThatSomebodyElseCouldWriteIsRefused(_ kind: String) throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = try scratch.write("log/server.jsonl", "", mode: kind == "others" ? 0o662 : 0o640)
+    if kind == "user" { #expect(setOwner(path, 60001, 60001) == 0) }
+    if kind == "fifo" {
+      try FileManager.default.removeItem(atPath: path)
+      #expect(makeFifo(path, 0o640) == 0)
+    }
+    let process = try ServerRig.start(scratch)
+    let ended = try waitUntilReady(process.pidfd.descriptor, deadline: .after(milliseconds: 20_000))
+    #expect(ended)
+    if !ended { try process.pidfd.sendSignal(SIGKILL) }
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    let reasons = ["fifo": "is not a regular file", "others": "is writable by group or others (mode 0662)", "user": "belongs to uid 60001, not to root (mode 0640)"]
+    #expect(scratch.read("server.err").contains("\(path): \(reasons[kind] ?? "")"))
   }
 }
