@@ -42,9 +42,12 @@ extension ServerContext {
         comm.starts(with: Self.name), let pidfd = try? Pidfd.open(number),
         let table = try? openAt(processes.rawValue, name + Array("/fd".utf8), flags: O_RDONLY | O_DIRECTORY), let descriptors = try? directoryNames(in: table)
       else { continue }
-      let held = descriptors.lazy.compactMap { (try? fileStatus(at: table.rawValue, $0)).flatMap { wanted[File($0)] } }.first
+      // Those of sessions inside its own, too.
+      let held = descriptors.compactMap { (try? fileStatus(at: table.rawValue, $0)).flatMap { wanted[File($0)] } }
       // By its number so far: it was this process's, if that lives.
-      if let held, !pidfd.hasExited() { found[held] = try? SharedPidfd(pidfd.descriptor.duplicate()) }
+      if !held.isEmpty, !pidfd.hasExited(), let supervisor = try? SharedPidfd(pidfd.descriptor.duplicate()) {
+        for id in held { found[id] = supervisor }
+      }
     }
     return found
   }

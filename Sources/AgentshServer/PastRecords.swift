@@ -68,17 +68,29 @@ enum PastRecords {
 
   /// How many refusals a record's last line tells of; nil where it has none.
   private static func toldRefusals(in file: borrowing OwnedDescriptor) -> Int? {
-    guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue,
-      case .integer(let count)? = line["refused"], count >= 0
-    else { return nil }
-    return Int(clamping: count)
+    ending(in: file)?.refused
+  }
+
+  /// What a record's last line tells.
+  struct Ending {
+    /// As a shell shows it; nil where the command never started, or nobody saw its end.
+    let status: Int?
+    let refused: Int
+  }
+
+  private static func ending(in file: borrowing OwnedDescriptor) -> Ending? {
+    guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue else { return nil }
+    return Ending(status: count(line, "status"), refused: count(line, "refused") ?? 0)
+  }
+
+  /// What the record's last line tells; nil where it has none.
+  static func ending(of id: String, in context: ServerContext) -> Ending? {
+    guard let file = try? open(id, in: context) else { return nil }
+    return ending(in: file)
   }
 
   /// Whether a record has its last line.
-  static func isClosed(_ id: String, in context: ServerContext) -> Bool {
-    guard let file = try? open(id, in: context), let end = lastLine(file), let line = try? JSONObject.parse(end) else { return false }
-    return text(line, "op") == AuditOperation.sessionEnd.rawValue
-  }
+  static func isClosed(_ id: String, in context: ServerContext) -> Bool { ending(of: id, in: context) != nil }
 
   static func open(_ id: String, in context: ServerContext) throws(SyscallError) -> OwnedDescriptor {
     try openAt(context.records.rawValue, fileName(id), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -135,6 +147,10 @@ enum PastRecords {
 
   private static func text(_ object: JSONObject, _ name: String) -> String? {
     if case .string(let text)? = object[name] { text } else { nil }
+  }
+
+  private static func count(_ object: JSONObject, _ name: String) -> Int? {
+    if case .integer(let number)? = object[name], number >= 0 { Int(clamping: number) } else { nil }
   }
 
   /// The whole bytes, where the text could not hold them.
@@ -194,10 +210,15 @@ extension ServerContext {
       SessionDirectory.remove(in: runtime.descriptor, name: name)
       var refused = session.current.refused
       if let file = try? PastRecords.open(session.facts.id, in: self) { refused = PastRecords.refusals(in: file) }
+      // Several workers may find out at once.
+      var isFound = false
       session.update {
+        isFound = $0.phase == .unwatched
         $0.phase = .ended
         $0.refused = refused
       }
+      // What had a supervisor of its own is closed when that has ended (`finishAdopted`).
+      if isFound, session.facts.parent != nil { log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil)) }
     }
   }
 

@@ -58,6 +58,7 @@ public enum Server {
       loop.countLater(uncounted)
       if context.hasLingering { loop.lookAtLingeringLater() }
       try context.log.require(started(context, problems))
+      loop.closeForgottenLater(running: running.all)
       logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
       notifier.ready()
       defer { context.spares.stop() }

@@ -10,7 +10,9 @@ final class ServerLog: Sendable {
   private let record: AuditLog<SyscallError>
   private let path: [UInt8]
   /// Locked as long as this is there.
-  private let file: SharedDescriptor
+  let file: SharedDescriptor
+  /// How far it went before this server wrote anything.
+  let sizeAtStart: Int64
   let logger: Logger
 
   /// Opens `server.jsonl` in `directory`, which is at `place`, takes it for this server alone, and goes on with its chain. A file whose last line is torn or
@@ -40,6 +42,7 @@ final class ServerLog: Sendable {
     }
     let shared = SharedDescriptor(file)
     self.file = shared
+    sizeAtStart = position == .start ? 0 : (try? fileStatus(shared.descriptor).size) ?? 0
     record = AuditLog(continuing: position, clock: auditClock) { line throws(SyscallError) in try appendLine(shared.rawValue, line) }
   }
 

@@ -263,6 +263,51 @@ import Testing
     try waitFor("nothing is left") { try leftovers(rig).isEmpty }
   }
 
+  @Test func whatEndsWhileNoServerRunsIsClosedOnceByTheNext() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let killed = try ServerRig.start(scratch)
+    let path = "\(scratch.path)/run/control.sock"
+    try waitFor("it listens") { (try? Client(path, uid: 0).call("Ping")) != nil }
+    let closed = try Client(path, uid: 60001).wrap().text("session")
+    #expect(try Client(path, uid: 60001).call("StopSession", ["session": .string(closed)]).error == nil)
+    let sessions = try (0..<2).map { _ in try Client(path, uid: 60001).wrap(["command": .array([.string(#"x,"op":"session.closed""#)])]).text("session") }
+    try killed.pidfd.sendSignal(SIGKILL)
+    reapChild(killed.pid)
+    // Any line of a chain has a hash.
+    let line = try #require(scratch.read("log/server.jsonl").split(separator: "\n").first)
+    let end = #"{"seq":2,"op":"session.end","status":7,"refused":3,"prev":"","hash":""}"#
+    try scratch.write("log/sessions/\(sessions[0]).jsonl", "\(line)\n", mode: 0o640)
+    try scratch.write("log/sessions/\(sessions[1]).jsonl", "\(line)\n\(end)\n", mode: 0o640)
+    let hash = try #require(line.split(separator: "\"hash\":\"").last).prefix(64)
+    for _ in 0..<3 {
+      let rig = try ServerRig(scratch)
+      try waitFor("all are closed") { rig.records("session.closed").count == 3 }
+      let records = rig.records("session.closed")
+      #expect(records.count { $0.contains(closed) } == 1)
+      let first = try #require(records.first { $0.contains(sessions[0]) })
+      #expect(first.contains("\"last_hash\":\"\(hash)\"") && first.contains("\"uid\":60001") && first.contains("the session ended while no server ran, and its supervisor died"), "\(first)")
+      let second = try #require(records.first { $0.contains(sessions[1]) })
+      #expect(second.contains("\"status\":7,\"refused\":3") && second.contains("\"message\":\"the session ended while no server ran\""), "\(second)")
+      // One that this server opens and closes itself.
+      _ = try rig.client(uid: 60001).call("Ping")
+    }
+  }
+
+  @Test func ofALongLogOnlyTheEndIsLookedThroughForSessionsThatWereNotClosed() throws {
+    let scratch = try Scratch()
+    func line(_ operation: String, _ number: Int, _ command: String = "") -> String {
+      #"{"seq":1,"time":"2026-01-01T00:00:00.000000000Z","session":"00000000-0000-4000-8000-0000000000\#(10 + number)","uid":\#(number),"pid":7,"op":"\#(operation)","command":["\#(command)"],"prev":"","hash":""}"# + "\n"
+    }
+    let long = String(repeating: "a", count: 200_000)
+    let text = (0..<20).map { line("session.opened", $0, long) }.joined() + line("session.refused", 3) + (2..<20).map { line("session.closed", $0) }.joined()
+    try scratch.write("log", text + line("session.opened", 30))
+    let file = try openAt(AT_FDCWD, Array("\(scratch.path)/log".utf8), flags: O_RDWR)
+    let found = UnclosedSessions(in: file, upTo: Int64(text.utf8.count)).all
+    #expect(found.map(\.uid) == [0, 1])
+    #expect(found.first?.id == "00000000-0000-4000-8000-000000000010")
+  }
+
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
