@@ -136,7 +136,7 @@ struct SessionOpening {
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
     context.settleUnwatched()
-    let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid) { order in
+    let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid, isInside: caller.inside != nil) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
         command: Session.kept(command: request.command), cwd: Session.kept(cwd), started: auditClock().text,

@@ -131,6 +131,12 @@ struct ReportTests {
     #expect(failure.lines.first?.contains("R") == true)
   }
 
+  @Test func fromInsideNobodyIsAdvisedToDoWhatIsRefusedThere() {
+    let failure = ServerProblems.explain(.limitReached(reason: "R"), isInside: true)
+    #expect(failure.lines.first == "limit reached: R")
+    #expect(failure.lines.allSatisfy { !$0.contains("agentsh stop") && !$0.contains("agentsh ps") }, "\(failure.lines)")
+  }
+
   @Test func whatTheServerFailsAtIsSaidToBeItsOwnAffair() {
     let failure = ServerProblems.explain(.hostCannotEnforce(reason: "/l/server.jsonl: write: No space left on device", ofServer: true))
     #expect(failure.lines.first == "/l/server.jsonl: write: No space left on device")
