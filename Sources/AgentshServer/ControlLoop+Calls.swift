@@ -286,6 +286,8 @@ extension ServerContext {
     let kind = error.name.split(separator: ".").last.map { String($0) } ?? error.name
     let key = RejectionCounter.Key(session: inside, socket: "control", reason: kind, uid: peer.uid)
     guard refusals.admits(key) else { return }
+    // The client sends the user to the administrator, who looks there.
+    if case .hostCannotEnforce = error { log.logger.error("no session for uid \(peer.uid): \(error.reason)") }
     var fields = [AuditField("reason", .text(kind))]
     if request.command.count > 1 { fields.append(AuditField("words", .integer(Int64(request.command.count)))) }
     if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }

@@ -360,7 +360,7 @@ extension ControlLoop {
 
   private func finish(_ session: WatchedSession) {
     if let events = session.opened.cgroupEvents { epoll.remove(events) }
-    SessionDirectory.remove(in: context.runtime.descriptor, name: Array(session.id.utf8))
+    SessionDirectory.remove(in: context.runtime.current.descriptor, name: Array(session.id.utf8))
     context.log.note(closingRecord(session))
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil

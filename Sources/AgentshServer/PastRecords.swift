@@ -207,7 +207,7 @@ extension ServerContext {
     for session in sessions.unwatched {
       let name = Array(session.facts.id.utf8)
       guard removeCgroup(name, in: session.facts.parent.map { Array($0.utf8) }) || PastRecords.isClosed(session.facts.id, in: self) else { continue }
-      SessionDirectory.remove(in: runtime.descriptor, name: name)
+      SessionDirectory.remove(in: runtime.current.descriptor, name: name)
       var refused = session.current.refused
       if let file = try? PastRecords.open(session.facts.id, in: self) { refused = PastRecords.refusals(in: file) }
       // Several workers may find out at once.

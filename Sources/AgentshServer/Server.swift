@@ -79,8 +79,7 @@ public enum Server {
     _ = try TrustedPath.file(program)
     // Everybody passes through on the way to the own sockets; nobody lists whose others there are.
     let runtime = try TrustedPath.makeDirectory(configuration.runtimeDirectory, mode: 0o755)
-    let runtimePath = TrustedPath.joined(runtime.path, Array("sessions".utf8))
-    let sessions = try TrustedPath.makeDirectory(runtimePath, mode: 0o711)
+    let sessions = try RuntimeDirectory(at: TrustedPath.joined(runtime.path, Array("sessions".utf8)))
     let logs = try TrustedPath.makeDirectory(configuration.logDirectory, mode: 0o750)
     let recordsPath = TrustedPath.joined(logs.path, Array("sessions".utf8))
     let records = try TrustedPath.makeDirectory(recordsPath, mode: 0o750)
@@ -89,15 +88,13 @@ public enum Server {
     for feature in HostFeature.allCases where !host.has(feature) {
       logger.warning("this host lacks \(feature.rawValue): \(host.explanation(feature))")
     }
-    let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
-    try ExclusiveUse.take(sessionsDescriptor, "uses runtime_dir \(displayEscaped(runtime.path))")
     let log = try ServerLog(in: logDirectory, at: logs.path, logger: logger)
     // Also where server.jsonl was moved away under a server that goes on writing to it.
     try ExclusiveUse.take(recordsDescriptor, "uses log_dir \(displayEscaped(logs.path))")
     return try ServerContext(
       rules: CurrentRuleset(ruleset), log: log,
-      runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),
+      runtime: sessions, records: SharedDescriptor(recordsDescriptor),
       recordsPath: records.path, supervisor: program, host: host)
   }
 

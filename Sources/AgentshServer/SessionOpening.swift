@@ -228,9 +228,7 @@ struct SessionOpening {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
     do {
-      let directory = try SessionDirectory(
-        in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: owner.uid, gid: owner.gid,
-        canChangeOwner: context.host.canChangeOwner)
+      let directory = try newDirectory(name, owner)
       undo.hasDirectory = true
       let record = try newRecord(session)
       undo.hasRecord = true
@@ -351,8 +349,20 @@ extension SessionOpening {
       guard !isDone else { return }
       if hasCgroup { context.removeCgroup(name, in: parent) }
       if hasRecord { try? removeName(at: context.records.rawValue, name + Array(".jsonl".utf8)) }
-      if hasDirectory { SessionDirectory.remove(in: context.runtime.descriptor, name: name) }
+      if hasDirectory { SessionDirectory.remove(in: context.runtime.current.descriptor, name: name) }
     }
+  }
+
+  private func newDirectory(_ name: [UInt8], _ owner: CallerIdentity) throws -> SessionDirectory {
+    func make(in parent: SharedDescriptor) throws(SessionSetupError) -> SessionDirectory {
+      try SessionDirectory(
+        in: parent.descriptor, path: context.runtime.path, name: name, uid: owner.uid, gid: owner.gid, canChangeOwner: context.host.canChangeOwner)
+    }
+    let parent = context.runtime.current
+    do throws(SessionSetupError) { return try make(in: parent) } catch {
+      guard error.errno == .noSuchFileOrDirectory, try context.runtime.renew(parent, context.log.logger) else { throw error }
+    }
+    return try make(in: context.runtime.current)
   }
 
   private func newRecord(_ session: Session) throws(SyscallError) -> OwnedDescriptor {

@@ -323,6 +323,30 @@ import Testing
   func twoServersShareNoDirectory(_ key: String) throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
+  @Test(arguments: [false, true])
+  func aRuntimeDirectoryThatWasRemovedIsOpenedAnew(isMadeAgain: Bool) throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let place = "\(rig.scratch.path)/run/sessions"
+    let before = try rig.client(uid: 60001).wrap()
+    #expect(before.error == nil)
+    try FileManager.default.removeItem(atPath: place)
+    if isMadeAgain { #expect(makeDirectory(place, 0o711) == 0) }
+    for _ in 0..<2 {
+      let answer = try rig.client(uid: 60001).wrap()
+      #expect(answer.error == nil, "\(answer.reason)")
+      #expect(try linkStatus(at: AT_FDCWD, Array(answer.text("notify_socket").utf8)).type == S_IFSOCK)
+    }
+    #expect(rig.scratch.read("server.err").components(separatedBy: "was removed while the server ran").count == 2)
+    #expect(try rig.client(uid: 60001).call("StopSession", ["session": .string(before.text("session"))]).error == nil)
+    // It is looked at as at the start, and what is wrong stands in the server's own log too.
+    try FileManager.default.removeItem(atPath: place)
+    #expect(makeDirectory(place, 0o711) == 0 && setOwner(place, 60001, 60001) == 0)
+    let refused = try rig.client(uid: 60001).wrap()
+    #expect(refused.isOfServer && refused.reason.contains("\(place): belongs to uid 60001, not to root"), "\(refused.reason)")
+    #expect(rig.scratch.read("server.err").contains("no session for uid 60001: \(refused.reason)"))
+  }
+
     let session = try rig.client(uid: 60001).wrap().text("session")
     let second = try Scratch()
     let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
