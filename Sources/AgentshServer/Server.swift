@@ -77,7 +77,6 @@ public enum Server {
     let configuration = ruleset.configuration
     let program = try supervisor ?? installedSupervisor()
     _ = try TrustedPath.file(program)
-    // Everybody passes through on the way to the own sockets; nobody lists whose others there are.
     let runtime = try TrustedPath.makeDirectory(configuration.runtimeDirectory, mode: 0o755)
     let sessions = try RuntimeDirectory(at: TrustedPath.joined(runtime.path, Array("sessions".utf8)))
     let logs = try TrustedPath.makeDirectory(configuration.logDirectory, mode: 0o750)
@@ -146,9 +145,7 @@ public enum Server {
     // Somebody who answers there is another server; a socket that nobody serves was left behind.
     if let status = try? linkStatus(at: opened.rawValue, name) {
       guard status.type == S_IFSOCK else { throw ServerError("control_socket \(displayEscaped(path)) exists and is no socket") }
-      if (try? UnixSocket.connect(to: path, nonBlocking: true)) != nil {
-        throw ServerError("another agentshd serves \(displayEscaped(path))")
-      }
+      try checkAbandoned(path)
       try removeName(at: opened.rawValue, name)
     }
     // Short: who waits behind a hundred others waits a few milliseconds, behind thousands a second.
@@ -156,6 +153,22 @@ public enum Server {
     // Everybody may connect: who it is comes from the kernel.
     try changeMode(at: opened.rawValue, name, mode: 0o666)
     return Listener(socket: socket, isOurs: true)
+  }
+
+  /// Throws where somebody serves the socket at `path`, and tells who.
+  private static func checkAbandoned(_ path: [UInt8]) throws {
+    let place = displayEscaped(path)
+    let peer: PeerCredentials
+    do throws(SyscallError) { peer = try peerCredentials(of: UnixSocket.connect(to: path, nonBlocking: true).descriptor) } catch {
+      // It is there and has no room now.
+      guard error.errno != .wouldBlock else { throw ServerError("somebody serves \(place) and doesn't take connections") }
+      return
+    }
+    guard peer.uid == 0 else {
+      throw ServerError(
+        "process \(peer.pid) of uid \(peer.uid), which is no agentshd, serves \(place): end it, and let control_socket lie where nobody but root can make files")
+    }
+    throw ServerError("another agentshd (pid \(peer.pid)) serves \(place)")
   }
 
   private static func started(_ context: ServerContext, _ problems: [String]) -> AuditRecord {

@@ -308,21 +308,6 @@ import Testing
     #expect(found.first?.id == "00000000-0000-4000-8000-000000000010")
   }
 
-  @Test func twoServersDoNotShareASocket() throws {
-    guard canRunPrivileged() else { return }
-    let rig = try ServerRig()
-    let second = try ServerRig.prepare(configuration: rig.scratch.read("agentshd.yaml").replacing("\(rig.scratch.path)/run/control.sock", with: "CONTROL").replacing(
-      rig.scratch.path, with: "SCRATCH").replacing("CONTROL", with: rig.socketPath))
-    let process = try ServerRig.start(second)
-    #expect(waitForEnd(process.pid) >> 8 == 1)
-    #expect(second.read("server.err").contains("another agentshd serves"))
-    #expect(try rig.client().call("Ping").error == nil)
-  }
-
-  @Test(arguments: ["log_dir", "runtime_dir"])
-  func twoServersShareNoDirectory(_ key: String) throws {
-    guard canRunPrivileged() else { return }
-    let rig = try ServerRig()
   @Test(arguments: [false, true])
   func aRuntimeDirectoryThatWasRemovedIsOpenedAnew(isMadeAgain: Bool) throws {
     guard canRunPrivileged() else { return }
@@ -362,6 +347,41 @@ import Testing
     }
     #expect(try rig.client(uid: 60001).call("ListSessions").sessions == [session])
     #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
+  @Test func twoServersDoNotShareASocket() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let second = try ServerRig.prepare(configuration: rig.scratch.read("agentshd.yaml").replacing("\(rig.scratch.path)/run/control.sock", with: "CONTROL").replacing(
+      rig.scratch.path, with: "SCRATCH").replacing("CONTROL", with: rig.socketPath))
+    let process = try ServerRig.start(second)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(second.read("server.err").contains("another agentshd (pid \(rig.process.pid)) serves"))
+    #expect(try rig.client().call("Ping").error == nil)
+  }
+
+  @Test func whoTakesTheSocketsPlaceIsToldWithUserAndProcess() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    #expect(makeDirectory("\(scratch.path)/run", 0o755) == 0 && setMode("\(scratch.path)/run", 0o1777) == 0)
+    let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
+    let code = #"use Socket; socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un($ARGV[0])) or die; listen($s, 5); sleep 1000"#
+    let path = "\(scratch.path)/run/control.sock"
+    let other = try spawnSupervisor(
+      Array("/usr/bin/perl".utf8), arguments: ["perl", "-e", code, path].map { Array($0.utf8) }, descriptors: [null.rawValue, null.rawValue, null.rawValue],
+      identity: SpawnIdentity(uid: 60001, gid: 60001, groups: [], capabilities: 0))
+    defer {
+      try? other.pidfd.sendSignal(SIGKILL)
+      reapChild(other.pid)
+    }
+    try waitFor("somebody listens") { (try? UnixSocket.connect(to: Array(path.utf8))) != nil }
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("process \(other.pid) of uid 60001, which is no agentshd, serves \(path)"), "\(scratch.read("server.err"))")
+  }
+
+  @Test(arguments: ["log_dir", "runtime_dir"])
+  func twoServersShareNoDirectory(_ key: String) throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
   }
 
   @Test func aKilledServersPlacesAreFreeAtOnceWhoeverOutlivesIt() throws {
