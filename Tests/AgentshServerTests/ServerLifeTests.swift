@@ -122,6 +122,21 @@ import Testing
     #expect(answer.error == nil, "\(answer.text("reason"))")
   }
 
+  @Test func whereNoPolicyIsLeftThatIsSaid() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    for name in ["first", "second"] { try FileManager.default.removeItem(atPath: "\(rig.scratch.path)/policies/\(name).yaml") }
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has reloaded") { rig.records("server.reload").count == 1 }
+    for uid in [UInt32(60001), 60002] {
+      for wanted in [[:], ["policy": .string("other")]] as [JSONObject] {
+        let answer = try rig.client(uid: uid).wrap(wanted)
+        #expect(answer.error == "NotPermitted" && answer.reason.hasPrefix("no policy is left that you may use"), "\(answer.reason)")
+        #expect(answer.reason.contains("ask an administrator"))
+      }
+    }
+  }
+
   @Test func aGoodReloadIsInForce() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
@@ -332,21 +347,6 @@ import Testing
     #expect(rig.scratch.read("server.err").contains("no session for uid 60001: \(refused.reason)"))
   }
 
-    let session = try rig.client(uid: 60001).wrap().text("session")
-    let second = try Scratch()
-    let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
-    let line = "\(key): \(place)\n"
-    let own = rig.scratch.read("agentshd.yaml").replacing(line, with: "KEPT").replacing("\(rig.scratch.path)/policies", with: "POLICIES")
-    try second.write(
-      "agentshd.yaml", own.replacing(rig.scratch.path, with: second.path).replacing("POLICIES", with: "\(rig.scratch.path)/policies").replacing("KEPT", with: line))
-    // A rotated log leaves the directory taken.
-    for isRotated in key == "log_dir" ? [false, true] : [false] {
-      if isRotated { try FileManager.default.moveItem(atPath: "\(rig.scratch.path)/log/server.jsonl", toPath: "\(rig.scratch.path)/log/server.jsonl.1") }
-      let said = try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", in: second)
-      #expect(said.contains("another agentshd (pid \(rig.process.pid)) uses \(key) \(place)"), "\(said)")
-    }
-    #expect(try rig.client(uid: 60001).call("ListSessions").sessions == [session])
-    #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
@@ -382,6 +382,21 @@ import Testing
   func twoServersShareNoDirectory(_ key: String) throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
+    let session = try rig.client(uid: 60001).wrap().text("session")
+    let second = try Scratch()
+    let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
+    let line = "\(key): \(place)\n"
+    let own = rig.scratch.read("agentshd.yaml").replacing(line, with: "KEPT").replacing("\(rig.scratch.path)/policies", with: "POLICIES")
+    try second.write(
+      "agentshd.yaml", own.replacing(rig.scratch.path, with: second.path).replacing("POLICIES", with: "\(rig.scratch.path)/policies").replacing("KEPT", with: line))
+    // A rotated log leaves the directory taken.
+    for isRotated in key == "log_dir" ? [false, true] : [false] {
+      if isRotated { try FileManager.default.moveItem(atPath: "\(rig.scratch.path)/log/server.jsonl", toPath: "\(rig.scratch.path)/log/server.jsonl.1") }
+      let said = try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", in: second)
+      #expect(said.contains("another agentshd (pid \(rig.process.pid)) uses \(key) \(place)"), "\(said)")
+    }
+    #expect(try rig.client(uid: 60001).call("ListSessions").sessions == [session])
+    #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
   }
 
   @Test func aKilledServersPlacesAreFreeAtOnceWhoeverOutlivesIt() throws {
