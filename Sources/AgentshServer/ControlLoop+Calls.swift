@@ -45,7 +45,11 @@ extension ControlLoop {
         return context.sessions.all.filter { authority.maySee($0) && (all || $0.isActive) }
       }
     case .getSession(let session):
-      list(for: connection, isList: false) { () throws(ControlError) in [try context.find(session, for: try authority.resolve())] }
+      list(for: connection, isList: false) { () throws(ControlError) in
+        let found = try context.find(session, for: try authority.resolve())
+        context.learnEnding(of: found)
+        return [found]
+      }
     case .stopSession(let text):
       workers.submit(for: connection.uid) {
         do throws(ControlError) {

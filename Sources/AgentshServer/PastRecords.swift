@@ -28,7 +28,7 @@ enum PastRecords {
     let session = Session(
       Session.Facts(
         id: id, name: text(start, "name"), uid: uid, user: displayEscaped(user), policy: text(start, "policy") ?? "",
-        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "time") ?? "",
+        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "opened") ?? text(start, "time") ?? "",
         record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
     let refused = isCounted ? refusals(in: file) : toldRefusals(in: file) ?? 0
@@ -73,14 +73,22 @@ enum PastRecords {
 
   /// What a record's last line tells.
   struct Ending {
-    /// As a shell shows it; nil where the command never started, or nobody saw its end.
-    let status: Int?
     let refused: Int
+    let told: SessionEnding
+
+    var status: Int? { told.status }
   }
 
   private static func ending(in file: borrowing OwnedDescriptor) -> Ending? {
     guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue else { return nil }
-    return Ending(status: count(line, "status"), refused: count(line, "refused") ?? 0)
+    var decisions: JSONObject = [:]
+    if case .object(let counts)? = line["decisions"] {
+      for member in counts.members where AuditDecision(rawValue: member.name) != nil { decisions[member.name] = count(counts, member.name).map { .integer(Int64($0)) } }
+    }
+    let told = SessionEnding(
+      time: text(line, "time") ?? "", status: count(line, "status"), reason: text(line, "reason").map { Session.kept(Array($0.utf8)) },
+      durationMilliseconds: count(line, "duration_us").map { $0 / 1000 }, decisions: decisions)
+    return Ending(refused: count(line, "refused") ?? 0, told: told)
   }
 
   /// What the record's last line tells; nil where it has none.
@@ -180,6 +188,13 @@ extension ServerContext {
       }
       return ids.filter { sessions.session($0) == nil }.compactMap { PastRecords.session($0, in: self) }
     }
+  }
+
+  /// Has a session that is over know how it ended.
+  func learnEnding(of session: Session) {
+    let now = session.current
+    guard now.phase == .ended, now.ending == nil, let ending = PastRecords.ending(of: session.facts.id, in: self)?.told else { return }
+    session.update { $0.ending = ending }
   }
 
   /// Takes up what a server before this one has left on record: so many sessions as would be known without the restart.

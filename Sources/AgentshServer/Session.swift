@@ -73,6 +73,8 @@ final class Session: Sendable {
     var phase = Phase.starting
     var pid: Int32?
     var refused = 0
+    /// Looked up when somebody asks for it.
+    var ending: SessionEnding?
   }
 
   let facts: Facts
@@ -89,8 +91,18 @@ final class Session: Sendable {
 
   var isActive: Bool { current.phase != .ended }
 
-  var info: SessionInfo {
+  /// What a list tells.
+  var info: SessionInfo { info(current) }
+
+  /// What is told of one alone: how it ended, too, where that is known.
+  var wholeInfo: SessionInfo {
     let now = current
+    var info = info(now)
+    if now.phase == .ended { info.ending = now.ending }
+    return info
+  }
+
+  private func info(_ now: Progress) -> SessionInfo {
     let state: SessionState =
       switch now.phase {
       case .starting: .starting

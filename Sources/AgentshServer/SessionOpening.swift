@@ -397,6 +397,7 @@ extension SessionOpening {
     plan.exactRights = filter.exactRights.rawValue
     plan.network = request.network
     plan.parent = session.facts.parent
+    plan.opened = session.facts.started
     if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
     // The supervisor of the session around has its own already.
     if plan.parent != nil { return plan }

@@ -39,10 +39,7 @@ import Testing
 
   private func ask(_ server: TestServer, _ arguments: [String], as uid: UInt32? = nil) throws -> Outcome { try run(server.client(arguments, as: uid)) }
 
-  /// What `show` prints, but for the moment of the start: the record has that of the command, which comes a little after that of the session.
-  private func shown(_ server: TestServer, _ session: String) throws -> [Substring] {
-    try ask(server, ["show", session]).output.split(separator: "\n").filter { !$0.hasPrefix("started:") }
-  }
+  private func shown(_ server: TestServer, _ session: String) throws -> [Substring] { try ask(server, ["show", session]).output.split(separator: "\n") }
 
   private func secret(_ server: TestServer, of uid: UInt32) throws { try write("secret\n", to: "\(server.project(uid))/.env", owner: uid) }
 
@@ -91,7 +88,17 @@ import Testing
     #expect(try server.wrap(["--name", "mine", "--", "sh", "-c", "cat .env; exit 0"]).status == 0)
     let session = try #require(server.records.first)
     #expect(try server.wrap(["--name", "other", "--", "true"], as: server.secondUser).status == 0)
-    let before = try shown(server, session)
+    var before: [Substring] = []
+    try eventually("its end is known") {
+      before = try shown(server, session)
+      return before.contains { $0.hasPrefix("ended:") }
+    }
+    for line in ["status:     0", "decisions:  "] { #expect(before.contains { $0.hasPrefix(line) }, "\(before)") }
+    for line in ["duration:   ", "started:    2"] { #expect(before.contains { $0.hasPrefix(line) }, "\(before)") }
+    let json = try ask(server, ["show", session, "--json"]).output
+    for field in ["\"ended\":\"2", "\"status\":0,\"duration_ms\":", "\"decisions\":{"] { #expect(json.contains(field), "\(json)") }
+    // A list tells what it told before.
+    #expect(try !ask(server, ["ps", "--all", "--json"]).output.contains("\"ended\":"))
     try server.restart()
     // The owner: by id, by its beginning, by name, in the list.
     for text in [session, String(session.prefix(8)), "mine"] { #expect(try shown(server, text) == before) }

@@ -26,12 +26,28 @@ struct ShowCommand: AgentshCommand {
     if let pid = found.pid { lines.append(("pid", String(pid))) }
     lines += [
       ("command", Messages.printable(found.command.joined(separator: " "))), ("directory", Messages.printable(found.cwd)),
-      ("started", Messages.printable(found.started)), ("refused", String(found.refused)), ("record", Messages.printable(found.record)),
+      ("started", Messages.printable(found.started)),
     ]
+    if let ending = found.ending { lines += Self.lines(ending) }
+    lines += [("refused", String(found.refused)), ("record", Messages.printable(found.record))]
     for (title, value) in lines {
       try Output.line(title + ":" + String(repeating: " ", count: max(1, 11 - title.count)) + value)
     }
     return .success
+  }
+
+  /// How it ended.
+  static func lines(_ ending: SessionEnding) -> [(String, String)] {
+    var lines = [("ended", Messages.printable(ending.time))]
+    if let milliseconds = ending.durationMilliseconds {
+      let part = String(milliseconds % 1000)
+      lines.append(("duration", "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - part.count))\(part) s"))
+    }
+    if let status = ending.status { lines.append(("status", String(status))) }
+    if let reason = ending.reason { lines.append(("reason", Messages.printable(reason))) }
+    let counts = ending.decisions.members.map { member in if case .integer(let count) = member.value { "\(count) \(displayEscaped(member.name))" } else { "" } }
+    if !counts.isEmpty { lines.append(("decisions", counts.joined(separator: ", "))) }
+    return lines
   }
 }
 
