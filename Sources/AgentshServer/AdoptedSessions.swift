@@ -54,16 +54,17 @@ extension ServerContext {
 
   /// What a session's supervisor has left, on a worker's thread: kills it, and says how it went.
   func finishAdopted(_ id: String) {
-    let isClosed = PastRecords.isClosed(id, in: self)
+    let ending = PastRecords.ending(of: id, in: self)
     do throws(ControlError) { try killProcesses(of: id, in: nil) } catch {
       log.logger.warning("session \(id): what is left of it can't be killed: \(error)")
     }
     settleUnwatched()
     let session = sessions.session(id)
     var fields: [AuditField] = []
+    if let status = ending?.status { fields.append(AuditField("status", .integer(Int64(status)))) }
     if let session { fields.append(AuditField("refused", .integer(Int64(session.current.refused)))) }
     if let last = lastHash(of: id) { fields.append(AuditField("last_hash", .text(last))) }
-    let message = isClosed ? nil : "the supervisor, which a server before this one had started, died; everything in the session was killed"
+    let message = ending != nil ? nil : "the supervisor, which a server before this one had started, died; everything in the session was killed"
     if let message { log.logger.error("session \(id): \(message)") }
     log.note(AuditRecord(operation: .sessionClosed, session: id, uid: session?.facts.uid, fields: fields, message: message))
   }

@@ -197,6 +197,62 @@ import Testing
     #expect(try other.finish().status == 0)
   }
 
+  private static let nesting = """
+    version: 1
+    name: test
+    allow_nested_sessions: true
+    file_rules: [{ name: all, paths: ["/**"], operations: ["*"], decision: allow }]
+    command_rules: [{ name: all, commands: ["*"], decision: allow }]
+    unix_socket_rules: [{ name: all, paths: ["*"], decision: allow }]
+
+    """
+
+  @Test func whereALimitIsReachedAProgramInsideLearnsTheCountAlone() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": Self.nesting], limits: "{ active_sessions_per_user: 2, sessions_per_user: 10, active_sessions: 10 }")
+    let other = try waiting(server, name: "first")
+    let session = try server.onlySession()
+    let inside = try server.shell("\(server.program("agentsh")) wrap -- true; echo $?")
+    #expect(inside.output == "125\n" && inside.errors.contains("allows you 2 sessions at a time, and you have that many"), "\(inside)")
+    for text in [String(session.prefix(8)), "first", "read line", "agentsh stop", "agentsh ps"] { #expect(!inside.errors.contains(text), "\(inside)") }
+    // Outside they are the user's own to know.
+    let second = try waiting(server, name: "second")
+    let outside = try server.shell("true")
+    #expect(outside.status == 125, "\(outside)")
+    for text in ["\(session.prefix(8)) (first, ", "agentsh stop"] { #expect(outside.errors.contains(text), "\(outside)") }
+    for process in [other, second] {
+      process.write("x\n")
+      #expect(try process.finish().status == 0)
+    }
+  }
+
+  /// Neither a restart while they run nor one after it leaves a session without its end in the server's log, or gives it two.
+  @Test func sessionsInsideOthersAreClosedOnceAfterARestartToo() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": Self.nesting])
+    server.mayHaveEnded = true
+    let process = try server.start(["sh", "-c", "\(server.program("agentsh")) wrap -- sh -c 'echo inside; read line'; read line"])
+    try process.waitFor("inside")
+    let sessions = server.records
+    #expect(sessions.count == 2)
+    try server.restart(SIGKILL)
+    process.write("x\nx\n")
+    #expect(try process.finish().status == 0)
+    func closed() throws -> [String] { try server.log().filter { $0.contains("session.closed") } }
+    try eventually("both are closed") {
+      _ = try ask(server, ["ps"])
+      return try closed().count == 2
+    }
+    for session in sessions {
+      let line = try #require(try closed().first { $0.contains(session) })
+      let hash = try #require(try server.record(session).last?.suffix(66).prefix(64))
+      #expect(line.contains("\"last_hash\":\"\(hash)\""), "\(line)")
+    }
+    try server.restart()
+    try server.restart()
+    #expect(try closed().count == 2)
+  }
+
   /// The weaker mode that an administrator can choose: what is found one by one is found even when its parents have gone.
   @Test func withoutControlGroupsNoOrphanOutlivesItsSession() throws {
     guard isPrivileged("a server") else { return }
