@@ -83,7 +83,9 @@ enum PastRecords {
     guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue else { return nil }
     var decisions: JSONObject = [:]
     if case .object(let counts)? = line["decisions"] {
-      for member in counts.members where AuditDecision(rawValue: member.name) != nil { decisions[member.name] = count(counts, member.name).map { .integer(Int64($0)) } }
+      for member in counts.members where AuditDecision(rawValue: member.name) != nil {
+        decisions[member.name] = count(counts, member.name).map { .integer(Int64($0)) }
+      }
     }
     let told = SessionEnding(
       time: text(line, "time") ?? "", status: count(line, "status"), reason: text(line, "reason").map { Session.kept(Array($0.utf8)) },

@@ -26,7 +26,7 @@ final class RuntimeDirectory: Sendable {
   private static func take(_ path: [UInt8]) throws -> OwnedDescriptor {
     let descriptor = try openAt(AT_FDCWD, path, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
     let holder = path.dropLast(path.count - (path.lastIndex(of: UInt8(ascii: "/")) ?? path.count))
-    try ExclusiveUse.take(descriptor, "uses runtime_dir \(displayEscaped(Array(holder)))")
+    try ExclusiveUse.take(descriptor, "runtime_dir \(displayEscaped(Array(holder)))")
     return descriptor
   }
 

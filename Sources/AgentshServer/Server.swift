@@ -90,7 +90,7 @@ public enum Server {
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
     let log = try ServerLog(in: logDirectory, at: logs.path, logger: logger)
     // Also where server.jsonl was moved away under a server that goes on writing to it.
-    try ExclusiveUse.take(recordsDescriptor, "uses log_dir \(displayEscaped(logs.path))")
+    try ExclusiveUse.take(recordsDescriptor, "log_dir \(displayEscaped(logs.path))")
     return try ServerContext(
       rules: CurrentRuleset(ruleset), log: log,
       runtime: sessions, records: SharedDescriptor(recordsDescriptor),
@@ -166,7 +166,7 @@ public enum Server {
     }
     guard peer.uid == 0 else {
       throw ServerError(
-        "process \(peer.pid) of uid \(peer.uid), which is no agentshd, serves \(place): end it, and let control_socket lie where nobody but root can make files")
+        "process \(peer.pid) of uid \(peer.uid), which is no agentshd, serves \(place): end it, and let control_socket lie where only root can make files")
     }
     throw ServerError("another agentshd (pid \(peer.pid)) serves \(place)")
   }

@@ -57,7 +57,7 @@ final class ServerLog: Sendable {
       let status = try fileStatus(file)
       guard status.isRegular else { throw TrustError(path: path, reason: "is not a regular file") }
       try TrustedPath.judge(status, path)
-      try ExclusiveUse.take(file, "uses log_dir \(displayEscaped(place))")
+      try ExclusiveUse.take(file, "log_dir \(displayEscaped(place))")
       return file
     } catch let error as ServerError {
       throw error

@@ -37,7 +37,8 @@ struct UnclosedSessions {
   private mutating func note(_ line: ArraySlice<UInt8>) {
     let parts = line.prefix(512).split(separator: Self.comma, maxSplits: 7)
     let isOpening = parts.contains { $0.elementsEqual(Self.opened) }
-    guard isOpening || parts.contains(where: { $0.elementsEqual(Self.closed) }), let part = parts.first(where: { $0.starts(with: Self.sessionKey) }) else { return }
+    guard isOpening || parts.contains(where: { $0.elementsEqual(Self.closed) }), let part = parts.first(where: { $0.starts(with: Self.sessionKey) })
+    else { return }
     let id = String(decoding: part.dropFirst(Self.sessionKey.count).dropLast(), as: UTF8.self)
     guard PastRecords.isID(id) else { return }
     guard isOpening else {

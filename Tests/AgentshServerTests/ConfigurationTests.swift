@@ -96,8 +96,10 @@ struct ConfigurationTests {
   @Test func aLimitThatAnotherMakesVainIsWarnedOf() {
     func limits(_ text: String) -> [String] { warnings("assignments: [{ users: [root], default: a }]\nlimits: { \(text) }") }
     #expect(limits("sessions_per_user: 5") == [])
-    #expect(limits("active_sessions_per_user: 11") == ["f.yaml: warning: active_sessions_per_user (11) is more than sessions_per_user (10): a user may have 10 at a time"])
-    #expect(limits("sessions_per_user: 4") == ["f.yaml: warning: active_sessions_per_user (5) is more than sessions_per_user (4): a user may have 4 at a time"])
+    for (text, active, all) in [("active_sessions_per_user: 11", 11, 10), ("sessions_per_user: 4", 5, 4)] {
+      let warning = "f.yaml: warning: active_sessions_per_user (\(active)) is more than sessions_per_user (\(all)): a user may have \(all) at a time"
+      #expect(limits(text) == [warning])
+    }
   }
 
   @Test func allProblemsAreSaidNotJustTheFirst() {

@@ -301,7 +301,9 @@ import Testing
       let records = rig.records("session.closed")
       #expect(records.count { $0.contains(closed) } == 1)
       let first = try #require(records.first { $0.contains(sessions[0]) })
-      #expect(first.contains("\"last_hash\":\"\(hash)\"") && first.contains("\"uid\":60001") && first.contains("the session ended while no server ran, and its supervisor died"), "\(first)")
+      for text in ["\"last_hash\":\"\(hash)\"", "\"uid\":60001", "the session ended while no server ran, and its supervisor died"] {
+        #expect(first.contains(text), "\(first)")
+      }
       let second = try #require(records.first { $0.contains(sessions[1]) })
       #expect(second.contains("\"status\":7,\"refused\":3") && second.contains("\"message\":\"the session ended while no server ran\""), "\(second)")
       // One that this server opens and closes itself.
@@ -312,7 +314,8 @@ import Testing
   @Test func ofALongLogOnlyTheEndIsLookedThroughForSessionsThatWereNotClosed() throws {
     let scratch = try Scratch()
     func line(_ operation: String, _ number: Int, _ command: String = "") -> String {
-      #"{"seq":1,"time":"2026-01-01T00:00:00.000000000Z","session":"00000000-0000-4000-8000-0000000000\#(10 + number)","uid":\#(number),"pid":7,"op":"\#(operation)","command":["\#(command)"],"prev":"","hash":""}"# + "\n"
+      #"{"seq":1,"time":"2026-01-01T00:00:00.000000000Z","session":"00000000-0000-4000-8000-0000000000\#(10 + number)","uid":\#(number),"pid":7,"#
+        + #""op":"\#(operation)","command":["\#(command)"],"prev":"","hash":""}"# + "\n"
     }
     let long = String(repeating: "a", count: 200_000)
     let text = (0..<20).map { line("session.opened", $0, long) }.joined() + line("session.refused", 3) + (2..<20).map { line("session.closed", $0) }.joined()
@@ -350,8 +353,8 @@ import Testing
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    let second = try ServerRig.prepare(configuration: rig.scratch.read("agentshd.yaml").replacing("\(rig.scratch.path)/run/control.sock", with: "CONTROL").replacing(
-      rig.scratch.path, with: "SCRATCH").replacing("CONTROL", with: rig.socketPath))
+    let own = "control_socket: SCRATCH/run/control.sock"
+    let second = try ServerRig.prepare(configuration: ServerRig.configuration.replacing(own, with: "control_socket: \(rig.socketPath)"))
     let process = try ServerRig.start(second)
     #expect(waitForEnd(process.pid) >> 8 == 1)
     #expect(second.read("server.err").contains("another agentshd (pid \(rig.process.pid)) serves"))
@@ -385,10 +388,9 @@ import Testing
     let session = try rig.client(uid: 60001).wrap().text("session")
     let second = try Scratch()
     let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
-    let line = "\(key): \(place)\n"
-    let own = rig.scratch.read("agentshd.yaml").replacing(line, with: "KEPT").replacing("\(rig.scratch.path)/policies", with: "POLICIES")
-    try second.write(
-      "agentshd.yaml", own.replacing(rig.scratch.path, with: second.path).replacing("POLICIES", with: "\(rig.scratch.path)/policies").replacing("KEPT", with: line))
+    let shared = ServerRig.configuration.replacing("\(key): SCRATCH/\(key == "log_dir" ? "log" : "run")", with: "\(key): \(place)")
+      .replacing("SCRATCH/policies", with: "\(rig.scratch.path)/policies")
+    try second.write("agentshd.yaml", shared.replacing("SCRATCH", with: second.path))
     // A rotated log leaves the directory taken.
     for isRotated in key == "log_dir" ? [false, true] : [false] {
       if isRotated { try FileManager.default.moveItem(atPath: "\(rig.scratch.path)/log/server.jsonl", toPath: "\(rig.scratch.path)/log/server.jsonl.1") }
@@ -399,11 +401,34 @@ import Testing
     #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
   }
 
+  @Test func whoLocksAServersFileIsToldByName() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = try scratch.write("log/server.jsonl", "", mode: 0o640)
+    let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
+    let output = try openAt(AT_FDCWD, Array("\(scratch.path)/locked".utf8), flags: O_WRONLY | O_CREAT, mode: 0o644)
+    let code = #"open(my $f, '<', $ARGV[0]) or die; flock($f, 1) or die; syswrite STDOUT, "locked"; sleep 1000"#
+    let holder = try spawnSupervisor(
+      Array("/usr/bin/perl".utf8), arguments: ["perl", "-e", code, path].map { Array($0.utf8) }, descriptors: [null.rawValue, output.rawValue, null.rawValue],
+      identity: nil)
+    defer {
+      try? holder.pidfd.sendSignal(SIGKILL)
+      reapChild(holder.pid)
+    }
+    try waitFor("it is locked") { scratch.read("locked") == "locked" }
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("process \(holder.pid) (perl), which is no agentshd, holds a lock (flock) in log_dir \(scratch.path)/log"))
+  }
+
   @Test func aKilledServersPlacesAreFreeAtOnceWhoeverOutlivesIt() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
     // One that stays when its server has gone.
-    try scratch.write("libexec/agentsh/agentsh-supervisor", stubSupervisor.replacing("exit 0 if !defined $sender || $packet eq '';", with: "sleep 20 if !defined $sender || $packet eq '';"), mode: 0o755)
+    let end = "if !defined $sender || $packet eq '';"
+    let staying = stubSupervisor.replacing("exit 0 \(end)", with: "sleep 10, exit 0 \(end)")
+    #expect(staying != stubSupervisor)
+    try scratch.write("libexec/agentsh/agentsh-supervisor", staying, mode: 0o755)
     for _ in 0..<3 {
       let killed = try ServerRig.start(scratch)
       let path = "\(scratch.path)/run/control.sock"
@@ -430,7 +455,9 @@ import Testing
     #expect(ended)
     if !ended { try process.pidfd.sendSignal(SIGKILL) }
     #expect(waitForEnd(process.pid) >> 8 == 1)
-    let reasons = ["fifo": "is not a regular file", "others": "is writable by group or others (mode 0662)", "user": "belongs to uid 60001, not to root (mode 0640)"]
+    let reasons = [
+      "fifo": "is not a regular file", "others": "is writable by group or others (mode 0662)", "user": "belongs to uid 60001, not to root (mode 0640)",
+    ]
     #expect(scratch.read("server.err").contains("\(path): \(reasons[kind] ?? "")"))
   }
 }

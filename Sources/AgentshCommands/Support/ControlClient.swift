@@ -105,7 +105,9 @@ struct ControlClient: ~Copyable {
     while true {
       let reply: VarlinkReply
       let line: String?
-      do throws(ServerFailure) { reply = try receive(deadline: patience.map { .after(milliseconds: $0) } ?? .never) } catch { throw error.explained(isInside: isInside) }
+      do throws(ServerFailure) { reply = try receive(deadline: patience.map { .after(milliseconds: $0) } ?? .never) } catch {
+        throw error.explained(isInside: isInside)
+      }
       do throws(ProtocolError) { line = try ControlReplies.eventLine(reply) } catch {
         throw ServerProblems.lost(at: path, "its answer can't be understood: \(error)")
       }

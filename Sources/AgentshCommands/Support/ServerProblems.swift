@@ -56,7 +56,8 @@ enum ServerProblems {
     case .notPermitted: CommandFailure(.failed, "not permitted: \(reason)")
     case .limitReached where isInside:
       CommandFailure(
-        .failed, "limit reached: \(reason)", "from inside a session no other can be listed or ended: do it from a shell outside; the limits are in agentshd.yaml")
+        .failed, "limit reached: \(reason)",
+        "from inside a session no other can be listed or ended: do it from a shell outside; the limits are in agentshd.yaml")
     case .limitReached:
       CommandFailure(.failed, "limit reached: \(reason)", "`agentsh ps` shows your sessions, `agentsh stop ID` ends one; the limits are in agentshd.yaml")
     case .unknownSession: CommandFailure(.no, reason, "see the sessions with `agentsh ps --all`")
