@@ -13,6 +13,8 @@
 
 static int has_run;
 static int privileged;
+static int argument_count;
+static char **original_arguments;
 static uint32_t closed_descriptors;
 static char *empty_environment[1];
 static char **original_environment = empty_environment;
@@ -21,6 +23,11 @@ int ash_early_anchor(void) { return has_run; }
 char *const *ash_early_original_environment(void) { return original_environment; }
 uint32_t ash_early_closed_descriptors(void) { return closed_descriptors; }
 int ash_early_is_privileged(void) { return privileged; }
+
+// In place: /proc/PID/cmdline shows these very bytes, and moving the kernel's idea of where they lie (PR_SET_MM) needs CAP_SYS_RESOURCE.
+void ash_early_forget_arguments(void) {
+  for (int index = 1; index < argument_count; index++) memset(original_arguments[index], 0, strlen(original_arguments[index]));
+}
 
 static void refuse(const char *message) {
   ssize_t ignored = write(2, message, strlen(message));
@@ -65,7 +72,8 @@ static void occupy_standard_descriptors(void) {
 }
 
 static void run_early(int count, char **arguments, char **environment) {
-  (void)arguments;
+  argument_count = count;
+  original_arguments = arguments;
   privileged = getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid();
   occupy_standard_descriptors();
   // CVE-2021-4034: a program that takes argv[1] for granted reads its environment there. Kernels before 5.18 let argc be 0.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -16,6 +17,8 @@ int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, 
 }
 
 int ash_pty_peer(int master) { return ioctl(master, TIOCGPTPEER, O_PATH | O_CLOEXEC); }
+
+int ash_lock_whole(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 
 int ash_openat(int directory, const char *path, int flags, mode_t mode) {
   return (int)syscall(SYS_openat, directory, path, flags, mode);

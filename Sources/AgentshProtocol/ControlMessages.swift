@@ -6,6 +6,48 @@ public enum SessionState: String, Sendable, CaseIterable {
   case ended
 }
 
+/// How a session ended, as the last line of its record tells.
+public struct SessionEnding: Sendable, Equatable {
+  /// RFC 3339, UTC.
+  public var time: String
+  /// The command's exit status as a shell shows it; nil where it never started, or nobody saw its end.
+  public var status: Int?
+  /// Why, where it was not the command's own end: "timeout", "stopped by …", ….
+  public var reason: String?
+  public var durationMilliseconds: Int?
+  /// How often each decision was made: counts by words.
+  public var decisions: JSONObject
+
+  public init(time: String, status: Int? = nil, reason: String? = nil, durationMilliseconds: Int? = nil, decisions: JSONObject = [:]) {
+    self.time = time
+    self.status = status
+    self.reason = reason
+    self.durationMilliseconds = durationMilliseconds
+    self.decisions = decisions
+  }
+
+  /// nil where the session has no end, or its record doesn't tell.
+  init?(_ fields: FieldReader) throws(ProtocolError) {
+    guard let time = try fields.optionalString("ended") else { return nil }
+    self.time = time
+    status = try fields.optionalCount("status")
+    reason = try fields.optionalString("reason")
+    durationMilliseconds = try fields.optionalCount("duration_ms")
+    decisions = try fields.optionalObject("decisions") ?? [:]
+    for member in decisions.members {
+      guard case .integer(let count) = member.value, count >= 0 else { throw .invalid(field: "decisions", reason: "must hold counts") }
+    }
+  }
+
+  func add(to object: inout JSONObject) {
+    object.add("ended", .string(time))
+    object.add("status", status.map { .integer(Int64($0)) })
+    object.add("reason", reason.map { .string($0) })
+    object.add("duration_ms", durationMilliseconds.map { .integer(Int64($0)) })
+    object.add("decisions", .object(decisions))
+  }
+}
+
 /// One session, as `ListSessions` and `GetSession` tell it.
 public struct SessionInfo: WireMessage, Equatable {
   public var session: String
@@ -29,10 +71,12 @@ public struct SessionInfo: WireMessage, Equatable {
   public var record: String
   /// The session that this one lies inside of.
   public var parent: String?
+  /// `GetSession` only.
+  public var ending: SessionEnding?
 
   public init(
     session: String, name: String? = nil, uid: UInt32, user: String, policy: String, pid: Int32? = nil, command: [String], cwd: String,
-    started: String, state: SessionState, refused: Int, record: String, parent: String? = nil
+    started: String, state: SessionState, refused: Int, record: String, parent: String? = nil, ending: SessionEnding? = nil
   ) {
     self.session = session
     self.name = name
@@ -47,6 +91,7 @@ public struct SessionInfo: WireMessage, Equatable {
     self.refused = refused
     self.record = record
     self.parent = parent
+    self.ending = ending
   }
 
   public init(object: JSONObject) throws(ProtocolError) {
@@ -67,6 +112,7 @@ public struct SessionInfo: WireMessage, Equatable {
     refused = try fields.count("refused")
     record = try fields.string("record")
     parent = try fields.optionalString("parent")
+    ending = try SessionEnding(fields)
   }
 
   public var object: JSONObject {
@@ -83,6 +129,7 @@ public struct SessionInfo: WireMessage, Equatable {
     object.add("refused", .integer(Int64(refused)))
     object.add("record", .string(record))
     object.add("parent", parent.map { .string($0) })
+    ending?.add(to: &object)
     return object
   }
 }

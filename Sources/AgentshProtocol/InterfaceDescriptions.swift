@@ -45,6 +45,8 @@ public enum ControlInterface {
     # Who calls is known from the kernel; nothing in a message makes a caller somebody else.
     interface org.agentsh.Control
 
+    # status: the command's, as a shell shows it. reason: where it was not the command's own end. These and the three others
+    # behind parent are told by GetSession, of a session that has ended and whose record has its last line.
     type Session (
       session: string,
       name: ?string,
@@ -58,7 +60,12 @@ public enum ControlInterface {
       state: string,
       refused: int,
       record: string,
-      parent: ?string
+      parent: ?string,
+      ended: ?string,
+      status: ?int,
+      reason: ?string,
+      duration_ms: ?int,
+      decisions: ?[string]int
     )
 
     # What of the caller's environment the command is given.

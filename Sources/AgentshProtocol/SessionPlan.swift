@@ -67,6 +67,8 @@ public struct SessionPlan: WireMessage, Equatable {
   public var name: String?
   /// The session that this one lies inside of.
   public var parent: String?
+  /// When the server opened the session, as it tells it; nil in embedded mode.
+  public var opened: String?
   /// What SUDO_UID said: a claim for the record.
   public var sudoUID: UInt32?
   /// Host features in use, for `session.start`.
@@ -124,7 +126,7 @@ public struct SessionPlan: WireMessage, Equatable {
     try fields.expectOnly([
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
-      "parent", "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
+      "parent", "opened", "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
       "cgroup_kill", "directory", "record",
     ])
     sessionID = try fields.string("session")
@@ -166,6 +168,7 @@ public struct SessionPlan: WireMessage, Equatable {
     timeoutMilliseconds = try fields.optionalInteger("timeout_ms", in: 1...WrapRequest.longestTimeout).map { Int(truncatingIfNeeded: $0) }
     name = try fields.optionalString("name")
     parent = try fields.optionalString("parent")
+    opened = try fields.optionalString("opened")
     sudoUID = try fields.optionalUserID("sudo_uid")
     features = try fields.strings("features")
     notEnforced = try fields.strings("not_enforced")
@@ -210,6 +213,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("timeout_ms", timeoutMilliseconds.map { number($0) })
     object.add("name", name.map { .string($0) })
     object.add("parent", parent.map { .string($0) })
+    object.add("opened", opened.map { .string($0) })
     object.add("sudo_uid", sudoUID.map { number($0) })
     object.add("features", texts(features))
     object.add("not_enforced", texts(notEnforced))

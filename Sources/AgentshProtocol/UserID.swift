@@ -21,10 +21,11 @@ public enum UserID {
   public static func parse(_ text: String) throws(UserIDError) -> UInt32 {
     let digits = Array(text.utf8)
     guard !digits.isEmpty, digits.count <= 10, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      digits.count == 1 || digits.first != UInt8(ascii: "0"), let value = Int64(text)
+      digits.count == 1 || digits.first != UInt8(ascii: "0"), let value = Int64(text), let uid = UInt32(exactly: value), uid <= highest
     else {
+      // Whoever says this has the text at hand.
       throw UserIDError(reason: "must be a number from 0 to \(highest)")
     }
-    return try checked(value)
+    return uid
   }
 }

@@ -42,25 +42,29 @@ extension ServerContext {
         comm.starts(with: Self.name), let pidfd = try? Pidfd.open(number),
         let table = try? openAt(processes.rawValue, name + Array("/fd".utf8), flags: O_RDONLY | O_DIRECTORY), let descriptors = try? directoryNames(in: table)
       else { continue }
-      let held = descriptors.lazy.compactMap { (try? fileStatus(at: table.rawValue, $0)).flatMap { wanted[File($0)] } }.first
+      // Those of sessions inside its own, too.
+      let held = descriptors.compactMap { (try? fileStatus(at: table.rawValue, $0)).flatMap { wanted[File($0)] } }
       // By its number so far: it was this process's, if that lives.
-      if let held, !pidfd.hasExited() { found[held] = try? SharedPidfd(pidfd.descriptor.duplicate()) }
+      if !held.isEmpty, !pidfd.hasExited(), let supervisor = try? SharedPidfd(pidfd.descriptor.duplicate()) {
+        for id in held { found[id] = supervisor }
+      }
     }
     return found
   }
 
   /// What a session's supervisor has left, on a worker's thread: kills it, and says how it went.
   func finishAdopted(_ id: String) {
-    let isClosed = PastRecords.isClosed(id, in: self)
+    let ending = PastRecords.ending(of: id, in: self)
     do throws(ControlError) { try killProcesses(of: id, in: nil) } catch {
       log.logger.warning("session \(id): what is left of it can't be killed: \(error)")
     }
     settleUnwatched()
     let session = sessions.session(id)
     var fields: [AuditField] = []
+    if let status = ending?.status { fields.append(AuditField("status", .integer(Int64(status)))) }
     if let session { fields.append(AuditField("refused", .integer(Int64(session.current.refused)))) }
     if let last = lastHash(of: id) { fields.append(AuditField("last_hash", .text(last))) }
-    let message = isClosed ? nil : "the supervisor, which a server before this one had started, died; everything in the session was killed"
+    let message = ending != nil ? nil : "the supervisor, which a server before this one had started, died; everything in the session was killed"
     if let message { log.logger.error("session \(id): \(message)") }
     log.note(AuditRecord(operation: .sessionClosed, session: id, uid: session?.facts.uid, fields: fields, message: message))
   }

@@ -218,6 +218,11 @@ extension Ruleset {
     var permitted = assignment.allowsAllPolicies ? policies.names : [assignment.defaultPolicy] + assignment.policies
     permitted = permitted.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     let name = wanted ?? assignment.defaultPolicy
+    guard permitted.contains(where: { policies.policies[$0] != nil }) else {
+      return .failure(
+        .notPermitted(
+          reason: "no policy is left that you may use (\(displayEscaped(name)) and whatever else you are assigned is missing or broken): ask an administrator; the server's log says why"))
+    }
     guard permitted.contains(name) else {
       let kind = policies.policies[name] == nil && assignment.allowsAllPolicies ? "there is no policy" : "you may not use policy"
       return .failure(.notPermitted(reason: "\(kind) \(displayEscaped(name)); you may use: \(permitted.map { displayEscaped($0) }.joined(separator: ", "))"))

@@ -45,7 +45,11 @@ extension ControlLoop {
         return context.sessions.all.filter { authority.maySee($0) && (all || $0.isActive) }
       }
     case .getSession(let session):
-      list(for: connection, isList: false) { () throws(ControlError) in [try context.find(session, for: try authority.resolve())] }
+      list(for: connection, isList: false) { () throws(ControlError) in
+        let found = try context.find(session, for: try authority.resolve())
+        context.learnEnding(of: found)
+        return [found]
+      }
     case .stopSession(let text):
       workers.submit(for: connection.uid) {
         do throws(ControlError) {
@@ -286,6 +290,8 @@ extension ServerContext {
     let kind = error.name.split(separator: ".").last.map { String($0) } ?? error.name
     let key = RejectionCounter.Key(session: inside, socket: "control", reason: kind, uid: peer.uid)
     guard refusals.admits(key) else { return }
+    // The client sends the user to the administrator, who looks there.
+    if case .hostCannotEnforce = error { log.logger.error("no session for uid \(peer.uid): \(error.reason)") }
     var fields = [AuditField("reason", .text(kind))]
     if request.command.count > 1 { fields.append(AuditField("words", .integer(Int64(request.command.count)))) }
     if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }

@@ -78,7 +78,7 @@ extension ControlLoop {
     guard let listing = listings.removeValue(forKey: number) else { return }
     if listing.isList {
       answer(listing.connection, .success(.sessions(Self.fitting(listing.sessions))))
-    } else if let info = listing.sessions.first?.info {
+    } else if let info = listing.sessions.first?.wholeInfo {
       answer(listing.connection, .success(.session(info)))
     }
   }

@@ -336,6 +336,12 @@ extension ControlLoop {
   /// Counts what records without an end tell, one after the other: each may be long, and nobody waits for it.
   func countLater(_ sessions: [String]) { Self.countLater(sessions[...], context, workers) }
 
+  /// Has what is missing in `server.jsonl` of sessions that are over written.
+  func closeForgottenLater(running: Set<String>) {
+    let context = context
+    workers.submit(for: 0) { context.closeForgotten(running: running) }
+  }
+
   private static func countLater(_ sessions: ArraySlice<String>, _ context: ServerContext, _ workers: WorkerPool) {
     guard let id = sessions.first else { return }
     workers.submit(for: 0) {
@@ -354,7 +360,7 @@ extension ControlLoop {
 
   private func finish(_ session: WatchedSession) {
     if let events = session.opened.cgroupEvents { epoll.remove(events) }
-    SessionDirectory.remove(in: context.runtime.descriptor, name: Array(session.id.utf8))
+    SessionDirectory.remove(in: context.runtime.current.descriptor, name: Array(session.id.utf8))
     context.log.note(closingRecord(session))
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil

@@ -149,6 +149,8 @@ final class ControlLoop {
 
   private func reload() {
     guard stopping == nil else { return }
+    // At once, and whatever the files say: whoever changes an account needs it to have no process.
+    context.spares.clear()
     guard !isReloading else {
       // Once more afterwards: the files may have changed since they were read.
       mayReloadAgain = true

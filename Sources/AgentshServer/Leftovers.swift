@@ -17,10 +17,10 @@ extension ServerContext {
   func removeLeftovers() -> Running {
     var running = Running()
     defer { removeForgottenGroups(but: running.all) }
-    guard host.cgroups != nil, let found = try? directoryNames(in: runtime.descriptor) else { return running }
+    guard host.cgroups != nil, let found = try? directoryNames(in: runtime.current.descriptor) else { return running }
     for name in found where name.count == 36 {
       if removeCgroup(name) {
-        SessionDirectory.remove(in: runtime.descriptor, name: name)
+        SessionDirectory.remove(in: runtime.current.descriptor, name: name)
       } else {
         let id = String(decoding: name, as: UTF8.self)
         running.supervised.insert(id)

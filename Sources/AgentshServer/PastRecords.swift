@@ -28,7 +28,7 @@ enum PastRecords {
     let session = Session(
       Session.Facts(
         id: id, name: text(start, "name"), uid: uid, user: displayEscaped(user), policy: text(start, "policy") ?? "",
-        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "time") ?? "",
+        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "opened") ?? text(start, "time") ?? "",
         record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
     let refused = isCounted ? refusals(in: file) : toldRefusals(in: file) ?? 0
@@ -68,17 +68,39 @@ enum PastRecords {
 
   /// How many refusals a record's last line tells of; nil where it has none.
   private static func toldRefusals(in file: borrowing OwnedDescriptor) -> Int? {
-    guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue,
-      case .integer(let count)? = line["refused"], count >= 0
-    else { return nil }
-    return Int(clamping: count)
+    ending(in: file)?.refused
+  }
+
+  /// What a record's last line tells.
+  struct Ending {
+    let refused: Int
+    let told: SessionEnding
+
+    var status: Int? { told.status }
+  }
+
+  private static func ending(in file: borrowing OwnedDescriptor) -> Ending? {
+    guard let end = lastLine(file), let line = try? JSONObject.parse(end), text(line, "op") == AuditOperation.sessionEnd.rawValue else { return nil }
+    var decisions: JSONObject = [:]
+    if case .object(let counts)? = line["decisions"] {
+      for member in counts.members where AuditDecision(rawValue: member.name) != nil {
+        decisions[member.name] = count(counts, member.name).map { .integer(Int64($0)) }
+      }
+    }
+    let told = SessionEnding(
+      time: text(line, "time") ?? "", status: count(line, "status"), reason: text(line, "reason").map { Session.kept(Array($0.utf8)) },
+      durationMilliseconds: count(line, "duration_us").map { $0 / 1000 }, decisions: decisions)
+    return Ending(refused: count(line, "refused") ?? 0, told: told)
+  }
+
+  /// What the record's last line tells; nil where it has none.
+  static func ending(of id: String, in context: ServerContext) -> Ending? {
+    guard let file = try? open(id, in: context) else { return nil }
+    return ending(in: file)
   }
 
   /// Whether a record has its last line.
-  static func isClosed(_ id: String, in context: ServerContext) -> Bool {
-    guard let file = try? open(id, in: context), let end = lastLine(file), let line = try? JSONObject.parse(end) else { return false }
-    return text(line, "op") == AuditOperation.sessionEnd.rawValue
-  }
+  static func isClosed(_ id: String, in context: ServerContext) -> Bool { ending(of: id, in: context) != nil }
 
   static func open(_ id: String, in context: ServerContext) throws(SyscallError) -> OwnedDescriptor {
     try openAt(context.records.rawValue, fileName(id), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -137,6 +159,10 @@ enum PastRecords {
     if case .string(let text)? = object[name] { text } else { nil }
   }
 
+  private static func count(_ object: JSONObject, _ name: String) -> Int? {
+    if case .integer(let number)? = object[name], number >= 0 { Int(clamping: number) } else { nil }
+  }
+
   /// The whole bytes, where the text could not hold them.
   private static func bytes(_ object: JSONObject, _ name: String) -> [UInt8] {
     if let encoded = text(object, "\(name)_b64"), let bytes = Base64.decode(encoded) { return bytes }
@@ -166,6 +192,13 @@ extension ServerContext {
     }
   }
 
+  /// Has a session that is over know how it ended.
+  func learnEnding(of session: Session) {
+    let now = session.current
+    guard now.phase == .ended, now.ending == nil, let ending = PastRecords.ending(of: session.facts.id, in: self)?.told else { return }
+    session.update { $0.ending = ending }
+  }
+
   /// Takes up what a server before this one has left on record: so many sessions as would be known without the restart.
   ///
   /// Nobody is served meanwhile, so that no record is read to its end for it: those returned have no last line, and what they tell is to be counted later.
@@ -191,13 +224,18 @@ extension ServerContext {
     for session in sessions.unwatched {
       let name = Array(session.facts.id.utf8)
       guard removeCgroup(name, in: session.facts.parent.map { Array($0.utf8) }) || PastRecords.isClosed(session.facts.id, in: self) else { continue }
-      SessionDirectory.remove(in: runtime.descriptor, name: name)
+      SessionDirectory.remove(in: runtime.current.descriptor, name: name)
       var refused = session.current.refused
       if let file = try? PastRecords.open(session.facts.id, in: self) { refused = PastRecords.refusals(in: file) }
+      // Several workers may find out at once.
+      var isFound = false
       session.update {
+        isFound = $0.phase == .unwatched
         $0.phase = .ended
         $0.refused = refused
       }
+      // What had a supervisor of its own is closed when that has ended (`finishAdopted`).
+      if isFound, session.facts.parent != nil { log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil)) }
     }
   }
 

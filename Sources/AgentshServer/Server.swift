@@ -58,6 +58,7 @@ public enum Server {
       loop.countLater(uncounted)
       if context.hasLingering { loop.lookAtLingeringLater() }
       try context.log.require(started(context, problems))
+      loop.closeForgottenLater(running: running.all)
       logger.notice("agentshd \(version) decides on \(displayEscaped(ruleset.configuration.controlSocket)) with \(ruleset.policies.policies.count) policies")
       notifier.ready()
       defer { context.spares.stop() }
@@ -76,10 +77,8 @@ public enum Server {
     let configuration = ruleset.configuration
     let program = try supervisor ?? installedSupervisor()
     _ = try TrustedPath.file(program)
-    // Everybody passes through on the way to the own sockets; nobody lists whose others there are.
     let runtime = try TrustedPath.makeDirectory(configuration.runtimeDirectory, mode: 0o755)
-    let runtimePath = TrustedPath.joined(runtime.path, Array("sessions".utf8))
-    let sessions = try TrustedPath.makeDirectory(runtimePath, mode: 0o711)
+    let sessions = try RuntimeDirectory(at: TrustedPath.joined(runtime.path, Array("sessions".utf8)))
     let logs = try TrustedPath.makeDirectory(configuration.logDirectory, mode: 0o750)
     let recordsPath = TrustedPath.joined(logs.path, Array("sessions".utf8))
     let records = try TrustedPath.makeDirectory(recordsPath, mode: 0o750)
@@ -88,15 +87,13 @@ public enum Server {
     for feature in HostFeature.allCases where !host.has(feature) {
       logger.warning("this host lacks \(feature.rawValue): \(host.explanation(feature))")
     }
-    let sessionsDescriptor = try openAt(AT_FDCWD, sessions.path, flags: O_RDONLY | O_DIRECTORY)
     let recordsDescriptor = try openAt(AT_FDCWD, records.path, flags: O_RDONLY | O_DIRECTORY)
-    let log: ServerLog
-    do throws(SyscallError) { log = try ServerLog(in: logDirectory, at: logs.path, logger: logger) } catch {
-      throw ServerError("\(displayEscaped(logs.path))/server.jsonl can't be used: \(error)")
-    }
+    let log = try ServerLog(in: logDirectory, at: logs.path, logger: logger)
+    // Also where server.jsonl was moved away under a server that goes on writing to it.
+    try ExclusiveUse.take(recordsDescriptor, "log_dir \(displayEscaped(logs.path))")
     return try ServerContext(
       rules: CurrentRuleset(ruleset), log: log,
-      runtime: SharedDescriptor(sessionsDescriptor), runtimePath: sessions.path, records: SharedDescriptor(recordsDescriptor),
+      runtime: sessions, records: SharedDescriptor(recordsDescriptor),
       recordsPath: records.path, supervisor: program, host: host)
   }
 
@@ -148,9 +145,7 @@ public enum Server {
     // Somebody who answers there is another server; a socket that nobody serves was left behind.
     if let status = try? linkStatus(at: opened.rawValue, name) {
       guard status.type == S_IFSOCK else { throw ServerError("control_socket \(displayEscaped(path)) exists and is no socket") }
-      if (try? UnixSocket.connect(to: path, nonBlocking: true)) != nil {
-        throw ServerError("another agentshd serves \(displayEscaped(path))")
-      }
+      try checkAbandoned(path)
       try removeName(at: opened.rawValue, name)
     }
     // Short: who waits behind a hundred others waits a few milliseconds, behind thousands a second.
@@ -158,6 +153,22 @@ public enum Server {
     // Everybody may connect: who it is comes from the kernel.
     try changeMode(at: opened.rawValue, name, mode: 0o666)
     return Listener(socket: socket, isOurs: true)
+  }
+
+  /// Throws where somebody serves the socket at `path`, and tells who.
+  private static func checkAbandoned(_ path: [UInt8]) throws {
+    let place = displayEscaped(path)
+    let peer: PeerCredentials
+    do throws(SyscallError) { peer = try peerCredentials(of: UnixSocket.connect(to: path, nonBlocking: true).descriptor) } catch {
+      // It is there and has no room now.
+      guard error.errno != .wouldBlock else { throw ServerError("somebody serves \(place) and doesn't take connections") }
+      return
+    }
+    guard peer.uid == 0 else {
+      throw ServerError(
+        "process \(peer.pid) of uid \(peer.uid), which is no agentshd, serves \(place): end it, and let control_socket lie where only root can make files")
+    }
+    throw ServerError("another agentshd (pid \(peer.pid)) serves \(place)")
   }
 
   private static func started(_ context: ServerContext, _ problems: [String]) -> AuditRecord {

@@ -114,6 +114,7 @@ extension ServerConfiguration {
     configuration.isYAML = document.problems.isEmpty
     if let root = document.root, !root.isNull {
       configuration.read(root, &reader)
+      if reader.problems.isEmpty { configuration.warn(&reader) }
     } else if configuration.isYAML {
       // What an editor or a full disk has cut off must not pass for a configuration in which nobody is assigned anything.
       configuration.isYAML = false
@@ -142,6 +143,15 @@ extension ServerConfiguration {
       case "on_missing_feature": readFeatures(value, &reader)
       default: reader.unknown(entry, in: "the configuration")
       }
+    }
+  }
+
+  /// What is no mistake in itself, and surely not what somebody wants.
+  private func warn(_ reader: inout ConfigurationReader) {
+    if assignments.isEmpty { reader.warn("there are no assignments: nobody may open a session") }
+    if limits.activePerUser > limits.perUser {
+      reader.warn(
+        "active_sessions_per_user (\(limits.activePerUser)) is more than sessions_per_user (\(limits.perUser)): a user may have \(limits.perUser) at a time")
     }
   }
 
@@ -228,6 +238,10 @@ struct ConfigurationReader {
   /// Something that has no place.
   mutating func complain(_ message: String) { problems.append(ConfigurationProblem(file: file, line: 0, column: 0, message: message)) }
 
+  mutating func warn(_ message: String) {
+    warnings.append(ConfigurationProblem(file: file, line: 0, column: 0, message: message, isWarning: true))
+  }
+
   mutating func warn(_ position: TextPosition, _ message: String) {
     warnings.append(ConfigurationProblem(file: file, line: position.line, column: position.column, message: message, isWarning: true))
   }
@@ -305,7 +319,7 @@ struct ConfigurationReader {
         do throws(UserIDError) {
           names.append(.number(try UserID.parse(text)))
         } catch {
-          complain(element.position, "\(key): \(displayEscaped(text)) \(error.reason)")
+          complain(element.position, "\(key): \(displayEscaped(text)) is no id: it \(error.reason)")
         }
       } else {
         names.append(.name(Array(text.utf8)))

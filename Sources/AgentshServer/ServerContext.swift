@@ -9,9 +9,7 @@ final class ServerContext: Sendable {
   let rules: CurrentRuleset
   let sessions = SessionTable()
   let log: ServerLog
-  /// Directory of the sessions' directories.
-  let runtime: SharedDescriptor
-  let runtimePath: [UInt8]
+  let runtime: RuntimeDirectory
   /// Directory of the sessions' records.
   let records: SharedDescriptor
   let recordsPath: [UInt8]
@@ -25,13 +23,12 @@ final class ServerContext: Sendable {
   let cgroupReadiness: CgroupReadiness?
 
   init(
-    rules: CurrentRuleset, log: ServerLog, runtime: SharedDescriptor, runtimePath: [UInt8], records: SharedDescriptor, recordsPath: [UInt8],
+    rules: CurrentRuleset, log: ServerLog, runtime: RuntimeDirectory, records: SharedDescriptor, recordsPath: [UInt8],
     supervisor: [UInt8], host: HostAbilities
   ) throws(SyscallError) {
     self.rules = rules
     self.log = log
     self.runtime = runtime
-    self.runtimePath = runtimePath
     self.records = records
     self.recordsPath = recordsPath
     self.supervisor = supervisor

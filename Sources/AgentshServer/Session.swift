@@ -73,6 +73,8 @@ final class Session: Sendable {
     var phase = Phase.starting
     var pid: Int32?
     var refused = 0
+    /// Looked up when somebody asks for it.
+    var ending: SessionEnding?
   }
 
   let facts: Facts
@@ -89,8 +91,18 @@ final class Session: Sendable {
 
   var isActive: Bool { current.phase != .ended }
 
-  var info: SessionInfo {
+  /// What a list tells.
+  var info: SessionInfo { info(current) }
+
+  /// What is told of one alone: how it ended, too, where that is known.
+  var wholeInfo: SessionInfo {
     let now = current
+    var info = info(now)
+    if now.phase == .ended { info.ending = now.ending }
+    return info
+  }
+
+  private func info(_ now: Progress) -> SessionInfo {
     let state: SessionState =
       switch now.phase {
       case .starting: .starting
@@ -152,15 +164,16 @@ final class SessionTable: Sendable {
   static let mostEnded = 1000
 
   /// Makes room for one more session and takes it, in one step, so that parallel opens can't exceed a limit.
-  func reserve(_ limits: SessionLimits, uid: UInt32, _ facts: (UInt64) -> Session.Facts) throws(ControlError) -> Session {
+  /// - Parameter isInside: the caller lives in a session, and is to learn nothing of the user's others.
+  func reserve(_ limits: SessionLimits, uid: UInt32, isInside: Bool = false, _ facts: (UInt64) -> Session.Facts) throws(ControlError) -> Session {
     let result: Result<Session, ControlError> = state.withLock { state in
       state.settle()
       let active = state.active
       let own = active.filter { $0.facts.uid == uid }
       if own.count >= limits.activePerUser {
-        return .failure(Self.limitReached("active_sessions_per_user", limits.activePerUser, own))
+        return .failure(Self.limitReached("active_sessions_per_user", limits.activePerUser, isInside ? nil : own))
       }
-      if own.count >= limits.perUser { return .failure(Self.limitReached("sessions_per_user", limits.perUser, own)) }
+      if own.count >= limits.perUser { return .failure(Self.limitReached("sessions_per_user", limits.perUser, isInside ? nil : own)) }
       if active.count >= limits.active {
         // Whose the others are is nobody's business here.
         return .failure(.limitReached(reason: "all \(limits.active) sessions that this host allows (active_sessions) are in use; try again later"))
@@ -174,14 +187,16 @@ final class SessionTable: Sendable {
     return try result.get()
   }
 
-  private static func limitReached(_ name: String, _ limit: Int, _ holders: [Session]) -> ControlError {
+  /// - Parameter holders: those that are told of; nil to tell of none.
+  private static func limitReached(_ name: String, _ limit: Int, _ holders: [Session]?) -> ControlError {
+    let count = limit == 1 ? "one session" : "\(limit) sessions"
+    guard let holders else { return .limitReached(reason: "\(name) allows you \(count) at a time, and you have that many") }
     let list = holders.map { session in
       let command = displayEscaped(session.facts.command.joined(separator: " "))
       let label = session.facts.name.map { "\(displayEscaped($0)), " } ?? ""
       // As much of the id as tells sessions apart, and as `stop` takes.
       return "\(session.facts.id.prefix(8)) (\(label)\(command.prefix(40)))"
     }
-    let count = limit == 1 ? "one session" : "\(limit) sessions"
     return .limitReached(reason: "\(name) allows you \(count) at a time, and you have \(list.joined(separator: "; "))")
   }
 

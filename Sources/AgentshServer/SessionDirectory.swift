@@ -8,6 +8,8 @@ struct SessionSetupError: Error, Sendable, CustomStringConvertible {
   /// What was being done.
   let stage: String
   let reason: String
+  /// What the kernel said, where it was a call that failed.
+  var errno: Errno?
 
   var description: String { "\(stage): \(reason)" }
 
@@ -18,6 +20,7 @@ struct SessionSetupError: Error, Sendable, CustomStringConvertible {
 
   init(_ stage: String, _ error: SyscallError) {
     self.init(stage, "\(error)")
+    errno = error.errno
   }
 }
 

@@ -136,7 +136,7 @@ struct SessionOpening {
     let id: String
     do throws(SyscallError) { id = try randomUUID() } catch { throw Self.failed("choosing an id", error) }
     context.settleUnwatched()
-    let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid) { order in
+    let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid, isInside: caller.inside != nil) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
         command: Session.kept(command: request.command), cwd: Session.kept(cwd), started: auditClock().text,
@@ -228,9 +228,7 @@ struct SessionOpening {
     let name = Array(session.facts.id.utf8)
     var undo = Undo(context: context, name: name)
     do {
-      let directory = try SessionDirectory(
-        in: context.runtime.descriptor, path: context.runtimePath, name: name, uid: owner.uid, gid: owner.gid,
-        canChangeOwner: context.host.canChangeOwner)
+      let directory = try newDirectory(name, owner)
       undo.hasDirectory = true
       let record = try newRecord(session)
       undo.hasRecord = true
@@ -351,8 +349,20 @@ extension SessionOpening {
       guard !isDone else { return }
       if hasCgroup { context.removeCgroup(name, in: parent) }
       if hasRecord { try? removeName(at: context.records.rawValue, name + Array(".jsonl".utf8)) }
-      if hasDirectory { SessionDirectory.remove(in: context.runtime.descriptor, name: name) }
+      if hasDirectory { SessionDirectory.remove(in: context.runtime.current.descriptor, name: name) }
     }
+  }
+
+  private func newDirectory(_ name: [UInt8], _ owner: CallerIdentity) throws -> SessionDirectory {
+    func make(in parent: SharedDescriptor) throws(SessionSetupError) -> SessionDirectory {
+      try SessionDirectory(
+        in: parent.descriptor, path: context.runtime.path, name: name, uid: owner.uid, gid: owner.gid, canChangeOwner: context.host.canChangeOwner)
+    }
+    let parent = context.runtime.current
+    do throws(SessionSetupError) { return try make(in: parent) } catch {
+      guard error.errno == .noSuchFileOrDirectory, try context.runtime.renew(parent, context.log.logger) else { throw error }
+    }
+    return try make(in: context.runtime.current)
   }
 
   private func newRecord(_ session: Session) throws(SyscallError) -> OwnedDescriptor {
@@ -387,6 +397,7 @@ extension SessionOpening {
     plan.exactRights = filter.exactRights.rawValue
     plan.network = request.network
     plan.parent = session.facts.parent
+    plan.opened = session.facts.started
     if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
     // The supervisor of the session around has its own already.
     if plan.parent != nil { return plan }

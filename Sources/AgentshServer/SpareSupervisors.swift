@@ -56,6 +56,8 @@ final class SpareSupervisors: Sendable {
     /// Whom spares are to be started for, and what they are to read.
     var wanted: [(identity: SpawnIdentity, rehearsal: Rehearsal)] = []
     var isStopped = false
+    /// How often all were ended: one that was being started meanwhile goes too.
+    var generation = 0
   }
 
   private let state = Mutex(State())
@@ -103,10 +105,11 @@ final class SpareSupervisors: Sendable {
     if isNew { wake.signal() }
   }
 
-  /// Ends all spares: the program, or what it is told, may have changed. Returns at once.
+  /// Ends all spares: the program, or what it is told, may have changed, or somebody wants a user to have no process. Returns at once.
   func clear() {
     for spare in state.withLock({ state in
       defer { (state.spares, state.wanted) = ([], []) }
+      state.generation += 1
       return state.spares
     }) { spare.letGo(to: reaper) }
   }
@@ -153,18 +156,18 @@ final class SpareSupervisors: Sendable {
       if isStopped { return }
       _ = try? waitUntilReady(wake.descriptor, deadline: next ?? .never)
       wake.clear()
-      let (old, wanted) = state.withLock { state in
+      let (old, wanted, generation) = state.withLock { state in
         let old = state.spares.filter(\.end.hasPassed)
         state.spares.removeAll(where: \.end.hasPassed)
         defer { state.wanted = [] }
-        return (old, state.wanted)
+        return (old, state.wanted, state.generation)
       }
       for spare in old { spare.letGo(to: reaper) }
-      for entry in wanted { add(entry.identity, entry.rehearsal) }
+      for entry in wanted { add(entry.identity, entry.rehearsal, generation) }
     }
   }
 
-  private func add(_ identity: SpawnIdentity, _ rehearsal: Rehearsal) {
+  private func add(_ identity: SpawnIdentity, _ rehearsal: Rehearsal, _ generation: Int) {
     let most = most()
     guard most > 0, (try? TrustedPath.file(program)) != nil,
       let started = try? spawn(identity, arguments: [program, SpareStart.argument], descriptors: [])
@@ -176,7 +179,7 @@ final class SpareSupervisors: Sendable {
     }
     let spare = Spare(started, identity: identity, rehearsal: rehearsal, end: .after(milliseconds: Self.patience))
     let surplus = state.withLock { state in
-      if state.isStopped { return [spare] }
+      if state.isStopped || state.generation != generation { return [spare] }
       state.spares.append(spare)
       let count = max(0, state.spares.count - most)
       defer { state.spares.removeFirst(count) }

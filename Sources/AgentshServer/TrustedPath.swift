@@ -100,7 +100,7 @@ enum TrustedPath {
     guard status.owner == 0 else { throw TrustError(path: path, reason: "is a link that belongs to uid \(status.owner), not to root") }
   }
 
-  fileprivate static func judge(_ status: FileStatus, _ path: [UInt8]) throws(TrustError) {
+  static func judge(_ status: FileStatus, _ path: [UInt8]) throws(TrustError) {
     let mode = "mode " + octal(status.mode & 0o7777)
     guard status.owner == 0 else { throw TrustError(path: path, reason: "belongs to uid \(status.owner), not to root (\(mode))") }
     let isShared = status.mode & 0o022 != 0

@@ -28,6 +28,8 @@ extension SessionCourse {
       }
       fields.append(AuditField("resolver", .fields(about)))
     }
+    // By this the server tells the session's beginning, however it comes to know of it.
+    if let opened = plan.opened { fields.append(AuditField("opened", .text(opened))) }
     if let parent = plan.parent { fields.append(AuditField("parent", .text(parent))) }
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }

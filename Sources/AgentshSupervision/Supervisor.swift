@@ -10,11 +10,14 @@ public enum SupervisorMain {
   /// Status when something failed inside: the session was ended, closed.
   static let failure: Int32 = 70
 
-  public static func run() -> Never {
+  /// - Parameter forgettingArguments: has the process list show no arguments any more: a spare that has a session is told from one that waits.
+  public static func run(forgettingArguments: () -> Void) -> Never {
     do throws(StartError) {
       try SupervisorStart.seal()
       let isSpare = CommandLine.arguments.dropFirst().elementsEqual([String(decoding: SpareStart.argument, as: UTF8.self)])
-      exit(try start(isSpare ? try SpareStart.wait() : nil).run())
+      let rehearsed = isSpare ? try SpareStart.wait() : nil
+      forgettingArguments()
+      exit(try start(rehearsed).run())
     } catch {
       complain(error.description)
       exit(failure)

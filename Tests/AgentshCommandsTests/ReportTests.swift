@@ -131,6 +131,31 @@ struct ReportTests {
     #expect(failure.lines.first?.contains("R") == true)
   }
 
+  @Test func aNameMeansTheSessionThatRunsAndOfSeveralEachIsTold() throws {
+    func session(_ id: String, _ state: SessionState) -> SessionInfo {
+      SessionInfo(
+        session: id, name: "build", uid: 7, user: "u", policy: "p", command: [], cwd: "/", started: "at-\(id)", state: state, refused: 0, record: "/r")
+    }
+    let ended = [session("aaaa1", .ended), session("aaaa2", .ended)]
+    for text in ["build", "aaaa"] {
+      #expect(try SessionName.choose(text, among: ended + [session("aaaa3", .running)]) == "aaaa3")
+      #expect(try SessionName.choose(text, among: [session("aaaa3", .starting), ended[0]]) == "aaaa3")
+      let several = #expect(throws: CommandFailure.self) { _ = try SessionName.choose(text, among: ended) }
+      #expect(several?.lines == ["\(text) may be any of 2 sessions:", "  aaaa1  ended  started at-aaaa1", "  aaaa2  ended  started at-aaaa2"])
+      let running = #expect(throws: CommandFailure.self) {
+        _ = try SessionName.choose(text, among: ended + [session("aaaa3", .running), session("aaaa4", .starting)])
+      }
+      #expect(running?.lines == ["\(text) may be any of 2 sessions:", "  aaaa3  running  started at-aaaa3", "  aaaa4  starting  started at-aaaa4"])
+    }
+    #expect(try SessionName.choose("other", among: ended) == nil)
+  }
+
+  @Test func fromInsideNobodyIsAdvisedToDoWhatIsRefusedThere() {
+    let failure = ServerProblems.explain(.limitReached(reason: "R"), isInside: true)
+    #expect(failure.lines.first == "limit reached: R")
+    #expect(failure.lines.allSatisfy { !$0.contains("agentsh stop") && !$0.contains("agentsh ps") }, "\(failure.lines)")
+  }
+
   @Test func whatTheServerFailsAtIsSaidToBeItsOwnAffair() {
     let failure = ServerProblems.explain(.hostCannotEnforce(reason: "/l/server.jsonl: write: No space left on device", ofServer: true))
     #expect(failure.lines.first == "/l/server.jsonl: write: No space left on device")

@@ -112,6 +112,9 @@ import Testing
     #expect(try ControlReplies.wrap(try through(.wrap(wrap))) == wrap)
     #expect(try ControlReplies.sessions(try through(.sessions([info, info]))) == [info, info])
     #expect(try ControlReplies.session(try through(.session(info))) == info)
+    var over = info
+    over.ending = SessionEnding(time: "2026-01-01T00:00:01Z", status: 143, reason: "timeout", durationMilliseconds: 1000, decisions: ["deny": .integer(3)])
+    #expect(try ControlReplies.session(try through(.session(over))) == over)
     let event = try through(.event(line: "{\"seq\":1}", continues: true))
     #expect(event.continues)
     #expect(try ControlReplies.eventLine(event) == "{\"seq\":1}")
@@ -142,7 +145,8 @@ import Testing
     let request = WrapRequest(
       callerUID: 1, command: [[0xFF]], cwd: [0x2F, 0xFF], policy: "p", name: "n", timeoutMilliseconds: 1, sudoUID: 1, network: "none")
     let info = SessionInfo(
-      session: "s", name: "n", uid: 1, user: "a", policy: "p", pid: 7, command: [], cwd: "/", started: "", state: .ended, refused: 0, record: "")
+      session: "s", name: "n", uid: 1, user: "a", policy: "p", pid: 7, command: [], cwd: "/", started: "", state: .ended, refused: 0, record: "",
+      ending: SessionEnding(time: "", status: 0, reason: "r", durationMilliseconds: 1))
     let environment = EnvironmentPlan(maxBytes: 1, maxKeys: 1)
     let events = EventsRequest(session: "s", follow: true, decision: "d", operation: "o")
     for object in [request.object, try Self.wrapReply().object, info.object, environment.object, events.object] {

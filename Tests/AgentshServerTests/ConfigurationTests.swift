@@ -45,8 +45,8 @@ struct ConfigurationTests {
     ("assignments:\n- { users: [a] }", "f.yaml:2:3: error: an assignment needs a default policy"),
     ("assignments:\n- { default: a }", "f.yaml:2:3: error: an assignment needs users or groups"),
     ("assignments: { a: b }", "f.yaml:1:14: error: assignments must be a list, not a mapping"),
-    ("admins: { users: [\"4294967295\"] }", "f.yaml:1:19: error: users: 4294967295 must be from 0 to 4294967294, not 4294967295"),
-    ("admins: { users: [\"-1\"] }", "f.yaml:1:19: error: users: -1 must be a number from 0 to 4294967294"),
+    ("admins: { users: [\"4294967295\"] }", "f.yaml:1:19: error: users: 4294967295 is no id: it must be a number from 0 to 4294967294"),
+    ("admins: { users: [\"-1\"] }", "f.yaml:1:19: error: users: -1 is no id: it must be a number from 0 to 4294967294"),
     ("on_missing_feature: { landlok: warn }", "f.yaml:1:23: error: on_missing_feature has no key landlok"),
     ("on_missing_feature: ignore", "f.yaml:1:21: error: on_missing_feature must be refuse or warn"),
   ])
@@ -77,11 +77,29 @@ struct ConfigurationTests {
       ])
   }
 
+  private func warnings(_ text: String) -> [String] { parse(text).configuration.warnings.map(\.description) }
+
   @Test func aListenerThatMayBeMissingIsWarnedOf() {
-    let warned = parse("on_missing_feature: { listener: warn }").configuration.warnings.map(\.description)
+    let somebody = "assignments: [{ users: [root], default: a }]"
+    let warned = warnings("on_missing_feature: { listener: warn }\n\(somebody)")
     #expect(warned.count == 1 && warned[0].hasPrefix("f.yaml:1:23: warning: listener has no effect"))
-    #expect(parse("on_missing_feature: { listener: refuse }").configuration.warnings == [])
-    #expect(parse("on_missing_feature: warn").configuration.warnings == [])
+    #expect(warnings("on_missing_feature: { listener: refuse }\n\(somebody)") == [])
+    #expect(warnings("on_missing_feature: warn\n\(somebody)") == [])
+  }
+
+  @Test func aConfigurationInWhichNobodyMayDoAnythingIsWarnedOf() {
+    for text in ["{}", "assignments: []", "log_dir: /x"] { #expect(warnings(text) == ["f.yaml: warning: there are no assignments: nobody may open a session"]) }
+    // What is broken says nothing about what somebody meant.
+    #expect(warnings("assignments: x") == [])
+  }
+
+  @Test func aLimitThatAnotherMakesVainIsWarnedOf() {
+    func limits(_ text: String) -> [String] { warnings("assignments: [{ users: [root], default: a }]\nlimits: { \(text) }") }
+    #expect(limits("sessions_per_user: 5") == [])
+    for (text, active, all) in [("active_sessions_per_user: 11", 11, 10), ("sessions_per_user: 4", 5, 4)] {
+      let warning = "f.yaml: warning: active_sessions_per_user (\(active)) is more than sessions_per_user (\(all)): a user may have \(all) at a time"
+      #expect(limits(text) == [warning])
+    }
   }
 
   @Test func allProblemsAreSaidNotJustTheFirst() {

@@ -122,6 +122,21 @@ import Testing
     #expect(answer.error == nil, "\(answer.text("reason"))")
   }
 
+  @Test func whereNoPolicyIsLeftThatIsSaid() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    for name in ["first", "second"] { try FileManager.default.removeItem(atPath: "\(rig.scratch.path)/policies/\(name).yaml") }
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has reloaded") { rig.records("server.reload").count == 1 }
+    for uid in [UInt32(60001), 60002] {
+      for wanted in [[:], ["policy": .string("other")]] as [JSONObject] {
+        let answer = try rig.client(uid: uid).wrap(wanted)
+        #expect(answer.error == "NotPermitted" && answer.reason.hasPrefix("no policy is left that you may use"), "\(answer.reason)")
+        #expect(answer.reason.contains("ask an administrator"))
+      }
+    }
+  }
+
   @Test func aGoodReloadIsInForce() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
@@ -263,12 +278,186 @@ import Testing
     try waitFor("nothing is left") { try leftovers(rig).isEmpty }
   }
 
+  @Test func whatEndsWhileNoServerRunsIsClosedOnceByTheNext() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let killed = try ServerRig.start(scratch)
+    let path = "\(scratch.path)/run/control.sock"
+    try waitFor("it listens") { (try? Client(path, uid: 0).call("Ping")) != nil }
+    let closed = try Client(path, uid: 60001).wrap().text("session")
+    #expect(try Client(path, uid: 60001).call("StopSession", ["session": .string(closed)]).error == nil)
+    let sessions = try (0..<2).map { _ in try Client(path, uid: 60001).wrap(["command": .array([.string(#"x,"op":"session.closed""#)])]).text("session") }
+    try killed.pidfd.sendSignal(SIGKILL)
+    reapChild(killed.pid)
+    // Any line of a chain has a hash.
+    let line = try #require(scratch.read("log/server.jsonl").split(separator: "\n").first)
+    let end = #"{"seq":2,"op":"session.end","status":7,"refused":3,"prev":"","hash":""}"#
+    try scratch.write("log/sessions/\(sessions[0]).jsonl", "\(line)\n", mode: 0o640)
+    try scratch.write("log/sessions/\(sessions[1]).jsonl", "\(line)\n\(end)\n", mode: 0o640)
+    let hash = try #require(line.split(separator: "\"hash\":\"").last).prefix(64)
+    for _ in 0..<3 {
+      let rig = try ServerRig(scratch)
+      try waitFor("all are closed") { rig.records("session.closed").count == 3 }
+      let records = rig.records("session.closed")
+      #expect(records.count { $0.contains(closed) } == 1)
+      let first = try #require(records.first { $0.contains(sessions[0]) })
+      for text in ["\"last_hash\":\"\(hash)\"", "\"uid\":60001", "the session ended while no server ran, and its supervisor died"] {
+        #expect(first.contains(text), "\(first)")
+      }
+      let second = try #require(records.first { $0.contains(sessions[1]) })
+      #expect(second.contains("\"status\":7,\"refused\":3") && second.contains("\"message\":\"the session ended while no server ran\""), "\(second)")
+      // One that this server opens and closes itself.
+      _ = try rig.client(uid: 60001).call("Ping")
+    }
+  }
+
+  @Test func ofALongLogOnlyTheEndIsLookedThroughForSessionsThatWereNotClosed() throws {
+    let scratch = try Scratch()
+    func line(_ operation: String, _ number: Int, _ command: String = "") -> String {
+      #"{"seq":1,"time":"2026-01-01T00:00:00.000000000Z","session":"00000000-0000-4000-8000-0000000000\#(10 + number)","uid":\#(number),"pid":7,"#
+        + #""op":"\#(operation)","command":["\#(command)"],"prev":"","hash":""}"# + "\n"
+    }
+    let long = String(repeating: "a", count: 200_000)
+    let text = (0..<20).map { line("session.opened", $0, long) }.joined() + line("session.refused", 3) + (2..<20).map { line("session.closed", $0) }.joined()
+    try scratch.write("log", text + line("session.opened", 30))
+    let file = try openAt(AT_FDCWD, Array("\(scratch.path)/log".utf8), flags: O_RDWR)
+    let found = UnclosedSessions(in: file, upTo: Int64(text.utf8.count)).all
+    #expect(found.map(\.uid) == [0, 1])
+    #expect(found.first?.id == "00000000-0000-4000-8000-000000000010")
+  }
+
+  @Test(arguments: [false, true])
+  func aRuntimeDirectoryThatWasRemovedIsOpenedAnew(isMadeAgain: Bool) throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let place = "\(rig.scratch.path)/run/sessions"
+    let before = try rig.client(uid: 60001).wrap()
+    #expect(before.error == nil)
+    try FileManager.default.removeItem(atPath: place)
+    if isMadeAgain { #expect(makeDirectory(place, 0o711) == 0) }
+    for _ in 0..<2 {
+      let answer = try rig.client(uid: 60001).wrap()
+      #expect(answer.error == nil, "\(answer.reason)")
+      #expect(try linkStatus(at: AT_FDCWD, Array(answer.text("notify_socket").utf8)).type == S_IFSOCK)
+    }
+    #expect(rig.scratch.read("server.err").components(separatedBy: "was removed while the server ran").count == 2)
+    #expect(try rig.client(uid: 60001).call("StopSession", ["session": .string(before.text("session"))]).error == nil)
+    // It is looked at as at the start, and what is wrong stands in the server's own log too.
+    try FileManager.default.removeItem(atPath: place)
+    #expect(makeDirectory(place, 0o711) == 0 && setOwner(place, 60001, 60001) == 0)
+    let refused = try rig.client(uid: 60001).wrap()
+    #expect(refused.isOfServer && refused.reason.contains("\(place): belongs to uid 60001, not to root"), "\(refused.reason)")
+    #expect(rig.scratch.read("server.err").contains("no session for uid 60001: \(refused.reason)"))
+  }
+
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
-    let second = try ServerRig.start(rig.scratch)
-    #expect(waitForEnd(second.pid) >> 8 == 1)
-    #expect(rig.scratch.read("server.err").contains("another agentshd serves"))
+    let own = "control_socket: SCRATCH/run/control.sock"
+    let second = try ServerRig.prepare(configuration: ServerRig.configuration.replacing(own, with: "control_socket: \(rig.socketPath)"))
+    let process = try ServerRig.start(second)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(second.read("server.err").contains("another agentshd (pid \(rig.process.pid)) serves"))
     #expect(try rig.client().call("Ping").error == nil)
+  }
+
+  @Test func whoTakesTheSocketsPlaceIsToldWithUserAndProcess() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    #expect(makeDirectory("\(scratch.path)/run", 0o755) == 0 && setMode("\(scratch.path)/run", 0o1777) == 0)
+    let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
+    let code = #"use Socket; socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un($ARGV[0])) or die; listen($s, 5); sleep 1000"#
+    let path = "\(scratch.path)/run/control.sock"
+    let other = try spawnSupervisor(
+      Array("/usr/bin/perl".utf8), arguments: ["perl", "-e", code, path].map { Array($0.utf8) }, descriptors: [null.rawValue, null.rawValue, null.rawValue],
+      identity: SpawnIdentity(uid: 60001, gid: 60001, groups: [], capabilities: 0))
+    defer {
+      try? other.pidfd.sendSignal(SIGKILL)
+      reapChild(other.pid)
+    }
+    try waitFor("somebody listens") { (try? UnixSocket.connect(to: Array(path.utf8))) != nil }
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("process \(other.pid) of uid 60001, which is no agentshd, serves \(path)"), "\(scratch.read("server.err"))")
+  }
+
+  @Test(arguments: ["log_dir", "runtime_dir"])
+  func twoServersShareNoDirectory(_ key: String) throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let session = try rig.client(uid: 60001).wrap().text("session")
+    let second = try Scratch()
+    let place = "\(rig.scratch.path)/\(key == "log_dir" ? "log" : "run")"
+    let shared = ServerRig.configuration.replacing("\(key): SCRATCH/\(key == "log_dir" ? "log" : "run")", with: "\(key): \(place)")
+      .replacing("SCRATCH/policies", with: "\(rig.scratch.path)/policies")
+    try second.write("agentshd.yaml", shared.replacing("SCRATCH", with: second.path))
+    // A rotated log leaves the directory taken.
+    for isRotated in key == "log_dir" ? [false, true] : [false] {
+      if isRotated { try FileManager.default.moveItem(atPath: "\(rig.scratch.path)/log/server.jsonl", toPath: "\(rig.scratch.path)/log/server.jsonl.1") }
+      let said = try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", in: second)
+      #expect(said.contains("another agentshd (pid \(rig.process.pid)) uses \(key) \(place)"), "\(said)")
+    }
+    #expect(try rig.client(uid: 60001).call("ListSessions").sessions == [session])
+    #expect(try run("\(rig.scratch.path)/sbin/agentshd", "--config", "\(second.path)/agentshd.yaml", "--check", in: second).hasSuffix(": good\n"))
+  }
+
+  @Test func whoLocksAServersFileIsToldByName() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = try scratch.write("log/server.jsonl", "", mode: 0o640)
+    let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR)
+    let output = try openAt(AT_FDCWD, Array("\(scratch.path)/locked".utf8), flags: O_WRONLY | O_CREAT, mode: 0o644)
+    let code = #"open(my $f, '<', $ARGV[0]) or die; flock($f, 1) or die; syswrite STDOUT, "locked"; sleep 1000"#
+    let holder = try spawnSupervisor(
+      Array("/usr/bin/perl".utf8), arguments: ["perl", "-e", code, path].map { Array($0.utf8) }, descriptors: [null.rawValue, output.rawValue, null.rawValue],
+      identity: nil)
+    defer {
+      try? holder.pidfd.sendSignal(SIGKILL)
+      reapChild(holder.pid)
+    }
+    try waitFor("it is locked") { scratch.read("locked") == "locked" }
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    #expect(scratch.read("server.err").contains("process \(holder.pid) (perl), which is no agentshd, holds a lock (flock) in log_dir \(scratch.path)/log"))
+  }
+
+  @Test func aKilledServersPlacesAreFreeAtOnceWhoeverOutlivesIt() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    // One that stays when its server has gone.
+    let end = "if !defined $sender || $packet eq '';"
+    let staying = stubSupervisor.replacing("exit 0 \(end)", with: "sleep 10, exit 0 \(end)")
+    #expect(staying != stubSupervisor)
+    try scratch.write("libexec/agentsh/agentsh-supervisor", staying, mode: 0o755)
+    for _ in 0..<3 {
+      let killed = try ServerRig.start(scratch)
+      let path = "\(scratch.path)/run/control.sock"
+      try waitFor("it listens: \(scratch.read("server.err"))") { (try? Client(path, uid: 0).call("Ping")) != nil }
+      #expect(try Client(path, uid: 60001).wrap().error == nil)
+      try killed.pidfd.sendSignal(SIGKILL)
+      reapChild(killed.pid)
+    }
+    #expect(!scratch.read("server.err").contains("another agentshd"))
+  }
+
+  @Test(arguments: ["fifo", "others", "user"])
+  func aServersLogThatSomebodyElseCouldWriteIsRefused(_ kind: String) throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let path = try scratch.write("log/server.jsonl", "", mode: kind == "others" ? 0o662 : 0o640)
+    if kind == "user" { #expect(setOwner(path, 60001, 60001) == 0) }
+    if kind == "fifo" {
+      try FileManager.default.removeItem(atPath: path)
+      #expect(makeFifo(path, 0o640) == 0)
+    }
+    let process = try ServerRig.start(scratch)
+    let ended = try waitUntilReady(process.pidfd.descriptor, deadline: .after(milliseconds: 20_000))
+    #expect(ended)
+    if !ended { try process.pidfd.sendSignal(SIGKILL) }
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    let reasons = [
+      "fifo": "is not a regular file", "others": "is writable by group or others (mode 0662)", "user": "belongs to uid 60001, not to root (mode 0640)",
+    ]
+    #expect(scratch.read("server.err").contains("\(path): \(reasons[kind] ?? "")"))
   }
 }

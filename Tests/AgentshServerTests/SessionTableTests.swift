@@ -32,6 +32,9 @@ struct SessionTableTests {
     let error = #expect(throws: ControlError.self) { _ = try table.reserve(limits, uid: 7, facts("def", uid: 7)) }
     #expect(error?.name.hasSuffix("LimitReached") == true)
     #expect(error?.reason.contains("abc") == true)
+    // Who lives in a session learns nothing of the others.
+    let inside = #expect(throws: ControlError.self) { _ = try table.reserve(limits, uid: 7, isInside: true, facts("def", uid: 7)) }
+    #expect(inside?.reason == "active_sessions_per_user allows you one session at a time, and you have that many")
   }
 
   @Test func theLimitOfTheHostDoesNotTellWhoseTheOthersAre() throws {

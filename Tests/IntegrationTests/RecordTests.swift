@@ -39,10 +39,7 @@ import Testing
 
   private func ask(_ server: TestServer, _ arguments: [String], as uid: UInt32? = nil) throws -> Outcome { try run(server.client(arguments, as: uid)) }
 
-  /// What `show` prints, but for the moment of the start: the record has that of the command, which comes a little after that of the session.
-  private func shown(_ server: TestServer, _ session: String) throws -> [Substring] {
-    try ask(server, ["show", session]).output.split(separator: "\n").filter { !$0.hasPrefix("started:") }
-  }
+  private func shown(_ server: TestServer, _ session: String) throws -> [Substring] { try ask(server, ["show", session]).output.split(separator: "\n") }
 
   private func secret(_ server: TestServer, of uid: UInt32) throws { try write("secret\n", to: "\(server.project(uid))/.env", owner: uid) }
 
@@ -91,7 +88,17 @@ import Testing
     #expect(try server.wrap(["--name", "mine", "--", "sh", "-c", "cat .env; exit 0"]).status == 0)
     let session = try #require(server.records.first)
     #expect(try server.wrap(["--name", "other", "--", "true"], as: server.secondUser).status == 0)
-    let before = try shown(server, session)
+    var before: [Substring] = []
+    try eventually("its end is known") {
+      before = try shown(server, session)
+      return before.contains { $0.hasPrefix("ended:") }
+    }
+    for line in ["status:     0", "decisions:  "] { #expect(before.contains { $0.hasPrefix(line) }, "\(before)") }
+    for line in ["duration:   ", "started:    2"] { #expect(before.contains { $0.hasPrefix(line) }, "\(before)") }
+    let json = try ask(server, ["show", session, "--json"]).output
+    for field in ["\"ended\":\"2", "\"status\":0,\"duration_ms\":", "\"decisions\":{"] { #expect(json.contains(field), "\(json)") }
+    // A list tells what it told before.
+    #expect(try !ask(server, ["ps", "--all", "--json"]).output.contains("\"ended\":"))
     try server.restart()
     // The owner: by id, by its beginning, by name, in the list.
     for text in [session, String(session.prefix(8)), "mine"] { #expect(try shown(server, text) == before) }
@@ -188,6 +195,62 @@ import Testing
     #expect(nested.output.hasPrefix("125 ") && nested.errors.contains("already inside session \(outer)"), "\(nested)")
     other.write("x\n")
     #expect(try other.finish().status == 0)
+  }
+
+  private static let nesting = """
+    version: 1
+    name: test
+    allow_nested_sessions: true
+    file_rules: [{ name: all, paths: ["/**"], operations: ["*"], decision: allow }]
+    command_rules: [{ name: all, commands: ["*"], decision: allow }]
+    unix_socket_rules: [{ name: all, paths: ["*"], decision: allow }]
+
+    """
+
+  @Test func whereALimitIsReachedAProgramInsideLearnsTheCountAlone() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": Self.nesting], limits: "{ active_sessions_per_user: 2, sessions_per_user: 10, active_sessions: 10 }")
+    let other = try waiting(server, name: "first")
+    let session = try server.onlySession()
+    let inside = try server.shell("\(server.program("agentsh")) wrap -- true; echo $?")
+    #expect(inside.output == "125\n" && inside.errors.contains("allows you 2 sessions at a time, and you have that many"), "\(inside)")
+    for text in [String(session.prefix(8)), "first", "read line", "agentsh stop", "agentsh ps"] { #expect(!inside.errors.contains(text), "\(inside)") }
+    // Outside they are the user's own to know.
+    let second = try waiting(server, name: "second")
+    let outside = try server.shell("true")
+    #expect(outside.status == 125, "\(outside)")
+    for text in ["\(session.prefix(8)) (first, ", "agentsh stop"] { #expect(outside.errors.contains(text), "\(outside)") }
+    for process in [other, second] {
+      process.write("x\n")
+      #expect(try process.finish().status == 0)
+    }
+  }
+
+  /// Neither a restart while they run nor one after it leaves a session without its end in the server's log, or gives it two.
+  @Test func sessionsInsideOthersAreClosedOnceAfterARestartToo() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(policies: ["test": Self.nesting])
+    server.mayHaveEnded = true
+    let process = try server.start(["sh", "-c", "\(server.program("agentsh")) wrap -- sh -c 'echo inside; read line'; read line"])
+    try process.waitFor("inside")
+    let sessions = server.records
+    #expect(sessions.count == 2)
+    try server.restart(SIGKILL)
+    process.write("x\nx\n")
+    #expect(try process.finish().status == 0)
+    func closed() throws -> [String] { try server.log().filter { $0.contains("session.closed") } }
+    try eventually("both are closed") {
+      _ = try ask(server, ["ps"])
+      return try closed().count == 2
+    }
+    for session in sessions {
+      let line = try #require(try closed().first { $0.contains(session) })
+      let hash = try #require(try server.record(session).last?.suffix(66).prefix(64))
+      #expect(line.contains("\"last_hash\":\"\(hash)\""), "\(line)")
+    }
+    try server.restart()
+    try server.restart()
+    #expect(try closed().count == 2)
   }
 
   /// The weaker mode that an administrator can choose: what is found one by one is found even when its parents have gone.

@@ -35,6 +35,8 @@ struct SpareTests {
     try session.waitFor("ready")
     #expect(kill(spare, 0) == 0)
     #expect(statusField("Seccomp", of: spare) == "2")
+    // The process list tells it from those that wait.
+    #expect(!isSpare(spare) && (try? content("/proc/\(spare)/cmdline"))?.contains("agentsh-supervisor") == true)
     session.write("go\n")
     #expect(try session.finish().status == 5)
     try eventually("the supervisor's end") { kill(spare, 0) != 0 }
@@ -49,6 +51,20 @@ struct SpareTests {
     if signal == SIGSTOP { try eventually("that it stops") { statusField("State", of: spare)?.hasPrefix("T") == true } }
     #expect(try server.shell("exit 6").status == 6)
     try eventually("that it is let go of") { !spares(of: server).contains(spare) }
+  }
+
+  @Test(arguments: [false, true]) func aReloadLeavesNoUserASpare(isBroken: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(spareSupervisors: 2)
+    let session = try server.start(["sh", "-c", "echo ready; read line; exit 5"])
+    try session.waitFor("ready")
+    let spare = try spare(of: server)
+    if isBroken { try write("assignments: x\n", to: "\(server.directory)/etc/agentshd.yaml") }
+    #expect(kill(server.process.pid, SIGHUP) == 0)
+    try eventually("it has ended") { kill(spare, 0) != 0 }
+    // Sessions go on.
+    session.write("go\n")
+    #expect(try session.finish().status == 5)
   }
 
   @Test func noSpareIsKeptWhereNoneIsWantedAndNoneOutlivesTheServer() throws {

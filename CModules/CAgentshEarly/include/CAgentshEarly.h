@@ -16,5 +16,8 @@ char *const *ash_early_original_environment(void);
 // descriptor opened later is taken for standard input or output.
 uint32_t ash_early_closed_descriptors(void);
 
+// Overwrites the arguments behind the program's name, as the process list shows them. Whoever needs one has to have read it.
+void ash_early_forget_arguments(void);
+
 // 1 when the kernel marked this execution as privileged (AT_SECURE), or a real and an effective identity differ.
 int ash_early_is_privileged(void);

@@ -8,6 +8,8 @@
 
 // openat2(2).
 int ash_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+// flock(2) with LOCK_EX | LOCK_NB: -1 and EWOULDBLOCK where another open file has the lock.
+int ash_lock_whole(int descriptor);
 // openat(2) by the raw system call: no flag is added, mode always passed.
 // The other end of a pseudo-terminal, as a name only (O_PATH), from its ptmx: TIOCGPTPEER of ioctl_tty(2). -1 and errno.
 int ash_pty_peer(int master);

@@ -26,28 +26,56 @@ struct ShowCommand: AgentshCommand {
     if let pid = found.pid { lines.append(("pid", String(pid))) }
     lines += [
       ("command", Messages.printable(found.command.joined(separator: " "))), ("directory", Messages.printable(found.cwd)),
-      ("started", Messages.printable(found.started)), ("refused", String(found.refused)), ("record", Messages.printable(found.record)),
+      ("started", Messages.printable(found.started)),
     ]
+    if let ending = found.ending { lines += Self.lines(ending) }
+    lines += [("refused", String(found.refused)), ("record", Messages.printable(found.record))]
     for (title, value) in lines {
       try Output.line(title + ":" + String(repeating: " ", count: max(1, 11 - title.count)) + value)
     }
     return .success
   }
+
+  /// How it ended.
+  static func lines(_ ending: SessionEnding) -> [(String, String)] {
+    var lines = [("ended", Messages.printable(ending.time))]
+    if let milliseconds = ending.durationMilliseconds {
+      let part = String(milliseconds % 1000)
+      lines.append(("duration", "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - part.count))\(part) s"))
+    }
+    if let status = ending.status { lines.append(("status", String(status))) }
+    if let reason = ending.reason { lines.append(("reason", Messages.printable(reason))) }
+    let counts = ending.decisions.members.map { member in if case .integer(let count) = member.value { "\(count) \(displayEscaped(member.name))" } else { "" } }
+    if !counts.isEmpty { lines.append(("decisions", counts.joined(separator: ", "))) }
+    return lines
+  }
 }
 
 /// What a user may write for a session.
 enum SessionName {
-  /// A whole id as it is; for anything else the one session whose id begins so or whose name it is, as far as the server lists it.
+  /// A whole id as it is; for anything else the one session whose id begins so or whose name it is, as far as the server lists it. One that runs is meant
+  /// before any that has ended.
   static func resolve(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
     if text.utf8.count == 36 { return text }
-    let sessions = try client.ask(.listSessions(all: true), ControlReplies.sessions)
-    let found = sessions.filter { $0.name == text || (text.utf8.count >= 4 && $0.session.utf8.starts(with: text.utf8)) }
-    if found.count == 1, let only = found.first { return only.session }
-    if found.count > 1 {
-      throw CommandFailure(
-        .no, lines: ["\(displayEscaped(text)) may be any of \(found.count) sessions:"] + found.map { "  \($0.session)" })
-    }
     // The server may find it on record, or says that there is none.
-    return text
+    return try choose(text, among: try client.ask(.listSessions(all: true), ControlReplies.sessions)) ?? text
+  }
+
+  /// The same, for what only sessions that run can be asked for: of several that have ended any is as good.
+  static func resolveRunning(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
+    if text.utf8.count == 36 { return text }
+    return try choose(text, among: try client.ask(.listSessions(all: false), ControlReplies.sessions)) ?? text
+  }
+
+  /// The session of a list that `text` means; nil where none is.
+  static func choose(_ text: String, among sessions: [SessionInfo]) throws(CommandFailure) -> String? {
+    let meant = sessions.filter { $0.name == text || (text.utf8.count >= 4 && $0.session.utf8.starts(with: text.utf8)) }
+    let running = meant.filter { $0.state != .ended }
+    let found = running.isEmpty ? meant : running
+    guard found.count > 1 else { return found.first?.session }
+    throw CommandFailure(
+      .no,
+      lines: ["\(displayEscaped(text)) may be any of \(found.count) sessions:"]
+        + found.map { "  \($0.session)  \($0.state.rawValue)  started \(Messages.printable($0.started))" })
   }
 }

@@ -12,7 +12,7 @@ struct StopCommand: AgentshCommand {
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
     let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
-    let id = try SessionName.resolve(session, client)
+    let id = try SessionName.resolveRunning(session, client)
     try client.ask(.stopSession(session: id)) { (_: VarlinkReply) throws(ProtocolError) -> Void in }
     if output.json { try Output.json(["session": .string(id), "stopped": .bool(true)]) }
     return .success

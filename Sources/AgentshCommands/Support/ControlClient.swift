@@ -7,6 +7,8 @@ import SystemPackage
 struct ControlClient: ~Copyable {
   private let socket: UnixSocket
   let path: [UInt8]
+  /// Made from inside a session, by its supervisor.
+  let isInside: Bool
 
   /// Connects, and takes only root's server for one: whoever else listens there is not the one who was set up.
   ///
@@ -17,7 +19,7 @@ struct ControlClient: ~Copyable {
     let peer: PeerCredentials
     do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: path, error) }
     guard peer.uid == 0 else { throw ServerProblems.notRoot(at: path, uid: peer.uid) }
-    return ControlClient(socket: socket, path: path)
+    return ControlClient(socket: socket, path: path, isInside: false)
   }
 
   /// Takes a connection that the supervisor of the session around has given.
@@ -26,16 +28,17 @@ struct ControlClient: ~Copyable {
     let peer: PeerCredentials
     do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: place, error) }
     guard peer.uid == 0 else { throw ServerProblems.notRoot(at: place, uid: peer.uid) }
-    return ControlClient(socket: socket, path: place)
+    return ControlClient(socket: socket, path: place, isInside: true)
   }
 
   private static func open(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
     do throws(SyscallError) { return try UnixSocket.connect(to: path) } catch { throw ServerProblems.noServer(at: path, error) }
   }
 
-  private init(socket: consuming UnixSocket, path: [UInt8]) {
+  private init(socket: consuming UnixSocket, path: [UInt8], isInside: Bool) {
     self.socket = socket
     self.path = path
+    self.isInside = isInside
   }
 
   /// How long an answer may take; opening a session includes starting its supervisor.
@@ -87,7 +90,7 @@ struct ControlClient: ~Copyable {
   /// One call with one reply; what the server refuses is explained in the words of `call(_:)`'s callers.
   func ask<Value>(_ request: ControlRequest, _ decode: (VarlinkReply) throws(ProtocolError) -> Value) throws(CommandFailure) -> Value {
     let reply: VarlinkReply
-    do throws(ServerFailure) { reply = try call(request) } catch { throw error.explained }
+    do throws(ServerFailure) { reply = try call(request) } catch { throw error.explained(isInside: isInside) }
     do throws(ProtocolError) { return try decode(reply) } catch {
       throw ServerProblems.lost(at: path, "its answer can't be understood: \(error)")
     }
@@ -102,7 +105,9 @@ struct ControlClient: ~Copyable {
     while true {
       let reply: VarlinkReply
       let line: String?
-      do throws(ServerFailure) { reply = try receive(deadline: patience.map { .after(milliseconds: $0) } ?? .never) } catch { throw error.explained }
+      do throws(ServerFailure) { reply = try receive(deadline: patience.map { .after(milliseconds: $0) } ?? .never) } catch {
+        throw error.explained(isInside: isInside)
+      }
       do throws(ProtocolError) { line = try ControlReplies.eventLine(reply) } catch {
         throw ServerProblems.lost(at: path, "its answer can't be understood: \(error)")
       }

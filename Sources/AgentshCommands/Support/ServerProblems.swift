@@ -9,9 +9,10 @@ enum ServerFailure: Error {
   case failure(CommandFailure)
 
   /// In words, with the next step.
-  var explained: CommandFailure {
+  /// - Parameter isInside: the call was made from inside a session.
+  func explained(isInside: Bool) -> CommandFailure {
     switch self {
-    case .refused(let error): ServerProblems.explain(error)
+    case .refused(let error): ServerProblems.explain(error, isInside: isInside)
     case .failure(let failure): failure
     }
   }
@@ -48,11 +49,15 @@ enum ServerProblems {
     CommandFailure(.failed, "the server at \(displayEscaped(path)) gave no answer: \(reason)", "its log says more: journalctl -u agentshd")
   }
 
-  static func explain(_ error: ControlError) -> CommandFailure {
+  static func explain(_ error: ControlError, isInside: Bool = false) -> CommandFailure {
     let reason = Messages.printable(error.reason)
     return switch error {
     // The reason says what to do instead: it depends on what was refused.
     case .notPermitted: CommandFailure(.failed, "not permitted: \(reason)")
+    case .limitReached where isInside:
+      CommandFailure(
+        .failed, "limit reached: \(reason)",
+        "from inside a session no other can be listed or ended: do it from a shell outside; the limits are in agentshd.yaml")
     case .limitReached:
       CommandFailure(.failed, "limit reached: \(reason)", "`agentsh ps` shows your sessions, `agentsh stop ID` ends one; the limits are in agentshd.yaml")
     case .unknownSession: CommandFailure(.no, reason, "see the sessions with `agentsh ps --all`")

@@ -119,7 +119,9 @@ struct WrapSession {
     let answer: VarlinkReply
     try client.send(.wrap(request))
     WrapRehearsal.run(context.start.environment)
-    do throws(ServerFailure) { answer = try client.receive(deadline: .after(milliseconds: ControlClient.patience), link: &link) } catch { throw error.explained }
+    do throws(ServerFailure) { answer = try client.receive(deadline: .after(milliseconds: ControlClient.patience), link: &link) } catch {
+      throw error.explained(isInside: client.isInside)
+    }
     let reply: WrapReply
     do throws(ProtocolError) { reply = try ControlReplies.wrap(answer) } catch {
       throw ServerProblems.lost(at: client.path, "its answer can't be understood: \(error)")
