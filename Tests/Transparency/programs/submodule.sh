@@ -12,3 +12,5 @@ commit top
 readlink sub/link
 git -C sub config core.symlinks || echo "links are links"
 git status --short
+# Their times are no other run's.
+rm .git/index .git/modules/sub/index ../lib/.git/index
