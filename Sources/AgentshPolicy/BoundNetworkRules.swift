@@ -213,7 +213,10 @@ struct BoundNetworkRules: Sendable {
     let port = Array(":\(subject.port)".utf8)
     var targets: [(text: [UInt8], host: [UInt8]?)] = hosts.map { ($0 + port, $0) }
     if let address = subject.address {
-      if case .v6 = address { targets.append((Array("[\(address)]".utf8) + port, nil)) } else { targets.append((Array("\(address)".utf8) + port, nil)) }
+      // Who writes a policy knows no number of an interface: a link-local address is matched without one, too.
+      for form in address == address.withoutScope ? [address] : [address, address.withoutScope] {
+        if case .v6 = form { targets.append((Array("[\(form)]".utf8) + port, nil)) } else { targets.append((Array("\(form)".utf8) + port, nil)) }
+      }
     }
     for redirect in redirects {
       for target in targets {

@@ -29,13 +29,14 @@ final class SessionNames: Sendable {
   let lookUps: LookUpQueue
 
   private static let settingsPath = Array("/etc/resolv.conf".utf8)
-  private static let hostsPath = Array("/etc/hosts".utf8)
+  static let hostsPath = Array("/etc/hosts".utf8)
 
-  init(address: IPAddress, port: UInt16) throws(SyscallError) {
+  /// - Parameter listing: where hosts(5) are listed.
+  init(address: IPAddress, port: UInt16, listing: [UInt8] = SessionNames.hostsPath) throws(SyscallError) {
     lookUps = try LookUpQueue()
     self.address = address
     self.port = port
-    hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
+    hosts = FileWatch(listing, limit: 8 << 20, HostsFile())
     host = FileWatch(Self.settingsPath, limit: 1 << 20, ResolverSettings([]))
     // So that where the name leads is known from the first open on.
     _ = host.value()
@@ -68,7 +69,7 @@ final class SessionNames: Sendable {
   func hosts(of address: IPAddress) -> [[UInt8]] {
     let now = monotonicNanoseconds()
     let asked = memory.withLock { $0.names(of: address, now: now) }
-    guard let listed = hosts.value().names[address] else { return asked }
+    guard let listed = hosts.value().names[address.withoutScope] else { return asked }
     return asked + listed.filter { !asked.contains($0) }
   }
 

@@ -294,13 +294,22 @@ private let listed = """
     #expect(first.message == "Through the proxy. (goes to 127.0.0.1:8443)" && first.host == bytes("api.models.example"))
     #expect(bound.networkWithoutRedirection(
       NetworkSubject(operation: .connect, address: IPAddress("192.0.2.1"), port: 443, hosts: [bytes("api.models.example")])).rule == "models-too")
-    for address in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::9"] {
+    // The kernel looks at no interface of these.
+    for address in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::9", "2001:db8::9%7"] {
       #expect(connect(bound, address, [], 5432).redirection?.destination == .unix(.path(bytes("/run/postgresql/.s.PGSQL.5432"))), "\(address)")
     }
     #expect(connect(bound, "192.0.2.1", ["old.example"], 7).redirection?.destination == .host(bytes("new.example"), port: 8080))
     #expect(connect(bound, "192.0.2.1", ["old.example"], 7).message == "goes elsewhere")
     #expect(connect(bound, "192.0.2.1", ["hidden.example"], 7).redirection?.destination == .unix(.abstract(bytes("hidden"))))
     #expect(connect(bound, "192.0.2.1", ["other.example"]).redirection == nil)
+  }
+
+  @Test func aLinkLocalAddressIsMatchedWithoutItsInterface() throws {
+    let bound = try policy("connect_redirects: [{name: near, match: '^\\[fe80::1\\]:80$', redirect_to: '127.0.0.1:1'}, {name: that, match: '%3', redirect_to: '127.0.0.1:2'}]")
+    #expect(connect(bound, "fe80::1", [], 80).rule == "near")
+    #expect(connect(bound, "fe80::1%3", [], 80).rule == "near")
+    #expect(connect(bound, "fe80::2%3", [], 80).rule == "that")
+    #expect(connect(bound, "2001:db8::2%3", [], 80).redirection == nil)
   }
 
   @Test func whatCantBeRedirectedIsRefused() throws {

@@ -60,6 +60,22 @@ import Testing
     #expect(names.client(source(port, isStream: true)) == nil)
   }
 
+  /// What a session knows whose /etc/hosts is `text`.
+  private func listing(_ text: String, _ body: (SessionNames) throws -> Void) throws {
+    let file = try Memfd.sealed(Array(text.utf8), name: "hosts")
+    try body(try SessionNames(address: own, port: 53, listing: Array("/proc/self/fd/\(file.rawValue)".utf8)))
+    #expect(fcntl(file.rawValue, F_GETFD) >= 0)
+  }
+
+  @Test func aScopeHidesNoAddressFromItsNames() throws {
+    try listing("2001:db8::20 secret.example\nfe80::1%eth0 near.example\n") { names in
+      for (text, name) in [("2001:db8::20", "secret.example"), ("2001:db8::20%7", "secret.example"), ("fe80::1", "near.example"), ("fe80::1%3", "near.example")] {
+        let address = try #require(IPAddress(text))
+        #expect(names.hosts(of: address) == [Array(name.utf8)], "\(text)")
+      }
+    }
+  }
+
   @Test func theSessionsFileBeginsAnewForEachOpener() throws {
     let names = try SessionNames(address: own, port: 53)
     let first = try names.settingsFile(flags: O_RDONLY)
