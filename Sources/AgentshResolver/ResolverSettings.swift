@@ -108,13 +108,11 @@ public struct HostsFile: Sendable, Equatable {
   public private(set) var names: [IPAddress: [[UInt8]]] = [:]
   public private(set) var addresses: [[UInt8]: [IPAddress]] = [:]
 
-  /// More is not read: lists of a hundred thousand names to be blocked are in use, and none of their names leads anywhere.
-  private static let mostNames = 65_536
-
   public init() {}
 
   public init(_ file: [UInt8]) {
-    var count = 0
+    // Lists of a hundred thousand names to be blocked are in use, all of them with the same address: nothing here may grow with the names of one.
+    var alone: [IPAddress: [IPAddress]] = [:]
     for line in file.split(separator: UInt8(ascii: "\n")) {
       let words = line.prefix { $0 != UInt8(ascii: "#") }
         .split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
@@ -123,12 +121,16 @@ public struct HostsFile: Sendable, Equatable {
       let text = first.prefix { $0 != UInt8(ascii: "%") }
       guard let address = IPAddress(String(decoding: text, as: UTF8.self)) else { continue }
       for word in words.dropFirst() {
-        guard count < Self.mostNames else { return }
         guard let name = DomainName(text: word)?.text, !name.isEmpty else { continue }
-        if names[address]?.contains(name) == true { continue }
-        count += 1
+        if let known = addresses[name] {
+          if known.contains(address) { continue }
+          addresses[name] = known + [address]
+        } else {
+          // One array for all names that have this address alone.
+          addresses[name] = alone[address, default: [address]]
+          if alone[address] == nil { alone[address] = addresses[name] }
+        }
         names[address, default: []].append(name)
-        addresses[name, default: []].append(address)
       }
     }
   }

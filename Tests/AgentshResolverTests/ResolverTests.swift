@@ -200,6 +200,17 @@ private struct Maker {
   }
 }
 
+@Suite struct HostsTests {
+  @Test func aLongListOfNamesIsReadAtOnce() {
+    let (before, count) = (ContinuousClock.now, 70_000)
+    let hosts = HostsFile((0..<count).flatMap { bytes("0.0.0.0 ad\($0).example\n192.0.2.1 ad\($0).example\n") })
+    #expect(hosts.addresses[bytes("ad69999.example")] == [address("0.0.0.0"), address("192.0.2.1")])
+    #expect(hosts.names[address("192.0.2.1")]?.count == count)
+    // Seconds where each name costs the same; minutes where it costs as much as there are others.
+    #expect(ContinuousClock.now - before < .seconds(30))
+  }
+}
+
 @Suite struct MemoryTests {
   private let second: UInt64 = 1_000_000_000
 
