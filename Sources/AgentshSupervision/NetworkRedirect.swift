@@ -49,14 +49,18 @@ extension Worker {
   /// Where a host is that `connect_redirects` names: this machine, what /etc/hosts says, or what the host's name servers answer. Such an answer leads to
   /// an address of special purpose (this machine, a private network) only where a rule about addresses permits it, as everybody's answers do.
   private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16) -> [IPAddress] {
-    let listed = supervision.addresses(ofRedirectionTo: name)
-    guard listed.isEmpty, let names = supervision.names else { return listed }
+    if name.elementsEqual("localhost".utf8) { return HostName.thisMachine }
+    guard let names = supervision.names else { return [] }
+    if let listed = names.listed(name) { return Array(listed.prefix(Self.mostPlaces)) }
     expectDelay()
     return names.lookUp(name).filter { address in
       !address.isSpecialPurpose
         || supervision.policy.networkWithoutRedirection(NetworkSubject(operation: .connect, address: address, port: port, proto: .tcp, hosts: [])).isPermitted
     }
   }
+
+  /// Addresses of a host that are tried.
+  private static let mostPlaces = 16
 
   /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)).
   private static func meansUnreachable(_ number: CInt) -> Bool {
@@ -184,23 +188,5 @@ extension Supervision {
   func drainRelay() {
     guard let relay = redirectRelay.withLock({ $0 }) else { return }
     relay.drain(deadline: .after(milliseconds: 1000))
-  }
-
-  /// Where a host is by this machine's own word: itself, or what /etc/hosts says.
-  func addresses(ofRedirectionTo name: [UInt8]) -> [IPAddress] {
-    if name.elementsEqual("localhost".utf8) { return [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)] }
-    guard let file = try? readSmallFile(at: AT_FDCWD, Array("/etc/hosts".utf8), limit: 1 << 20) else { return [] }
-    return Self.addresses(of: name, inHosts: file)
-  }
-
-  /// What hosts(5) says of a folded name, in the file's order, 16 at most.
-  static func addresses(of name: [UInt8], inHosts file: [UInt8]) -> [IPAddress] {
-    var found: [IPAddress] = []
-    for line in file.split(separator: UInt8(ascii: "\n")) {
-      let words = line.prefix { $0 != UInt8(ascii: "#") }.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
-      guard let first = words.first, words.dropFirst().contains(where: { HostName.folded(Array($0)) == name }) else { continue }
-      if let address = IPAddress(String(decoding: first, as: UTF8.self)), !found.contains(address), found.count < 16 { found.append(address) }
-    }
-    return found
   }
 }

@@ -36,7 +36,7 @@ final class SessionNames: Sendable {
     lookUps = try LookUpQueue()
     self.address = address
     self.port = port
-    hosts = FileWatch(listing, limit: 8 << 20, HostsFile())
+    hosts = FileWatch(listing, limit: HostsFile.longest + 1, HostsFile())
     host = FileWatch(Self.settingsPath, limit: 1 << 20, ResolverSettings([]))
     // So that where the name leads is known from the first open on.
     _ = host.value()
@@ -88,6 +88,11 @@ final class SessionNames: Sendable {
   func lookUp(_ name: [UInt8]) -> [IPAddress] {
     let settings = settings
     return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
+  }
+
+  /// Whether /etc/hosts is too long to be read to its end.
+  static func isCut(listing: [UInt8] = hostsPath) -> Bool {
+    do throws(SyscallError) { return try fileStatus(at: AT_FDCWD, listing).size > HostsFile.longest } catch { return false }
   }
 
   /// What /etc/hosts says of a name; nil where it says nothing.

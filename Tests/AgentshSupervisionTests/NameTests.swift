@@ -67,6 +67,14 @@ import Testing
     #expect(fcntl(file.rawValue, F_GETFD) >= 0)
   }
 
+  @Test func aFileThatIsTooLongIsKnownToBe() throws {
+    for (count, isCut) in [(HostsFile.longest, false), (HostsFile.longest + 1, true)] {
+      let file = try Memfd.sealed([UInt8](repeating: UInt8(ascii: "\n"), count: count), name: "hosts")
+      #expect(SessionNames.isCut(listing: Array("/proc/self/fd/\(file.rawValue)".utf8)) == isCut)
+      #expect(fcntl(file.rawValue, F_GETFD) >= 0)
+    }
+  }
+
   @Test func aScopeHidesNoAddressFromItsNames() throws {
     try listing("2001:db8::20 secret.example\nfe80::1%eth0 near.example\n") { names in
       for (text, name) in [("2001:db8::20", "secret.example"), ("2001:db8::20%7", "secret.example"), ("fe80::1", "near.example"), ("fe80::1%3", "near.example")] {
