@@ -28,11 +28,13 @@ extension Worker {
   ) throws(CallFailure) -> Answer {
     let answer: Answer
     let hasAlternative = detour.redirection.onFailure != .failClosed
+    let flags = fcntl(socket.descriptor.rawValue, F_GETFL)
+    let deadline: Deadline? = flags >= 0 && flags & O_NONBLOCK != 0 ? .after(milliseconds: Self.patience) : nil
     switch detour.redirection.destination {
     case .address(let address, let port):
-      answer = try self.attempt(call, socket, [(address, port)], hasAlternative, attempt)
+      answer = try self.attempt(call, socket, [(address, port)], hasAlternative, deadline, attempt)
     case .host(let name, let port):
-      answer = try self.attempt(call, socket, addresses(ofRedirectionTo: name, port).map { ($0, port) }, hasAlternative, attempt)
+      answer = try self.attempt(call, socket, addresses(ofRedirectionTo: name, port, deadline).map { ($0, port) }, hasAlternative, deadline, attempt)
     case .unix(let address):
       answer = try relay(call, socket, address, attempt)
     }
@@ -48,12 +50,13 @@ extension Worker {
 
   /// Where a host is that `connect_redirects` names: this machine, what /etc/hosts says, or what the host's name servers answer. Such an answer leads to
   /// an address of special purpose (this machine, a private network) only where a rule about addresses permits it, as everybody's answers do.
-  private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16) -> [IPAddress] {
+  /// - Parameter deadline: for a program that doesn't wait; nil: as long as it takes.
+  private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16, _ deadline: Deadline?) -> [IPAddress] {
     if name.elementsEqual("localhost".utf8) { return HostName.thisMachine }
     guard let names = supervision.names else { return [] }
     if let listed = names.listed(name) { return Array(listed.prefix(Self.mostPlaces)) }
     expectDelay()
-    return names.lookUp(name).filter { address in
+    return names.lookUp(name, deadline).filter { address in
       !address.isSpecialPurpose
         || supervision.policy.networkWithoutRedirection(NetworkSubject(operation: .connect, address: address, port: port, proto: .tcp, hosts: [])).isPermitted
     }
@@ -67,18 +70,20 @@ extension Worker {
     [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, ECONNRESET, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
   }
 
-  /// How long a connection for which its program doesn't wait may keep it waiting all the same, where there is something else to try: what
-  /// has not failed by then is what the program gets.
+  /// How long a connection for which its program doesn't wait may keep it waiting all the same, where a name has to be looked up or there is something
+  /// else to try: what has not failed by then is what the program gets.
   private static let patience: Int64 = 1000
 
   /// One address after the other, until one can be reached.
-  /// - Parameter hasAlternative: there is something to try when the last one can't.
+  /// - Parameters:
+  ///   - hasAlternative: there is something to try when the last one can't.
+  ///   - deadline: for a program that doesn't wait.
   private func attempt(
-    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool,
+    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool, _ deadline: Deadline?,
     _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
   ) throws(CallFailure) -> Answer {
     var failure = Answer.failure(EHOSTUNREACH)
-    var deadline: Deadline?
+    var deadline = deadline
     for (index, place) in places.enumerated() {
       guard let bytes = SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only(socket)) else {
         failure = .failure(ENETUNREACH)

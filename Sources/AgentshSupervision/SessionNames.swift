@@ -84,10 +84,10 @@ final class SessionNames: Sendable {
     memory.withLock { $0.renew(address, now: now) }
   }
 
-  /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would.
-  func lookUp(_ name: [UInt8]) -> [IPAddress] {
+  /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would, where nothing else is said.
+  func lookUp(_ name: [UInt8], _ deadline: Deadline?) -> [IPAddress] {
     let settings = settings
-    return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
+    return lookUps.addresses(of: name, deadline: deadline ?? .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
   }
 
   /// Whether /etc/hosts is too long to be read to its end.
