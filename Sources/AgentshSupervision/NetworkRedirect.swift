@@ -65,9 +65,10 @@ extension Worker {
   /// Addresses of a host that are tried.
   private static let mostPlaces = 16
 
-  /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)).
+  /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)). ECONNRESET is none of them: so a connect
+  /// ends that another thread has ended (shutdown(2)).
   private static func meansUnreachable(_ number: CInt) -> Bool {
-    [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, ECONNRESET, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
+    [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
   }
 
   /// How long a connection for which its program doesn't wait may keep it waiting all the same, where a name has to be looked up or there is something
@@ -82,23 +83,24 @@ extension Worker {
     _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool, _ deadline: Deadline?,
     _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
   ) throws(CallFailure) -> Answer {
-    var failure = Answer.failure(EHOSTUNREACH)
+    // What the socket has no address for is nothing else to try, and says nothing of what it has tried.
+    let isV6Only = isV6Only(socket)
+    let usable = places.compactMap { place in
+      SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only).map { (place.address, $0) }
+    }
+    var failure = Answer.failure(places.isEmpty ? EHOSTUNREACH : ENETUNREACH)
     var deadline = deadline
-    for (index, place) in places.enumerated() {
-      guard let bytes = SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only(socket)) else {
-        failure = .failure(ENETUNREACH)
-        continue
-      }
+    for (index, (place, bytes)) in usable.enumerated() {
       // The place is the administrator's, not the target's: the floor is about what targets ask for.
       var answer = try attempt(bytes, false)
-      if case .failure(EINPROGRESS) = answer, hasAlternative || index + 1 < places.count {
+      if case .failure(EINPROGRESS) = answer, hasAlternative || index + 1 < usable.count {
         let until = deadline ?? .after(milliseconds: Self.patience)
         deadline = until
         if let number = failureOfConnection(call, socket, until: until) { answer = .failure(number) }
       }
       guard case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
       failure = answer
-      if socket.domain == AF_INET6, case .v4 = place.address { forgetMappedAddress(socket) }
+      if socket.domain == AF_INET6, case .v4 = place { forgetMappedAddress(socket) }
     }
     return failure
   }
