@@ -357,10 +357,7 @@ final class NameResolver {
         if let number = UInt32(String(decoding: interface, as: UTF8.self)) {
           scope = number
         } else {
-          guard !interface.contains(UInt8(ascii: "/")),
-            let text = try? readSmallFile(at: AT_FDCWD, Array("/sys/class/net/".utf8) + interface + Array("/ifindex".utf8), limit: 32),
-            let number = UInt32(String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self))
-          else { return nil }
+          guard let number = interfaceNumber(interface) else { return nil }
           scope = number
         }
       }

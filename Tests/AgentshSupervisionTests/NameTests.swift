@@ -128,6 +128,11 @@ import Testing
     #expect(geteuid() != 0 || first.port == 53)
   }
 
+  @Test func interfacesAreNumberedAsInThisNamespace() throws {
+    #expect(interfaceNumber(Array("lo".utf8)) == 1)
+    for name in ["", "no-such", "../lo", "lo\u{0}", String(repeating: "l", count: 16)] { #expect(interfaceNumber(Array(name.utf8)) == nil) }
+  }
+
   @Test func messagesOfAStreamAreTakenWhole() {
     var bytes = framed([1, 2, 3]) + framed([]) + framed([4])
     let last = bytes.removeLast()
