@@ -64,8 +64,13 @@ struct PolicyTestCommand: AgentshCommand {
   /// What the session's resolver would say of a name; nil for an address, and under a policy that leaves names alone.
   private static func lookup(_ host: String, _ bound: BoundPolicy) -> (line: String, json: JSONObject)? {
     guard IPAddress(host) == nil, bound.knowsNames else { return nil }
-    if HostName.isThisMachine(Array(host.utf8)) { return ("the name is this machine's, whatever the rules say", ["decision": .string("allow"), "rule": .string("builtin:resolver")]) }
-    switch bound.name(Array(host.utf8)) {
+    let said = bound.name(Array(host.utf8))
+    if HostName.isThisMachine(Array(host.utf8)) {
+      if case .redirected = said {} else {
+        return ("the name is this machine's, whatever the rules say", ["decision": .string("allow"), "rule": .string("builtin:resolver")])
+      }
+    }
+    switch said {
     case .allowed(let verdict):
       return ("the name is looked up, because of \(verdict.rule)", ["decision": .string("allow"), "rule": .string(verdict.rule)])
     case .refused(let verdict):
@@ -157,10 +162,10 @@ struct PolicyTestCommand: AgentshCommand {
         bound.network(NetworkSubject(operation: operation, address: address, port: port, hosts: own == nil ? [Array(host.utf8)] : []))
       }
       var address = own ?? given
+      if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
       if address == nil, HostName.isThisMachine(Array(host.utf8)) {
         return HostName.thisMachine.lazy.map { verdict($0) }.first { $0.isPermitted } ?? verdict(HostName.thisMachine.first)
       }
-      if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
       return verdict(address)
     }
   }
