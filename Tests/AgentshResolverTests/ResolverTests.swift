@@ -272,8 +272,9 @@ private struct Maker {
     var again = query
     again[0] = 7
     let answer = try #require(cache.answer(to: again, now: 10 * second))
-    #expect(answer[0] == 7 && answer[1] == 9)
-    #expect(try Message(answer).records.map(\.ttl) == [50])
+    #expect(answer.bytes[0] == 7 && answer.bytes[1] == 9)
+    #expect(answer.addresses.map { "\($0.address) \($0.ttl)" } == ["1.2.3.4 60"])
+    #expect(try Message(answer.bytes).records.map(\.ttl) == [50])
     #expect(cache.answer(to: again, now: 60 * second) == nil)
     again[12 + 1] = UInt8(ascii: "A")
     #expect(cache.answer(to: again, now: 1) == nil)
