@@ -202,11 +202,17 @@ struct BoundNetworkRules: Sendable {
     for redirect in nameRedirects {
       switch redirect.match.matches(host) {
       case false: continue
-      case true: return redirect.redirection.address == address
+      case true: return redirect.redirection.address.withoutScope == address?.withoutScope
       case nil: return false
       }
     }
     return false
+  }
+
+  /// Whether it says that a folded name has another address than this one, or nobody knows which.
+  func leads(_ host: [UInt8], elsewhereThan address: IPAddress) -> Bool {
+    guard let redirect = nameRedirects.first(where: { $0.match.matches(host) != false }) else { return false }
+    return redirect.match.matches(host) == nil || redirect.redirection.address.withoutScope != address.withoutScope
   }
 
   private func redirection(_ subject: NetworkSubject, _ hosts: [[UInt8]]) -> Verdict? {

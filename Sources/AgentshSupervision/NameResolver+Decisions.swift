@@ -67,7 +67,7 @@ extension NameResolver {
 
   /// The name of an address that this session has been told already tells nobody anything new; nil where the rules decide.
   private func decide(_ query: Query, reverseOf address: IPAddress) -> Outcome? {
-    let known = session.names.hosts(of: address)
+    let known = session.names.hosts(of: address) { session.policy.leads($0, elsewhereThan: address) }
     let listed = known.filter { session.names.listed($0)?.contains(address) == true }.compactMap { DomainName(text: $0) }
     if !listed.isEmpty { return .answer(query.answer(.noError, ttl: Self.ownLife, names: Array(listed.prefix(4)))) }
     if address.isLoopback { return .answer(query.answer(.noError, ttl: Self.ownLife, names: [Self.localhost])) }

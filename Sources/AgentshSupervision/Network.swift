@@ -131,7 +131,7 @@ extension Worker {
     let hasPorts = transport == .tcp || transport == .udp
     var port = hasPorts ? port : 0
     let isReaching = operation == .connect || operation == .send
-    let hosts = isReaching ? supervision.names?.hosts(of: address) ?? [] : []
+    let hosts = isReaching ? supervision.names?.hosts(of: address) { supervision.policy.leads($0, elsewhereThan: address) } ?? [] : []
     // Nobody can be reached at port 0 (udp(7)). Libraries connect to it to learn whether there is a way to an address, and in which order to try several.
     var isAnyPort = operation == .connect && transport == .udp && port == 0
     func subject(_ address: IPAddress) -> NetworkSubject {

@@ -66,11 +66,13 @@ final class SessionNames: Sendable {
   // MARK: Addresses
 
   /// The names by which this session knows an address: those that it looked up, and those of /etc/hosts.
-  func hosts(of address: IPAddress) -> [[UInt8]] {
+  /// - Parameter isElsewhere: whether the policy itself says that a name has another address. Programs read /etc/hosts themselves, past its word: by such
+  ///   a name they would be let go to the place that it is to keep them from.
+  func hosts(of address: IPAddress, but isElsewhere: (_ name: [UInt8]) -> Bool) -> [[UInt8]] {
     let now = monotonicNanoseconds()
     let asked = memory.withLock { $0.names(of: address, now: now) }
     guard let listed = hosts.value().names[address.withoutScope] else { return asked }
-    return asked + listed.filter { !asked.contains($0) }
+    return asked + listed.filter { !asked.contains($0) && !isElsewhere($0) }
   }
 
   func remember(_ name: [UInt8], _ address: IPAddress, ttl: UInt32) {

@@ -271,6 +271,10 @@ private let listed = """
     #expect(connect(bound, "10.0.0.50", ["api.example"]).rule == "api", "the policy itself says so, private or not")
     #expect(!connect(bound, "10.0.0.51", ["api.example"]).isPermitted)
     #expect(!connect(bound, "2001:db8::5", ["www.example"]).isPermitted)
+    for (host, place, isElsewhere) in [("API.example", "10.0.0.50", false), ("api.example", "10.0.0.51", true), ("x.test", "10.0.0.51", false)] {
+      let address = try #require(IPAddress(place))
+      #expect(bound.leads(bytes(host), elsewhereThan: address) == isElsewhere, "\(host) \(place)")
+    }
   }
 }
 

@@ -79,8 +79,18 @@ import Testing
     try listing("2001:db8::20 secret.example\nfe80::1%eth0 near.example\n") { names in
       for (text, name) in [("2001:db8::20", "secret.example"), ("2001:db8::20%7", "secret.example"), ("fe80::1", "near.example"), ("fe80::1%3", "near.example")] {
         let address = try #require(IPAddress(text))
-        #expect(names.hosts(of: address) == [Array(name.utf8)], "\(text)")
+        #expect(names.hosts(of: address, but: { _ in false }) == [Array(name.utf8)], "\(text)")
       }
+    }
+  }
+
+  @Test func aListedNameThatIsElsewhereIsNotKnown() throws {
+    try listing("192.0.2.1 moved.example other.example\n") { names in
+      let (address, moved) = (IPAddress.v4(0xc000_0201), Array("moved.example".utf8))
+      #expect(names.hosts(of: address, but: { $0 == moved }) == [Array("other.example".utf8)])
+      // What the resolver itself said counts.
+      names.remember(moved, address, ttl: 60)
+      #expect(names.hosts(of: address, but: { $0 == moved }) == [moved, Array("other.example".utf8)])
     }
   }
 
