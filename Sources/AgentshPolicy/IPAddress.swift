@@ -45,6 +45,27 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// From text that inet_aton(3) and with it most programs take for an IPv4 address, in other forms than the usual one: fewer parts than four, numbers that
+  /// begin with `0` or `0x`. Nil for anything else, and for what is an address to everybody.
+  public init?(asProgramsRead text: some StringProtocol) {
+    let parts = Array(text.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard IPAddress(text) == nil, (1...4).contains(parts.count) else { return nil }
+    var value: UInt64 = 0
+    for (index, part) in parts.enumerated() {
+      guard part.count <= 16, let first = part.first, (0x30...0x39).contains(first) else { return nil }
+      let isHex = part.count > 1 && first == 0x30 && part[part.startIndex + 1] | 0x20 == UInt8(ascii: "x")
+      let digits = String(decoding: isHex ? part.dropFirst(2) : part, as: UTF8.self)
+      let radix = isHex ? 16 : first == 0x30 && part.count > 1 ? 8 : 10
+      guard digits.utf8.allSatisfy(Self.isHexDigit), let number = UInt64(digits, radix: radix) else { return nil }
+      // The last part has all the bytes that are left.
+      let isLast = index == parts.count - 1
+      let bits = isLast ? UInt64(32 - 8 * index) : 8
+      guard number < 1 << bits else { return nil }
+      value = value << bits | number
+    }
+    self = .v4(UInt32(truncatingIfNeeded: value))
+  }
+
   private static func parseV4(_ bytes: ArraySlice<UInt8>) -> UInt32? {
     let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard parts.count == 4 else { return nil }

@@ -211,6 +211,47 @@ private let listed = """
   }
 }
 
+@Suite struct NameWarningTests {
+  @Test(arguments: [
+    ("127.1", "127.0.0.1"), ("0x7f.1", "127.0.0.1"), ("2130706433", "127.0.0.1"), ("017700000001", "127.0.0.1"), ("0X7F000001", "127.0.0.1"), ("010.0.0.1", "8.0.0.1"),
+    ("0", "0.0.0.0"), ("10.1.258", "10.1.1.2"), ("4294967295", "255.255.255.255"),
+  ])
+  func numbersThatProgramsTakeForAddressesAreNoNames(_ text: String, _ expected: String) {
+    #expect(IPAddress(asProgramsRead: text).map { "\($0)" } == expected)
+    let result = Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['\(text)'], decision: allow}]"), file: "t")
+    #expect(result.errors.isEmpty && result.warnings.contains { $0.message.contains("for the address \(expected)") })
+  }
+
+  @Test(arguments: ["127.0.0.1", "", "1.2.3.4.5", "4294967296", "256.1.1.1", "1.2.3.256", "1..2", "08", "0x", "0xg", "-1", "1.example", "+1", "127.1.", "::1", "1.2.3.99999999999999999999"])
+  func othersAreNone(_ text: String) { #expect(IPAddress(asProgramsRead: text) == nil) }
+
+  private func warnings(_ key: String, _ match: String) -> [String] {
+    let place = key == "dns_redirects" ? "resolve_to: 192.0.2.1" : "redirect_to: '192.0.2.1:1'"
+    let result = Policy.parse(bytes("version: 1\nname: t\n\(key): [{name: r, match: '\(match)', \(place)}]"), file: "t")
+    #expect(result.errors.isEmpty, "\(match)")
+    return result.warnings.map(\.message)
+  }
+
+  @Test(arguments: [
+    ("dns", "^API\\.example$", "lower case"), ("dns", "(www|Api)\\.example", "lower case"), ("dns", "^api\\.example\\.$", "a dot at the end"),
+    ("dns", "^(api\\.example\\.)$", "a dot at the end"), ("dns", "^api\\.example:443$", "has a port"), ("connect", "^api\\.example$", "before the port"),
+    ("connect", "example$", "before the port"), ("connect", "^(a|b\\.example)$", "before the port"), ("connect", "^192\\.0\\.2\\.1$", "before the port"),
+    ("connect", "^api\\.example\\.:443$", "a dot at the end"), ("connect", "^api\\.example\\.$", "a dot at the end"), ("connect", "^Api:1$", "lower case"), ("connect", "^\\[2001:db8::9\\]$", "before the port"),
+  ])
+  func anExpressionThatCantMatchIsWarnedOf(_ kind: String, _ match: String, _ word: String) {
+    #expect(warnings(kind + "_redirects", match).contains { $0.contains(word) }, "\(warnings(kind + "_redirects", match))")
+  }
+
+  @Test(arguments: [
+    ("dns", "^api\\.example$"), ("dns", "(?i)^API\\.example$"), ("dns", "^[A-Z\\]a]+\\D\\W\\pL\\p{Greek}\\.example$"), ("dns", "^(?P<Name>x)$"), ("dns", "^api\\.example\\.?$"),
+    ("dns", "\\\\.$"), ("dns", "[[:upper:]]"), ("dns", "^[]A]$"), ("dns", "x{2}$"), ("dns", "^\\x41$"), ("dns", "\\QA.b\\E"), ("dns", "^2001:db8$|x"),
+    ("connect", "^api\\.example:443$"), ("connect", "^api\\.example:"), ("connect", "^api\\.example"), ("connect", "^api\\.example(:443)?$"), ("connect", "^.*$"),
+    ("connect", ":443$"), ("connect", "443$"), ("connect", "^10\\.0\\.0\\.[^x]*1$"), ("connect", "^api\\.example:\\d+$"), ("connect", "^a:1$|^b:2$"),
+    ("connect", "^\\[2001:db8::9\\]:80$"), ("connect", "x"), ("connect", "^api\\.example:[0-9]{2}$"),
+  ])
+  func othersAreNotWarnedOf(_ kind: String, _ match: String) { #expect(warnings(kind + "_redirects", match).isEmpty, "\(match)") }
+}
+
 @Suite struct LookupTests {
   private func rule(_ bound: BoundPolicy, _ host: String) -> String {
     switch bound.name(bytes(host)) {
