@@ -202,18 +202,27 @@ struct BoundNetworkRules: Sendable {
     for redirect in nameRedirects {
       switch redirect.match.matches(host) {
       case false: continue
-      case true: return redirect.redirection.address == address
+      case true: return redirect.redirection.address.withoutScope == address?.withoutScope
       case nil: return false
       }
     }
     return false
   }
 
+  /// Whether it says that a folded name has another address than this one, or nobody knows which.
+  func leads(_ host: [UInt8], elsewhereThan address: IPAddress) -> Bool {
+    guard let redirect = nameRedirects.first(where: { $0.match.matches(host) != false }) else { return false }
+    return redirect.match.matches(host) == nil || redirect.redirection.address.withoutScope != address.withoutScope
+  }
+
   private func redirection(_ subject: NetworkSubject, _ hosts: [[UInt8]]) -> Verdict? {
     let port = Array(":\(subject.port)".utf8)
     var targets: [(text: [UInt8], host: [UInt8]?)] = hosts.map { ($0 + port, $0) }
     if let address = subject.address {
-      if case .v6 = address { targets.append((Array("[\(address)]".utf8) + port, nil)) } else { targets.append((Array("\(address)".utf8) + port, nil)) }
+      // Who writes a policy knows no number of an interface: a link-local address is matched without one, too.
+      for form in address == address.withoutScope ? [address] : [address, address.withoutScope] {
+        if case .v6 = form { targets.append((Array("[\(form)]".utf8) + port, nil)) } else { targets.append((Array("\(form)".utf8) + port, nil)) }
+      }
     }
     for redirect in redirects {
       for target in targets {

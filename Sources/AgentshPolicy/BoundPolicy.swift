@@ -115,6 +115,9 @@ public final class BoundPolicy: Sendable {
   /// The verdict that there would be without `connect_redirects`: where one fails and is to fail open.
   public func networkWithoutRedirection(_ subject: NetworkSubject) -> Verdict { networks.verdictWithoutRedirection(subject) }
 
+  /// Whether the policy itself says that a name has another address than this one (`dns_redirects`).
+  public func leads(_ host: [UInt8], elsewhereThan address: IPAddress) -> Bool { networks.leads(HostName.folded(host), elsewhereThan: address) }
+
   /// Whether a name may be looked up: whether some rule could permit a connection to an address of it. In any spelling.
   public func name(_ host: [UInt8]) -> NameVerdict { networks.name(HostName.folded(host)) }
 

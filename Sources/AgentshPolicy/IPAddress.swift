@@ -2,7 +2,7 @@
 public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   /// 32 bits, the first byte of the wire in the highest.
   case v4(UInt32)
-  /// Two halves of 128 bits; the interface index of a link-local address, 0 without.
+  /// Two halves of 128 bits; the interface index of a link-local address, 0 without and for any other.
   case v6(high: UInt64, low: UInt64, scope: UInt32)
 
   /// From the bytes of `in_addr` (4) or `in6_addr` (16), as they stand in memory; nil for any other number of bytes.
@@ -20,7 +20,16 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   static func normalized(high: UInt64, low: UInt64, scope: UInt32) -> IPAddress {
-    high == 0 && low >> 32 == 0xffff ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high: high, low: low, scope: scope)
+    if high == 0, low >> 32 == 0xffff { return .v4(UInt32(truncatingIfNeeded: low)) }
+    // Of any other address the kernel looks at no scope (__ipv6_addr_needs_scope_id of include/net/ipv6.h): one with a scope is the very same address.
+    let nearby = high >> 48 & 0xff0f
+    return .v6(high: high, low: low, scope: high >> 54 == 0xfe80 >> 6 || nearby == 0xff01 || nearby == 0xff02 ? scope : 0)
+  }
+
+  /// The same address without an interface: what names lead to.
+  public var withoutScope: IPAddress {
+    if case .v6(let high, let low, _) = self { return .v6(high: high, low: low, scope: 0) }
+    return self
   }
 
   /// From its usual text: `192.0.2.1`, `2001:db8::1`, `fe80::1%3`; nil for anything else (no octal, no short forms).
@@ -34,6 +43,27 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
       guard let value = Self.parseV4(bytes[...]) else { return nil }
       self = .v4(value)
     }
+  }
+
+  /// From text that inet_aton(3) and with it most programs take for an IPv4 address, in other forms than the usual one: fewer parts than four, numbers that
+  /// begin with `0` or `0x`. Nil for anything else, and for what is an address to everybody.
+  public init?(asProgramsRead text: some StringProtocol) {
+    let parts = Array(text.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard IPAddress(text) == nil, (1...4).contains(parts.count) else { return nil }
+    var value: UInt64 = 0
+    for (index, part) in parts.enumerated() {
+      guard part.count <= 16, let first = part.first, (0x30...0x39).contains(first) else { return nil }
+      let isHex = part.count > 1 && first == 0x30 && part[part.startIndex + 1] | 0x20 == UInt8(ascii: "x")
+      let digits = String(decoding: isHex ? part.dropFirst(2) : part, as: UTF8.self)
+      let radix = isHex ? 16 : first == 0x30 && part.count > 1 ? 8 : 10
+      guard digits.utf8.allSatisfy(Self.isHexDigit), let number = UInt64(digits, radix: radix) else { return nil }
+      // The last part has all the bytes that are left.
+      let isLast = index == parts.count - 1
+      let bits = isLast ? UInt64(32 - 8 * index) : 8
+      guard number < 1 << bits else { return nil }
+      value = value << bits | number
+    }
+    self = .v4(UInt32(truncatingIfNeeded: value))
   }
 
   private static func parseV4(_ bytes: ArraySlice<UInt8>) -> UInt32? {

@@ -40,7 +40,9 @@ extension PolicyReader {
         addresses.append(address)
         continue
       }
-      if !HostName.isPlausible(Self.withoutVariables(text)) {
+      if let address = IPAddress(asProgramsRead: name) {
+        reports.warning(position, "\(label): programs take \"\(text)\" for the address \(address) and look nothing up, so it never matches: write the address")
+      } else if !HostName.isPlausible(Self.withoutVariables(text)) {
         reports.warning(position, "\(label): \"\(text)\" is no name of a host (no scheme, no port, no path, no empty part, no address in brackets), so it never matches")
       }
       entries.append((name, position))

@@ -7,7 +7,7 @@ extension PolicyReader {
       let place = "dns_redirects[\(index)]"
       guard var rule = Mapping(item, place, reports) else { continue }
       let name = requiredName(&rule, place)
-      let match = match(&rule, place)
+      let match = match(&rule, place, hasPort: false)
       let address = IPAddress(rule.string("resolve_to") ?? "")
       if address == nil { reports.error(rule.position(of: "resolve_to"), "\(place) needs a resolve_to that is an address") }
       let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
@@ -21,7 +21,7 @@ extension PolicyReader {
       let place = "connect_redirects[\(index)]"
       guard var rule = Mapping(item, place, reports) else { continue }
       let name = requiredName(&rule, place)
-      let match = match(&rule, place)
+      let match = match(&rule, place, hasPort: true)
       let destination = destination(&rule, place)
       let limit = transportLimit(&rule, place, name)
       let visibility = rule.choice("visibility", RedirectVisibility.self) ?? .auditOnly
@@ -74,12 +74,13 @@ extension PolicyReader {
     return name.isEmpty ? place : name
   }
 
-  private func match(_ rule: inout Mapping, _ place: String) -> Pattern? {
+  private func match(_ rule: inout Mapping, _ place: String, hasPort: Bool) -> Pattern? {
     let text = rule.string("match") ?? ""
     guard !text.isEmpty else {
       reports.error(rule.position(of: "match"), "\(place) needs a match")
       return nil
     }
+    for warning in NameExpression.warnings(text, hasPort: hasPort) { reports.warning(rule.position(of: "match"), "\(place): the match \"\(text)\" \(warning)") }
     return patterns([(text, rule.position(of: "match"))], dotMatchesNewline: true).first
   }
 }

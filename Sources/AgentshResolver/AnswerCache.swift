@@ -1,9 +1,13 @@
+public import AgentshPolicy
+
 /// Answers that may be given again, to the very same query.
 ///
 /// The key is all of a query but its id, so that whatever a client says of EDNS, DNSSEC or the case of letters is answered as it was asked.
 public struct AnswerCache: Sendable {
   private struct Entry: Sendable {
     let answer: Message
+    /// What it says of its own question.
+    let addresses: [(address: IPAddress, ttl: UInt32)]
     let since: UInt64
     let expiry: UInt64
   }
@@ -32,15 +36,17 @@ public struct AnswerCache: Sendable {
     let key = Self.key(query)
     if let old = entries.removeValue(forKey: key) { bytes -= old.answer.bytes.count }
     if entries.count >= most || bytes + answer.bytes.count > mostBytes { shrink(now) }
-    entries[key] = Entry(answer: answer, since: now, expiry: now &+ min(UInt64(seconds), Self.longest) * Self.second)
+    let addresses = answer.questions.first.map { answer.addresses(of: $0.name) } ?? []
+    entries[key] = Entry(answer: answer, addresses: addresses, since: now, expiry: now &+ min(UInt64(seconds), Self.longest) * Self.second)
     bytes += answer.bytes.count
   }
 
-  /// The answer to this query, with what is left of its TTLs and with the query's id; nil where there is none.
-  public func answer(to query: [UInt8], now: UInt64) -> [UInt8]? {
+  /// The answer to this query, with what is left of its TTLs and with the query's id, and the addresses that it gives, in seconds as it came; nil where
+  /// there is none.
+  public func answer(to query: [UInt8], now: UInt64) -> (bytes: [UInt8], addresses: [(address: IPAddress, ttl: UInt32)])? {
     guard query.count >= 12, let entry = entries[Self.key(query)], entry.expiry > now, now >= entry.since else { return nil }
     let aged = entry.answer.aged(by: UInt32(clamping: (now - entry.since) / Self.second))
-    return Message.bytes(aged, withID: UInt16(query[0]) << 8 | UInt16(query[1]))
+    return (Message.bytes(aged, withID: UInt16(query[0]) << 8 | UInt16(query[1])), entry.addresses)
   }
 
   private mutating func shrink(_ now: UInt64) {

@@ -63,10 +63,7 @@ public struct NameMemory: Sendable {
   }
 
   /// Interfaces don't matter: a name gives an address without one.
-  private static func key(_ address: IPAddress) -> IPAddress {
-    if case .v6(let high, let low, _) = address { return .v6(high: high, low: low, scope: 0) }
-    return address
-  }
+  private static func key(_ address: IPAddress) -> IPAddress { address.withoutScope }
 
   /// Drops what has expired, and a quarter of the rest if that isn't enough.
   private mutating func shrink(_ now: UInt64) {

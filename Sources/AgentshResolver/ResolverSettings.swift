@@ -104,17 +104,21 @@ public struct ResolverSettings: Sendable, Equatable {
 
 /// What hosts(5) says: names by address, and addresses by name.
 public struct HostsFile: Sendable, Equatable {
-  /// Lower case, without a dot at the end, in the file's order.
+  /// Lower case, without a dot at the end, in the file's order. Unspecified addresses have none: nothing is known by them.
   public private(set) var names: [IPAddress: [[UInt8]]] = [:]
   public private(set) var addresses: [[UInt8]: [IPAddress]] = [:]
 
-  /// More is not read: lists of a hundred thousand names to be blocked are in use, and none of their names leads anywhere.
-  private static let mostNames = 65_536
+  /// More bytes are not read: what is kept of a session's memory is some times that.
+  public static let longest = 8 << 20
 
   public init() {}
 
   public init(_ file: [UInt8]) {
-    var count = 0
+    var file = file[...]
+    // Half a line would be another one.
+    if file.count > Self.longest { file = file.prefix((file.prefix(Self.longest).lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1) }
+    // Lists of a hundred thousand names to be blocked are in use, all of them with the same address: nothing here may grow with the names of one.
+    var alone: [IPAddress: [IPAddress]] = [:]
     for line in file.split(separator: UInt8(ascii: "\n")) {
       let words = line.prefix { $0 != UInt8(ascii: "#") }
         .split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
@@ -123,13 +127,32 @@ public struct HostsFile: Sendable, Equatable {
       let text = first.prefix { $0 != UInt8(ascii: "%") }
       guard let address = IPAddress(String(decoding: text, as: UTF8.self)) else { continue }
       for word in words.dropFirst() {
-        guard count < Self.mostNames else { return }
-        guard let name = DomainName(text: word)?.text, !name.isEmpty else { continue }
-        if names[address]?.contains(name) == true { continue }
-        count += 1
-        names[address, default: []].append(name)
-        addresses[name, default: []].append(address)
+        guard let name = Self.plain(word) ?? DomainName(text: word)?.text, !name.isEmpty else { continue }
+        if let known = addresses[name] {
+          if known.contains(address) { continue }
+          addresses[name] = known + [address]
+        } else {
+          // One array for all names that have this address alone.
+          addresses[name] = alone[address, default: [address]]
+          if alone[address] == nil { alone[address] = addresses[name] }
+        }
+        if !address.isUnspecified { names[address, default: []].append(name) }
       }
     }
+  }
+
+  /// What `DomainName.text` has for a name of letters, digits, `-` and `_`, at once; nil for any other.
+  private static func plain(_ word: ArraySlice<UInt8>) -> [UInt8]? {
+    guard word.count < 250 else { return nil }
+    var length = 0
+    for byte in word {
+      switch lowerCase(byte) {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"): length += 1
+      case UInt8(ascii: ".") where length > 0: length = 0
+      default: return nil
+      }
+      guard length <= DomainName.longestLabel else { return nil }
+    }
+    return word.last == UInt8(ascii: ".") ? nil : word.map(lowerCase)
   }
 }

@@ -28,9 +28,16 @@ extension NameResolver {
     guard question.recordClass == 1 || question.recordClass == 255, ![.axfr, .ixfr, .opt].contains(question.type) else {
       return refuse(Verdict(decision: .deny, rule: "builtin:resolver", message: "only names of the internet are looked up here, one at a time"))
     }
-    if HostName.isThisMachine(text) { return .answer(query.answer(.noError, addresses: HostName.thisMachine, ttl: Self.ownLife)) }
     if question.type == .ptr, let address = question.name.reversedAddress, let outcome = decide(query, reverseOf: address) { return outcome }
-    switch session.policy.name(text) {
+    let said = session.policy.name(text)
+    if HostName.isThisMachine(text) {
+      // Whatever the rules say of it, but for the policy's own word of where it is.
+      if case .redirected = said {} else {
+        for address in HostName.thisMachine { session.names.remember(text, address, ttl: Self.ownLife) }
+        return .answer(query.answer(.noError, addresses: HostName.thisMachine, ttl: Self.ownLife))
+      }
+    }
+    switch said {
     case .refused(let verdict):
       // What a client makes of a name by itself, one search domain after the other, mostly doesn't exist. Only where it hears just that it tries the next one.
       guard let domain = session.names.settings.searchDomain(of: question.name, hostName: Self.hostName) else { return refuse(verdict) }
@@ -60,7 +67,7 @@ extension NameResolver {
 
   /// The name of an address that this session has been told already tells nobody anything new; nil where the rules decide.
   private func decide(_ query: Query, reverseOf address: IPAddress) -> Outcome? {
-    let known = session.names.hosts(of: address)
+    let known = session.names.hosts(of: address) { session.policy.leads($0, elsewhereThan: address) }
     let listed = known.filter { session.names.listed($0)?.contains(address) == true }.compactMap { DomainName(text: $0) }
     if !listed.isEmpty { return .answer(query.answer(.noError, ttl: Self.ownLife, names: Array(listed.prefix(4)))) }
     if address.isLoopback { return .answer(query.answer(.noError, ttl: Self.ownLife, names: [Self.localhost])) }

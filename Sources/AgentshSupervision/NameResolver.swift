@@ -228,7 +228,6 @@ final class NameResolver {
     }
 
     var isStream: Bool { if case .stream = origin { true } else { false } }
-    var isInside: Bool { if case .inside = origin { true } else { false } }
   }
 
   /// More that is no answer is not read: somebody floods.
@@ -244,7 +243,10 @@ final class NameResolver {
 
   private func ask(_ query: Query, _ name: [UInt8], _ origin: Origin) {
     let limit = if case .stream = origin { Message.longest } else { query.datagramLimit }
-    if let answer = cache.answer(to: query.message.bytes, now: monotonicNanoseconds()), answer.count <= limit { return deliver(answer, to: origin) }
+    if let known = cache.answer(to: query.message.bytes, now: monotonicNanoseconds()), known.bytes.count <= limit {
+      remember(name, known.addresses, for: origin)
+      return deliver(known.bytes, to: origin)
+    }
     guard asked.insert(Self.key(query, origin)).inserted else { return }
     let question = PendingQuestion(query: query, name: name, origin: origin, since: monotonicNanoseconds())
     if exchanges.count < Self.mostAsked { return start(question) }
@@ -330,14 +332,17 @@ final class NameResolver {
       exchange.failure = answer
       return askNext(exchange)
     }
-    // Known before it is told: the connection may follow at once. What the session has not asked for it doesn't know.
-    if !exchange.isInside {
-      for (address, ttl) in message.addresses(of: exchange.query.question.name) { session.names.remember(exchange.name, address, ttl: ttl) }
-    }
+    remember(exchange.name, message.addresses(of: exchange.query.question.name), for: exchange.origin)
     close(exchange)
     self.asked.remove(exchange.key)
     cache.keep(message, to: asked.bytes, now: monotonicNanoseconds())
     deliver(answer, to: exchange.origin)
+  }
+
+  /// Known before it is told: the connection may follow at once. What the session has not asked for it doesn't know.
+  private func remember(_ name: [UInt8], _ addresses: [(address: IPAddress, ttl: UInt32)], for origin: Origin) {
+    if case .inside = origin { return }
+    for (address, ttl) in addresses { session.names.remember(name, address, ttl: ttl) }
   }
 
   private static func randomID() -> UInt16? {
@@ -357,10 +362,7 @@ final class NameResolver {
         if let number = UInt32(String(decoding: interface, as: UTF8.self)) {
           scope = number
         } else {
-          guard !interface.contains(UInt8(ascii: "/")),
-            let text = try? readSmallFile(at: AT_FDCWD, Array("/sys/class/net/".utf8) + interface + Array("/ifindex".utf8), limit: 32),
-            let number = UInt32(String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self))
-          else { return nil }
+          guard let number = interfaceNumber(interface) else { return nil }
           scope = number
         }
       }

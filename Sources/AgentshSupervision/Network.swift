@@ -68,8 +68,10 @@ extension Worker {
       switch address.meaning {
       case .inet(let destination, let port):
         if let place = try resolverPlace(call, kind, isConnecting ? .netConnect : .netSend, socket, address, destination, port) { return .resolver(place) }
-        if let detour = try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port, address.bytes) {
-          return .elsewhere(detour)
+        switch try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port, address.bytes) {
+        case .asAsked: break
+        case .withoutPort: return .address(address.withoutPort)
+        case .elsewhere(let detour): return .elsewhere(detour)
         }
       case .unspecified(let destination, let port):
         // connect(2) dissolves a connection; for udp(7) over IPv4 it is an address like any other, and over IPv6 none at all. A socket can turn from the
@@ -107,24 +109,44 @@ extension Worker {
     .errno(address.bytes.count < (socket.domain == AF_INET ? 16 : 24) ? EINVAL : EAFNOSUPPORT)
   }
 
-  /// Decides and records. Throws the refusal; gives the place where a connection is to go instead, if there is one.
+  /// What becomes of something that is permitted.
+  private enum Course {
+    case asAsked
+    /// The same address, where nobody can be reached.
+    case withoutPort
+    case elsewhere(Detour)
+  }
+
+  /// Ports by which libraries connect datagram sockets to learn whether there is a way to an address: Go (net/addrselect.go) and musl
+  /// (src/network/lookup_name.c). glibc takes none.
+  private static let probingPorts: Set<UInt16> = [9, 65_535]
+
+  /// Decides and records. Throws the refusal.
   @discardableResult private func settleNetwork(
     _ call: TrappedCall, _ kind: CallKind, _ operation: NetworkOperation, _ socket: borrowing TargetSocket, _ address: IPAddress,
     _ port: UInt16, _ original: [UInt8] = []
-  ) throws(CallFailure) -> Detour? {
+  ) throws(CallFailure) -> Course {
     // Only these have ports: what stands in their place in another protocol's address is no one's, and must not match a rule about ports.
     let transport = socket.networkProtocol
     let hasPorts = transport == .tcp || transport == .udp
-    let port = hasPorts ? port : 0
+    var port = hasPorts ? port : 0
     let isReaching = operation == .connect || operation == .send
-    let hosts = isReaching ? supervision.names?.hosts(of: address) ?? [] : []
+    let hosts = isReaching ? supervision.names?.hosts(of: address) { supervision.policy.leads($0, elsewhereThan: address) } ?? [] : []
     // Nobody can be reached at port 0 (udp(7)). Libraries connect to it to learn whether there is a way to an address, and in which order to try several.
-    let isAnyPort = operation == .connect && transport == .udp && port == 0
+    var isAnyPort = operation == .connect && transport == .udp && port == 0
     func subject(_ address: IPAddress) -> NetworkSubject {
       NetworkSubject(operation: operation, address: address, port: port, proto: transport, hosts: hosts, isAnyPort: isAnyPort)
     }
     let refusal = foreignResolver(operation, port)
     var judgement = layered { refusal ?? $0.policy.network(subject(address)) }
+    var course = Course.asAsked
+    // Those that ask by a port of their own get the same answer, and the port of the others: whatever they send, nobody gets it.
+    if operation == .connect, transport == .udp, Self.probingPorts.contains(port), !judgement.isPermitted {
+      let asked = port
+      (port, isAnyPort) = (0, true)
+      let other = layered { $0.policy.network(subject(address)) }
+      if other.isPermitted { (judgement, course) = (other, .withoutPort) } else { (port, isAnyPort) = (asked, false) }
+    }
     let recorded: AuditOperation =
       switch operation {
       case .connect: .netConnect
@@ -142,7 +164,7 @@ extension Worker {
     let host = judgement.inner?.host ?? judgement.outer.host ?? hosts.first
     try settle(call, kind, recorded, .address(SocketAddress.text(address, port: port), host: host), judgement)
     if !hosts.isEmpty { supervision.names?.renew(address) }
-    return redirection.map { Detour(redirection: $0, subject: subject(address), original: original) }
+    return redirection.map { .elsewhere(Detour(redirection: $0, subject: subject(address), original: original)) } ?? course
   }
 
   // MARK: bind, listen

@@ -71,6 +71,9 @@ struct SocketAddress {
 }
 
 extension SocketAddress {
+  /// The bytes of an internet address with port 0: same place in both families.
+  var withoutPort: [UInt8] { bytes.count < 4 ? bytes : Array(bytes.prefix(2)) + [0, 0] + bytes.dropFirst(4) }
+
   private static let loopback: [UInt8] = [127, 0, 0, 1]
   private static let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
 

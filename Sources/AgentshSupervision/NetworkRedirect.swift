@@ -28,11 +28,13 @@ extension Worker {
   ) throws(CallFailure) -> Answer {
     let answer: Answer
     let hasAlternative = detour.redirection.onFailure != .failClosed
+    let flags = fcntl(socket.descriptor.rawValue, F_GETFL)
+    let deadline: Deadline? = flags >= 0 && flags & O_NONBLOCK != 0 ? .after(milliseconds: Self.patience) : nil
     switch detour.redirection.destination {
     case .address(let address, let port):
-      answer = try self.attempt(call, socket, [(address, port)], hasAlternative, attempt)
+      answer = try self.attempt(call, socket, [(address, port)], hasAlternative, deadline, attempt)
     case .host(let name, let port):
-      answer = try self.attempt(call, socket, addresses(ofRedirectionTo: name, port).map { ($0, port) }, hasAlternative, attempt)
+      answer = try self.attempt(call, socket, addresses(ofRedirectionTo: name, port, deadline).map { ($0, port) }, hasAlternative, deadline, attempt)
     case .unix(let address):
       answer = try relay(call, socket, address, attempt)
     }
@@ -48,48 +50,57 @@ extension Worker {
 
   /// Where a host is that `connect_redirects` names: this machine, what /etc/hosts says, or what the host's name servers answer. Such an answer leads to
   /// an address of special purpose (this machine, a private network) only where a rule about addresses permits it, as everybody's answers do.
-  private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16) -> [IPAddress] {
-    let listed = supervision.addresses(ofRedirectionTo: name)
-    guard listed.isEmpty, let names = supervision.names else { return listed }
+  /// - Parameter deadline: for a program that doesn't wait; nil: as long as it takes.
+  private func addresses(ofRedirectionTo name: [UInt8], _ port: UInt16, _ deadline: Deadline?) -> [IPAddress] {
+    if name.elementsEqual("localhost".utf8) { return HostName.thisMachine }
+    guard let names = supervision.names else { return [] }
+    if let listed = names.listed(name) { return Array(listed.prefix(Self.mostPlaces)) }
     expectDelay()
-    return names.lookUp(name).filter { address in
+    return names.lookUp(name, deadline).filter { address in
       !address.isSpecialPurpose
         || supervision.policy.networkWithoutRedirection(NetworkSubject(operation: .connect, address: address, port: port, proto: .tcp, hosts: [])).isPermitted
     }
   }
 
-  /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)).
+  /// Addresses of a host that are tried.
+  private static let mostPlaces = 16
+
+  /// Errors that say of a place that it can't be reached, not of a socket that it can't connect (connect(2)). ECONNRESET is none of them: so a connect
+  /// ends that another thread has ended (shutdown(2)).
   private static func meansUnreachable(_ number: CInt) -> Bool {
-    [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, ECONNRESET, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
+    [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EADDRNOTAVAIL, EACCES, EPERM, ENOENT, ENOBUFS, EMFILE].contains(number)
   }
 
-  /// How long a connection for which its program doesn't wait may keep it waiting all the same, where there is something else to try: what
-  /// has not failed by then is what the program gets.
+  /// How long a connection for which its program doesn't wait may keep it waiting all the same, where a name has to be looked up or there is something
+  /// else to try: what has not failed by then is what the program gets.
   private static let patience: Int64 = 1000
 
   /// One address after the other, until one can be reached.
-  /// - Parameter hasAlternative: there is something to try when the last one can't.
+  /// - Parameters:
+  ///   - hasAlternative: there is something to try when the last one can't.
+  ///   - deadline: for a program that doesn't wait.
   private func attempt(
-    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool,
+    _ call: TrappedCall, _ socket: borrowing TargetSocket, _ places: [(address: IPAddress, port: UInt16)], _ hasAlternative: Bool, _ deadline: Deadline?,
     _ attempt: ([UInt8], Bool) throws(CallFailure) -> Answer
   ) throws(CallFailure) -> Answer {
-    var failure = Answer.failure(EHOSTUNREACH)
-    var deadline: Deadline?
-    for (index, place) in places.enumerated() {
-      guard let bytes = SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only(socket)) else {
-        failure = .failure(ENETUNREACH)
-        continue
-      }
+    // What the socket has no address for is nothing else to try, and says nothing of what it has tried.
+    let isV6Only = isV6Only(socket)
+    let usable = places.compactMap { place in
+      SocketAddress.bytes(place.address, port: place.port, domain: socket.domain, isV6Only: isV6Only).map { (place.address, $0) }
+    }
+    var failure = Answer.failure(places.isEmpty ? EHOSTUNREACH : ENETUNREACH)
+    var deadline = deadline
+    for (index, (place, bytes)) in usable.enumerated() {
       // The place is the administrator's, not the target's: the floor is about what targets ask for.
       var answer = try attempt(bytes, false)
-      if case .failure(EINPROGRESS) = answer, hasAlternative || index + 1 < places.count {
+      if case .failure(EINPROGRESS) = answer, hasAlternative || index + 1 < usable.count {
         let until = deadline ?? .after(milliseconds: Self.patience)
         deadline = until
         if let number = failureOfConnection(call, socket, until: until) { answer = .failure(number) }
       }
       guard case .failure(let number) = answer, Self.meansUnreachable(number) else { return answer }
       failure = answer
-      if socket.domain == AF_INET6, case .v4 = place.address { forgetMappedAddress(socket) }
+      if socket.domain == AF_INET6, case .v4 = place { forgetMappedAddress(socket) }
     }
     return failure
   }
@@ -184,23 +195,5 @@ extension Supervision {
   func drainRelay() {
     guard let relay = redirectRelay.withLock({ $0 }) else { return }
     relay.drain(deadline: .after(milliseconds: 1000))
-  }
-
-  /// Where a host is by this machine's own word: itself, or what /etc/hosts says.
-  func addresses(ofRedirectionTo name: [UInt8]) -> [IPAddress] {
-    if name.elementsEqual("localhost".utf8) { return [.v4(0x7f00_0001), .v6(high: 0, low: 1, scope: 0)] }
-    guard let file = try? readSmallFile(at: AT_FDCWD, Array("/etc/hosts".utf8), limit: 1 << 20) else { return [] }
-    return Self.addresses(of: name, inHosts: file)
-  }
-
-  /// What hosts(5) says of a folded name, in the file's order, 16 at most.
-  static func addresses(of name: [UInt8], inHosts file: [UInt8]) -> [IPAddress] {
-    var found: [IPAddress] = []
-    for line in file.split(separator: UInt8(ascii: "\n")) {
-      let words = line.prefix { $0 != UInt8(ascii: "#") }.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
-      guard let first = words.first, words.dropFirst().contains(where: { HostName.folded(Array($0)) == name }) else { continue }
-      if let address = IPAddress(String(decoding: first, as: UTF8.self)), !found.contains(address), found.count < 16 { found.append(address) }
-    }
-    return found
   }
 }

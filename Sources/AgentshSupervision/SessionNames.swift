@@ -29,13 +29,14 @@ final class SessionNames: Sendable {
   let lookUps: LookUpQueue
 
   private static let settingsPath = Array("/etc/resolv.conf".utf8)
-  private static let hostsPath = Array("/etc/hosts".utf8)
+  static let hostsPath = Array("/etc/hosts".utf8)
 
-  init(address: IPAddress, port: UInt16) throws(SyscallError) {
+  /// - Parameter listing: where hosts(5) are listed.
+  init(address: IPAddress, port: UInt16, listing: [UInt8] = SessionNames.hostsPath) throws(SyscallError) {
     lookUps = try LookUpQueue()
     self.address = address
     self.port = port
-    hosts = FileWatch(Self.hostsPath, limit: 8 << 20, HostsFile())
+    hosts = FileWatch(listing, limit: HostsFile.longest + 1, HostsFile())
     host = FileWatch(Self.settingsPath, limit: 1 << 20, ResolverSettings([]))
     // So that where the name leads is known from the first open on.
     _ = host.value()
@@ -65,11 +66,13 @@ final class SessionNames: Sendable {
   // MARK: Addresses
 
   /// The names by which this session knows an address: those that it looked up, and those of /etc/hosts.
-  func hosts(of address: IPAddress) -> [[UInt8]] {
+  /// - Parameter isElsewhere: whether the policy itself says that a name has another address. Programs read /etc/hosts themselves, past its word: by such
+  ///   a name they would be let go to the place that it is to keep them from.
+  func hosts(of address: IPAddress, but isElsewhere: (_ name: [UInt8]) -> Bool) -> [[UInt8]] {
     let now = monotonicNanoseconds()
     let asked = memory.withLock { $0.names(of: address, now: now) }
-    guard let listed = hosts.value().names[address] else { return asked }
-    return asked + listed.filter { !asked.contains($0) }
+    guard let listed = hosts.value().names[address.withoutScope] else { return asked }
+    return asked + listed.filter { !asked.contains($0) && !isElsewhere($0) }
   }
 
   func remember(_ name: [UInt8], _ address: IPAddress, ttl: UInt32) {
@@ -83,10 +86,15 @@ final class SessionNames: Sendable {
     memory.withLock { $0.renew(address, now: now) }
   }
 
-  /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would.
-  func lookUp(_ name: [UInt8]) -> [IPAddress] {
+  /// Where a host is that the policy itself names, for the servers of this machine. Waits for them as long as libc would, where nothing else is said.
+  func lookUp(_ name: [UInt8], _ deadline: Deadline?) -> [IPAddress] {
     let settings = settings
-    return lookUps.addresses(of: name, deadline: .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
+    return lookUps.addresses(of: name, deadline: deadline ?? .after(milliseconds: Int64(settings.patience * settings.attempts) * 1000 + 1000))
+  }
+
+  /// Whether /etc/hosts is too long to be read to its end.
+  static func isCut(listing: [UInt8] = hostsPath) -> Bool {
+    do throws(SyscallError) { return try fileStatus(at: AT_FDCWD, listing).size > HostsFile.longest } catch { return false }
   }
 
   /// What /etc/hosts says of a name; nil where it says nothing.

@@ -26,6 +26,7 @@ extension SessionCourse {
           AuditField("limited", .text("port 53 needs root: programs that look at the port of answers over UDP get none, libc asks over TCP")),
         ]
       }
+      if SessionNames.isCut() { about.append(AuditField("hosts", .text("/etc/hosts is longer than 8 MiB: the names behind that are not known"))) }
       fields.append(AuditField("resolver", .fields(about)))
     }
     // By this the server tells the session's beginning, however it comes to know of it.

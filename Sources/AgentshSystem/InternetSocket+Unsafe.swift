@@ -25,6 +25,15 @@ public func internetPort(_ socket: CInt) throws(SyscallError) -> UInt16 {
   return port
 }
 
+/// The number of a network interface of this process's own network namespace (if_nametoindex(3)), whatever namespace /sys shows; nil where there is none.
+public func interfaceNumber(_ name: [UInt8]) -> UInt32? {
+  // IFNAMSIZ, with the NUL.
+  guard !name.isEmpty, name.count < 16, !name.contains(0) else { return nil }
+  // SAFETY: a string that ends in NUL and lives for the call.
+  let number = unsafe (name + [0]).map { CChar(bitPattern: $0) }.withUnsafeBufferPointer { unsafe if_nametoindex($0.baseAddress.unsafelyUnwrapped) }
+  return number == 0 ? nil : number
+}
+
 func receiveInternet(_ socket: CInt, _ limit: Int) throws(SyscallError) -> (bytes: [UInt8], from: [UInt8]) {
   var from = [UInt8](repeating: 0, count: longestAddress)
   var length = from.count

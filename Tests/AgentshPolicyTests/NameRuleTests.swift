@@ -211,6 +211,47 @@ private let listed = """
   }
 }
 
+@Suite struct NameWarningTests {
+  @Test(arguments: [
+    ("127.1", "127.0.0.1"), ("0x7f.1", "127.0.0.1"), ("2130706433", "127.0.0.1"), ("017700000001", "127.0.0.1"), ("0X7F000001", "127.0.0.1"), ("010.0.0.1", "8.0.0.1"),
+    ("0", "0.0.0.0"), ("10.1.258", "10.1.1.2"), ("4294967295", "255.255.255.255"),
+  ])
+  func numbersThatProgramsTakeForAddressesAreNoNames(_ text: String, _ expected: String) {
+    #expect(IPAddress(asProgramsRead: text).map { "\($0)" } == expected)
+    let result = Policy.parse(bytes("version: 1\nname: t\nnetwork_rules: [{name: x, domains: ['\(text)'], decision: allow}]"), file: "t")
+    #expect(result.errors.isEmpty && result.warnings.contains { $0.message.contains("for the address \(expected)") })
+  }
+
+  @Test(arguments: ["127.0.0.1", "", "1.2.3.4.5", "4294967296", "256.1.1.1", "1.2.3.256", "1..2", "08", "0x", "0xg", "-1", "1.example", "+1", "127.1.", "::1", "1.2.3.99999999999999999999"])
+  func othersAreNone(_ text: String) { #expect(IPAddress(asProgramsRead: text) == nil) }
+
+  private func warnings(_ key: String, _ match: String) -> [String] {
+    let place = key == "dns_redirects" ? "resolve_to: 192.0.2.1" : "redirect_to: '192.0.2.1:1'"
+    let result = Policy.parse(bytes("version: 1\nname: t\n\(key): [{name: r, match: '\(match)', \(place)}]"), file: "t")
+    #expect(result.errors.isEmpty, "\(match)")
+    return result.warnings.map(\.message)
+  }
+
+  @Test(arguments: [
+    ("dns", "^API\\.example$", "lower case"), ("dns", "(www|Api)\\.example", "lower case"), ("dns", "^api\\.example\\.$", "a dot at the end"),
+    ("dns", "^(api\\.example\\.)$", "a dot at the end"), ("dns", "^api\\.example:443$", "has a port"), ("connect", "^api\\.example$", "before the port"),
+    ("connect", "example$", "before the port"), ("connect", "^(a|b\\.example)$", "before the port"), ("connect", "^192\\.0\\.2\\.1$", "before the port"),
+    ("connect", "^api\\.example\\.:443$", "a dot at the end"), ("connect", "^api\\.example\\.$", "a dot at the end"), ("connect", "^Api:1$", "lower case"), ("connect", "^\\[2001:db8::9\\]$", "before the port"),
+  ])
+  func anExpressionThatCantMatchIsWarnedOf(_ kind: String, _ match: String, _ word: String) {
+    #expect(warnings(kind + "_redirects", match).contains { $0.contains(word) }, "\(warnings(kind + "_redirects", match))")
+  }
+
+  @Test(arguments: [
+    ("dns", "^api\\.example$"), ("dns", "(?i)^API\\.example$"), ("dns", "^[A-Z\\]a]+\\D\\W\\pL\\p{Greek}\\.example$"), ("dns", "^(?P<Name>x)$"), ("dns", "^api\\.example\\.?$"),
+    ("dns", "\\\\.$"), ("dns", "[[:upper:]]"), ("dns", "^[]A]$"), ("dns", "x{2}$"), ("dns", "^\\x41$"), ("dns", "\\QA.b\\E"), ("dns", "^2001:db8$|x"),
+    ("connect", "^api\\.example:443$"), ("connect", "^api\\.example:"), ("connect", "^api\\.example"), ("connect", "^api\\.example(:443)?$"), ("connect", "^.*$"),
+    ("connect", ":443$"), ("connect", "443$"), ("connect", "^10\\.0\\.0\\.[^x]*1$"), ("connect", "^api\\.example:\\d+$"), ("connect", "^a:1$|^b:2$"),
+    ("connect", "^\\[2001:db8::9\\]:80$"), ("connect", "x"), ("connect", "^api\\.example:[0-9]{2}$"),
+  ])
+  func othersAreNotWarnedOf(_ kind: String, _ match: String) { #expect(warnings(kind + "_redirects", match).isEmpty, "\(match)") }
+}
+
 @Suite struct LookupTests {
   private func rule(_ bound: BoundPolicy, _ host: String) -> String {
     switch bound.name(bytes(host)) {
@@ -271,6 +312,10 @@ private let listed = """
     #expect(connect(bound, "10.0.0.50", ["api.example"]).rule == "api", "the policy itself says so, private or not")
     #expect(!connect(bound, "10.0.0.51", ["api.example"]).isPermitted)
     #expect(!connect(bound, "2001:db8::5", ["www.example"]).isPermitted)
+    for (host, place, isElsewhere) in [("API.example", "10.0.0.50", false), ("api.example", "10.0.0.51", true), ("x.test", "10.0.0.51", false)] {
+      let address = try #require(IPAddress(place))
+      #expect(bound.leads(bytes(host), elsewhereThan: address) == isElsewhere, "\(host) \(place)")
+    }
   }
 }
 
@@ -294,13 +339,22 @@ private let listed = """
     #expect(first.message == "Through the proxy. (goes to 127.0.0.1:8443)" && first.host == bytes("api.models.example"))
     #expect(bound.networkWithoutRedirection(
       NetworkSubject(operation: .connect, address: IPAddress("192.0.2.1"), port: 443, hosts: [bytes("api.models.example")])).rule == "models-too")
-    for address in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::9"] {
+    // The kernel looks at no interface of these.
+    for address in ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::9", "2001:db8::9%7"] {
       #expect(connect(bound, address, [], 5432).redirection?.destination == .unix(.path(bytes("/run/postgresql/.s.PGSQL.5432"))), "\(address)")
     }
     #expect(connect(bound, "192.0.2.1", ["old.example"], 7).redirection?.destination == .host(bytes("new.example"), port: 8080))
     #expect(connect(bound, "192.0.2.1", ["old.example"], 7).message == "goes elsewhere")
     #expect(connect(bound, "192.0.2.1", ["hidden.example"], 7).redirection?.destination == .unix(.abstract(bytes("hidden"))))
     #expect(connect(bound, "192.0.2.1", ["other.example"]).redirection == nil)
+  }
+
+  @Test func aLinkLocalAddressIsMatchedWithoutItsInterface() throws {
+    let bound = try policy("connect_redirects: [{name: near, match: '^\\[fe80::1\\]:80$', redirect_to: '127.0.0.1:1'}, {name: that, match: '%3', redirect_to: '127.0.0.1:2'}]")
+    #expect(connect(bound, "fe80::1", [], 80).rule == "near")
+    #expect(connect(bound, "fe80::1%3", [], 80).rule == "near")
+    #expect(connect(bound, "fe80::2%3", [], 80).rule == "that")
+    #expect(connect(bound, "2001:db8::2%3", [], 80).redirection == nil)
   }
 
   @Test func whatCantBeRedirectedIsRefused() throws {

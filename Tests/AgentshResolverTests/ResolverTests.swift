@@ -196,7 +196,37 @@ private struct Maker {
     let hosts = HostsFile(bytes("127.0.0.1\tlocalhost\n192.0.2.1 Db.Example.com. db # not this\n# 192.0.2.2 no\n192.0.2.3 db.example.com\nx y\n"))
     #expect(hosts.addresses[bytes("db.example.com")] == [address("192.0.2.1"), address("192.0.2.3")])
     #expect(hosts.names[address("192.0.2.1")] == [bytes("db.example.com"), bytes("db")])
+    for odd in ["#", "", "x", "192.0.2.1"] { #expect(hosts.addresses[bytes(odd)] == nil) }
     #expect(hosts.addresses[bytes("not")] == nil && hosts.addresses[bytes("no")] == nil)
+  }
+}
+
+@Suite struct HostsTests {
+  @Test func namesAreCountedByNothingButTheFilesLength() {
+    let blocked = (0..<70_000).flatMap { bytes("0.0.0.0 ad\($0).example\n") }
+    let hosts = HostsFile(blocked + bytes("192.0.2.1 db.example\n:: db.example\n"))
+    #expect(hosts.addresses[bytes("db.example")] == [address("192.0.2.1"), address("::")])
+    #expect(hosts.names == [address("192.0.2.1"): [bytes("db.example")]], "nothing is known by an unspecified address")
+    // The line that is cut off would give another name.
+    let line = bytes("192.0.2.9 last.allowed.example")
+    let long = [UInt8](repeating: UInt8(ascii: "\n"), count: HostsFile.longest - line.count) + line
+    #expect(HostsFile(long).names[address("192.0.2.9")] == [bytes("last.allowed.example")])
+    #expect(HostsFile(long + bytes(".evil\n")).names.isEmpty)
+    #expect(HostsFile([UInt8](repeating: UInt8(ascii: "x"), count: HostsFile.longest + 1)).names.isEmpty)
+  }
+
+  @Test(arguments: ["a.b", "A-b_1.Example", "a..b", ".a", "a.", "a\\.b", "a*b", String(repeating: "a", count: 63), String(repeating: "a", count: 64), String(repeating: "abcdefg.", count: 31)])
+  func namesAreReadAsEverywhere(_ text: String) {
+    #expect(HostsFile(bytes("192.0.2.1 \(text)\n")).names[address("192.0.2.1")] == DomainName(text: bytes(text)).map { [$0.text] })
+  }
+
+  @Test func aLongListOfNamesIsReadAtOnce() {
+    let (before, count) = (ContinuousClock.now, 70_000)
+    let hosts = HostsFile((0..<count).flatMap { bytes("0.0.0.0 ad\($0).example\n192.0.2.1 ad\($0).example\n") })
+    #expect(hosts.addresses[bytes("ad69999.example")] == [address("0.0.0.0"), address("192.0.2.1")])
+    #expect(hosts.names[address("192.0.2.1")]?.count == count)
+    // Seconds where each name costs the same; minutes where it costs as much as there are others.
+    #expect(ContinuousClock.now - before < .seconds(30))
   }
 }
 
@@ -242,8 +272,9 @@ private struct Maker {
     var again = query
     again[0] = 7
     let answer = try #require(cache.answer(to: again, now: 10 * second))
-    #expect(answer[0] == 7 && answer[1] == 9)
-    #expect(try Message(answer).records.map(\.ttl) == [50])
+    #expect(answer.bytes[0] == 7 && answer.bytes[1] == 9)
+    #expect(answer.addresses.map { "\($0.address) \($0.ttl)" } == ["1.2.3.4 60"])
+    #expect(try Message(answer.bytes).records.map(\.ttl) == [50])
     #expect(cache.answer(to: again, now: 60 * second) == nil)
     again[12 + 1] = UInt8(ascii: "A")
     #expect(cache.answer(to: again, now: 1) == nil)

@@ -60,6 +60,40 @@ import Testing
     #expect(names.client(source(port, isStream: true)) == nil)
   }
 
+  /// What a session knows whose /etc/hosts is `text`.
+  private func listing(_ text: String, _ body: (SessionNames) throws -> Void) throws {
+    let file = try Memfd.sealed(Array(text.utf8), name: "hosts")
+    try body(try SessionNames(address: own, port: 53, listing: Array("/proc/self/fd/\(file.rawValue)".utf8)))
+    #expect(fcntl(file.rawValue, F_GETFD) >= 0)
+  }
+
+  @Test func aFileThatIsTooLongIsKnownToBe() throws {
+    for (count, isCut) in [(HostsFile.longest, false), (HostsFile.longest + 1, true)] {
+      let file = try Memfd.sealed([UInt8](repeating: UInt8(ascii: "\n"), count: count), name: "hosts")
+      #expect(SessionNames.isCut(listing: Array("/proc/self/fd/\(file.rawValue)".utf8)) == isCut)
+      #expect(fcntl(file.rawValue, F_GETFD) >= 0)
+    }
+  }
+
+  @Test func aScopeHidesNoAddressFromItsNames() throws {
+    try listing("2001:db8::20 secret.example\nfe80::1%eth0 near.example\n") { names in
+      for (text, name) in [("2001:db8::20", "secret.example"), ("2001:db8::20%7", "secret.example"), ("fe80::1", "near.example"), ("fe80::1%3", "near.example")] {
+        let address = try #require(IPAddress(text))
+        #expect(names.hosts(of: address, but: { _ in false }) == [Array(name.utf8)], "\(text)")
+      }
+    }
+  }
+
+  @Test func aListedNameThatIsElsewhereIsNotKnown() throws {
+    try listing("192.0.2.1 moved.example other.example\n") { names in
+      let (address, moved) = (IPAddress.v4(0xc000_0201), Array("moved.example".utf8))
+      #expect(names.hosts(of: address, but: { $0 == moved }) == [Array("other.example".utf8)])
+      // What the resolver itself said counts.
+      names.remember(moved, address, ttl: 60)
+      #expect(names.hosts(of: address, but: { $0 == moved }) == [moved, Array("other.example".utf8)])
+    }
+  }
+
   @Test func theSessionsFileBeginsAnewForEachOpener() throws {
     let names = try SessionNames(address: own, port: 53)
     let first = try names.settingsFile(flags: O_RDONLY)
@@ -102,6 +136,11 @@ import Testing
     #expect(first.address != second.address)
     for address in [first.address, second.address] { #expect(address.count == 4 && address[0] == 127 && address[1] != 0) }
     #expect(geteuid() != 0 || first.port == 53)
+  }
+
+  @Test func interfacesAreNumberedAsInThisNamespace() throws {
+    #expect(interfaceNumber(Array("lo".utf8)) == 1)
+    for name in ["", "no-such", "../lo", "lo\u{0}", String(repeating: "l", count: 16)] { #expect(interfaceNumber(Array(name.utf8)) == nil) }
   }
 
   @Test func messagesOfAStreamAreTakenWhole() {

@@ -16,7 +16,10 @@ import Testing
     #expect(SocketAddress(inet(443, [192, 0, 2, 1])).meaning == .inet(.v4(0xc000_0201), port: 443))
     let loopback = Array(repeating: UInt8(0), count: 15) + [1]
     #expect(SocketAddress(inet6(80, loopback)).meaning == .inet(.v6(high: 0, low: 1, scope: 0), port: 80))
-    #expect(SocketAddress(inet6(80, loopback, scope: 3)).meaning == .inet(.v6(high: 0, low: 1, scope: 3), port: 80))
+    // The kernel looks at the scope of link-local addresses alone.
+    #expect(SocketAddress(inet6(80, loopback, scope: 3)).meaning == .inet(.v6(high: 0, low: 1, scope: 0), port: 80))
+    let near = [0xfe, 0x80] + Array(repeating: UInt8(0), count: 13) + [1]
+    #expect(SocketAddress(inet6(80, near, scope: 3)).meaning == .inet(.v6(high: 0xfe80 << 48, low: 1, scope: 3), port: 80))
     let mapped = Array(repeating: UInt8(0), count: 10) + [255, 255, 10, 0, 0, 1]
     #expect(SocketAddress(inet6(80, mapped)).meaning == .inet(.v4(0x0a00_0001), port: 80))
     #expect(SocketAddress(Array(inet6(80, mapped).prefix(24))).meaning == .inet(.v4(0x0a00_0001), port: 80))

@@ -117,14 +117,6 @@ private func readAll(_ socket: CInt) throws -> [UInt8] {
     #expect(throws: SyscallError.self) { try relay.offer(to: .path(Array("/nonexistent/socket".utf8)), isV6: true) }
   }
 
-  @Test func hostsOfRedirectionsStandInAFileOfRoots() throws {
-    let file = Array("127.0.0.1 localhost\n# 192.0.2.9 proxy.example\n192.0.2.1\tProxy.Example. other # proxy2.example\r\n2001:db8::1 x proxy.example\nnonsense proxy.example\n192.0.2.1 proxy.example".utf8)
-    func addresses(_ name: String) -> [IPAddress] { Supervision.addresses(of: Array(name.utf8), inHosts: file) }
-    #expect(addresses("proxy.example") == [try #require(IPAddress("192.0.2.1")), try #require(IPAddress("2001:db8::1"))])
-    #expect(addresses("other") == [try #require(IPAddress("192.0.2.1"))])
-    for name in ["proxy2.example", "192.0.2.1", "", "#", "example"] { #expect(addresses(name).isEmpty, "\(name)") }
-  }
-
   @Test func addressesAreWrittenAsTheSocketTakesThem() throws {
     let v6 = try #require(IPAddress("2001:db8::1"))
     #expect(SocketAddress.bytes(loopback, port: 0x1234, domain: AF_INET, isV6Only: false) == [2, 0, 0x12, 0x34, 127, 0, 0, 1] + Array(repeating: 0, count: 8))

@@ -68,6 +68,27 @@ elif what == "connect":
         except OSError as error:
             results.append(word(error))
     print(*results)
+elif what == "hasty":
+    # A connect that doesn't wait: what it says, and after how many milliseconds.
+    peer = socket.socket(socket.AF_INET6 if ":" in words[0] else socket.AF_INET)
+    peer.setblocking(False)
+    began = time.monotonic()
+    number = peer.connect_ex((words[0], int(words[1])))
+    print(errno.errorcode.get(number, str(number)), round((time.monotonic() - began) * 1000))
+elif what == "probe":
+    # The source address that a UDP socket has after a connect; whether it is connected to anybody; what a send to that very place says.
+    host, port = words[0], int(words[1])
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    results = []
+    for step in (lambda: peer.connect((host, port)), lambda: peer.getpeername(), lambda: peer.sendto(b"x", (host, port))):
+        try:
+            step()
+            results.append(peer.getsockname()[0])
+        except OSError as error:
+            results.append("nobody" if error.errno == errno.ENOTCONN else word(error))
+            if not results[:-1]:
+                break
+    print(*results)
 elif what == "raw":
     # A query with odd bytes, by hand, not connected: the source of the answer has to be the server.
     place = server()

@@ -1,4 +1,5 @@
-// For a libc that isn't glibc, and one that reads resolv.conf by itself: looks a name up, connects, and says what came of it.
+// For a libc that isn't glibc, and one that reads resolv.conf by itself: looks a name up, connects, and says what came of it. Without a port it says
+// in which order the name's addresses of both kinds come.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -8,6 +9,15 @@
 #include <unistd.h>
 
 int main(int count, char **words) {
+  if (count == 2) {
+    struct addrinfo both = {.ai_socktype = SOCK_STREAM}, *all;
+    if (getaddrinfo(words[1], NULL, &both, &all) != 0) return 1;
+    for (; all; all = all->ai_next) {
+      char number[64];
+      if (getnameinfo(all->ai_addr, all->ai_addrlen, number, sizeof number, NULL, 0, NI_NUMERICHOST) == 0) printf("%s\n", number);
+    }
+    return 0;
+  }
   if (count != 3) return 2;
   struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
   int failure = getaddrinfo(words[1], words[2], &hints, &found);

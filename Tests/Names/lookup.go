@@ -1,4 +1,5 @@
-// For a runtime that resolves names by itself, without any libc: looks a name up, connects, and says what came of it, as lookup.c does.
+// For a runtime that resolves names by itself, without any libc: looks a name up, connects, and says what came of it, as lookup.c does. Without a port
+// it says in which order the addresses come.
 package main
 
 import (
@@ -10,6 +11,16 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 {
+		addresses, err := net.DefaultResolver.LookupIPAddr(context.Background(), os.Args[1])
+		if err != nil {
+			os.Exit(1)
+		}
+		for _, address := range addresses {
+			fmt.Println(address.String())
+		}
+		return
+	}
 	if len(os.Args) != 3 {
 		os.Exit(2)
 	}

@@ -79,14 +79,15 @@ def replies(query, stream):
         yield 0, answer(query, GOOD if kind(query) == 1 else []), False
 
 
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+family, _, _, _, place = socket.getaddrinfo(address, 53, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+udp = socket.socket(family, socket.SOCK_DGRAM)
 udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-udp.bind((address, 53))
-elsewhere = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-elsewhere.bind((address, 0))
-tcp = socket.socket()
+udp.bind(place)
+elsewhere = socket.socket(family, socket.SOCK_DGRAM)
+elsewhere.bind((address, 0) + place[2:])
+tcp = socket.socket(family)
 tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-tcp.bind((address, 53))
+tcp.bind(place)
 tcp.listen(64)
 
 

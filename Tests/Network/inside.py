@@ -43,6 +43,18 @@ def redirect(port, family="v4", blocking="blocking"):
     if family == "v4": return talk(socket.AF_INET, ("192.0.2.7", int(port)), blocking=blocking == "blocking")
     return talk(socket.AF_INET6, ("::ffff:192.0.2.7", int(port)), blocking=blocking == "blocking")
 
+def shut(host, port):
+    import threading, time
+    s = socket.socket()
+    def end():
+        # Under way: its state is SYN_SENT (tcp(7)).
+        for _ in range(500):
+            if s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 2: break
+            time.sleep(0.01)
+        s.shutdown(socket.SHUT_RDWR)
+    threading.Thread(target=end).start()
+    s.connect((host, int(port)))
+
 def local(port, blocking="blocking"):
     return talk(socket.AF_INET, ("127.0.0.1", int(port)), blocking=blocking == "blocking")
 

@@ -43,12 +43,14 @@ struct PolicyTestCommand: AgentshCommand {
     let question = try question(context)
     let verdict = question.ask(bound)
     let lookup = question.name.utf8.starts(with: "net.".utf8) ? host.flatMap { Self.lookup($0, bound) } : nil
+    let taken = host.flatMap { IPAddress(asProgramsRead: $0) }
     if output.json {
       var object: JSONObject = [
         "op": .string(question.name), "subject": .string(question.subject), "decision": .string(verdict.decision.rawValue),
         "permitted": .bool(verdict.isPermitted), "rule": .string(verdict.rule),
       ]
       object["message"] = verdict.message.map { .string($0) }
+      object["address"] = taken.map { .string("\($0)") }
       object["lookup"] = lookup.map { .object($0.json) }
       try Output.json(object)
       return .success
@@ -58,15 +60,21 @@ struct PolicyTestCommand: AgentshCommand {
     try Output.line("\(verdict.decision.rawValue)\(isRefused ? " (refused)" : ""), by \(verdict.rule)")
     if !verdict.isPermitted, verdict.decision != .deny, verdict.redirection == nil { try Output.line("refused: this version does not carry out \(verdict.decision.rawValue)") }
     if let message = verdict.message { try Output.line(message) }
+    if let taken { try Output.line("programs take \(displayEscaped(host ?? "")) for the address \(taken), and look nothing up") }
     if let lookup { try Output.line(lookup.line) }
     return .success
   }
 
   /// What the session's resolver would say of a name; nil for an address, and under a policy that leaves names alone.
   private static func lookup(_ host: String, _ bound: BoundPolicy) -> (line: String, json: JSONObject)? {
-    guard IPAddress(host) == nil, bound.knowsNames else { return nil }
-    if HostName.isThisMachine(Array(host.utf8)) { return ("the name is this machine's, whatever the rules say", ["decision": .string("allow"), "rule": .string("builtin:resolver")]) }
-    switch bound.name(Array(host.utf8)) {
+    guard IPAddress(host) == nil, IPAddress(asProgramsRead: host) == nil, bound.knowsNames else { return nil }
+    let said = bound.name(Array(host.utf8))
+    if HostName.isThisMachine(Array(host.utf8)) {
+      if case .redirected = said {} else {
+        return ("the name is this machine's, whatever the rules say", ["decision": .string("allow"), "rule": .string("builtin:resolver")])
+      }
+    }
+    switch said {
     case .allowed(let verdict):
       return ("the name is looked up, because of \(verdict.rule)", ["decision": .string("allow"), "rule": .string(verdict.rule)])
     case .refused(let verdict):
@@ -155,7 +163,7 @@ struct PolicyTestCommand: AgentshCommand {
     guard let operation = NetworkOperation(rawValue: word) else {
       throw CommandFailure(.usage, "--op \(displayEscaped(op ?? "")): addresses have net.connect, net.send, net.bind, net.listen")
     }
-    let own = IPAddress(host)
+    let own = IPAddress(host) ?? IPAddress(asProgramsRead: host)
     if own == nil { try Self.checkName(host) }
     var given: IPAddress?
     if let address {
@@ -168,10 +176,10 @@ struct PolicyTestCommand: AgentshCommand {
         bound.network(NetworkSubject(operation: operation, address: address, port: port, hosts: own == nil ? [Array(host.utf8)] : []))
       }
       var address = own ?? given
+      if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
       if address == nil, HostName.isThisMachine(Array(host.utf8)) {
         return HostName.thisMachine.lazy.map { verdict($0) }.first { $0.isPermitted } ?? verdict(HostName.thisMachine.first)
       }
-      if address == nil, case .redirected(let redirection) = bound.name(Array(host.utf8)) { address = redirection.address }
       return verdict(address)
     }
   }
