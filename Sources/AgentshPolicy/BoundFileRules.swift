@@ -7,10 +7,17 @@ struct BoundFileRules: Sendable {
   let writing: Answer
   private let foreign: Answer
 
-  init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler) throws(PolicyError) {
+  /// - Parameter record: the directory of the session's record, which nothing may change.
+  init(_ rules: [FileRule], defaults: Defaults, compiler: PathCompiler, record: [UInt8]? = nil) throws(PolicyError) {
     var compiled: [(globs: [Glob], mask: OperationMask)] = []
     var answers: [Answer] = []
-    compiled.reserveCapacity(rules.count)
+    compiled.reserveCapacity(rules.count + 1)
+    if let record {
+      let name = record.map { UInt16($0) }
+      let globs = [name, name + [GlobCode.slash, GlobCode.deepStar]].map { Glob($0, sets: [], separator: PathCompiler.slash) }
+      compiled.append((globs, OperationMask(FileOperation.allCases.filter { !$0.isReading })))
+      answers.append(Answer(RuleHead(name: "builtin:record", decision: .deny, message: "the record of a session is not the session's to change")))
+    }
     for rule in rules {
       let permits = rule.head.decision.permits
       let mask = OperationMask(rule: rule.operations, permits: permits)

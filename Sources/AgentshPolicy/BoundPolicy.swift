@@ -33,7 +33,7 @@ public final class BoundPolicy: Sendable {
     changesMounts = !allowedCalls.isDisjoint(with: RestrictedCalls.changingMounts)
     permitsTracing = allowedCalls.contains("ptrace")
     let compiler = try PathCompiler(variables)
-    files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler)
+    files = try BoundFileRules(rules.files, defaults: rules.defaults, compiler: compiler, record: variables.recordDirectory)
     commands = try BoundCommandRules(rules.commands, defaults: rules.defaults, compiler: compiler)
     networks = try BoundNetworkRules(rules, mode: network, compiler: compiler)
     sockets = try BoundUnixRules(rules.sockets, defaults: rules.defaults, compiler: compiler)

@@ -61,6 +61,7 @@ struct PathCompiler {
       let codes = Self.tidied(expanded)
       add(codes, template, separator, &results)
       guard refuses else { continue }
+      if let spoken = Self.spokenOut(codes) { add(spoken, template, separator, &results) }
       var known: [[UInt16]] = []
       for shorter in Self.withoutDeepDirectories(codes) where !known.contains(shorter) {
         known.append(shorter)
@@ -68,6 +69,24 @@ struct PathCompiler {
       }
     }
     return results
+  }
+
+  /// Links to what is each process's own, and what they lead to, whoever follows them. Paths are canonical when they are compared, so the first name stands in
+  /// none.
+  static let ownLinks: [(link: String, meaning: String)] = [
+    ("/proc/self", "/proc/*"), ("/proc/thread-self", "/proc/*/task/*"), ("/proc/mounts", "/proc/*/mounts"), ("/proc/net", "/proc/*/net"),
+    ("/dev/fd", "/proc/*/fd"), ("/etc/mtab", "/proc/*/mounts"),
+  ]
+
+  /// A glob that begins with such a link, with what it leads to in its place; nil for any other. For refusing rules: whoever refuses `/proc/self/environ` means
+  /// every process's.
+  private static func spokenOut(_ codes: [UInt16]) -> [UInt16]? {
+    for (link, meaning) in ownLinks {
+      let name = link.utf8.map { UInt16($0) }
+      guard codes.starts(with: name), codes.count == name.count || codes[name.count] == GlobCode.slash else { continue }
+      return meaning.utf8.map { $0 == UInt8(ascii: "*") ? GlobCode.star : UInt16($0) } + codes[name.count...]
+    }
+    return nil
   }
 
   /// Adds a glob, and the same below the canonical name of a directory that has two.

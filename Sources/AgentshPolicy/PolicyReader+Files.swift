@@ -8,7 +8,10 @@ extension PolicyReader {
       let head = head(&rule, place)
       let entries = rule.strings("paths")
       if rule.lacks("paths") { reports.error(rule.position(of: "paths"), "\(label(rule, place)) has no paths") }
-      for (text, position) in entries { checkPath(text, position) }
+      for (text, position) in entries {
+        checkPath(text, position)
+        checkLink(text, position, permits: head?.decision.permits ?? true)
+      }
       let paths = globs(entries, separator: PathCompiler.slash)
       let operations = choices(&rule, "operations", FileOperation.self)
       _ = rule.duration("timeout")
@@ -32,6 +35,16 @@ extension PolicyReader {
     case UInt8(ascii: "*") where bytes.count > 1 && (bytes[1] == UInt8(ascii: "*") || bytes[1] == PathCompiler.slash): return
     case UInt8(ascii: "$") where bytes.count > 1 && bytes[1] == UInt8(ascii: "{"): return
     default: reports.warning(position, "\"\(text)\" matches no absolute path (begin with /, ** or a variable)")
+    }
+  }
+
+  /// A path that leads through a link of the system's, and so is no canonical one. A refusing rule about a process's own entries is about every process's.
+  private func checkLink(_ text: String, _ position: TextPosition, permits: Bool) {
+    func begins(_ link: String) -> Bool { text == link || text.utf8.starts(with: (link + "/").utf8) }
+    if let (link, meaning) = PathCompiler.ownLinks.first(where: { begins($0.link) }) {
+      if permits { reports.warning(position, "\"\(text)\" matches nothing: \(link) is a link, and paths are canonical when they are compared (write \(meaning))") }
+    } else if ["/dev/stdin", "/dev/stdout", "/dev/stderr"].contains(where: begins) {
+      reports.warning(position, "\"\(text)\" matches nothing: it is a link to whatever the program has open there")
     }
   }
 

@@ -18,6 +18,8 @@ public struct PolicyVariables: Sendable, Equatable {
   public var home: [UInt8]
   /// `${USER}`: the login name.
   public var user: [UInt8]
+  /// Where the session's record lies, canonical, if its caller could change it: no rule of a policy can name that.
+  public var recordDirectory: [UInt8]?
   /// Further variables; the server gives none.
   public var environment: [[UInt8]: [UInt8]]
   /// Directories that are root's links to others: a rule about `/bin` is about `/usr/bin` where one is the other.

@@ -148,13 +148,23 @@ enum SupervisorStart {
     return prepared
   }
 
+  /// Where the record lies, if it belongs to the caller, as in embedded mode, or where the caller is root.
+  private static func ownRecordDirectory() -> [UInt8]? {
+    guard let status = try? fileStatus(at: AT_FDCWD, descriptorPath(Inherited.record)), status.isRegular, status.owner == geteuid(),
+      let path = try? readLink(at: AT_FDCWD, descriptorPath(Inherited.record)), path.hasSuffix(Array(".jsonl".utf8))
+    else { return nil }
+    let folder = Array(splitLast(path).folder.dropLast())
+    return folder.count > 1 ? folder : nil
+  }
+
   /// The policy, which whoever made the plan has checked, with its variables bound. The repository is looked for here, with the caller's own rights.
   /// - Parameter prepared: what was read before; used as far as it is the same.
   static func policy(_ plan: SessionPlan, prepared: PreparedPolicy?) throws(StartError) -> PreparedPolicy {
     let repository = GitRepository.around(plan.variables.gitRoot ?? plan.variables.projectRoot, owners: [0, geteuid()])
-    let variables = PolicyVariables(
+    var variables = PolicyVariables(
       projectRoot: plan.variables.projectRoot, gitRoot: plan.variables.gitRoot ?? repository?.root, gitDirectory: repository?.directory,
       gitCommonDirectory: repository?.commonDirectory, home: plan.variables.home, user: plan.variables.user)
+    variables.recordDirectory = ownRecordDirectory()
     let network = plan.network.flatMap { NetworkMode(rawValue: $0) } ?? .full
     let policy: Policy
     if let prepared, prepared.source == plan.policySource {

@@ -16,6 +16,28 @@ import Testing
     #expect(bound.file(.delete, bytes("/b")).rule == "three")
   }
 
+  @Test(arguments: [
+    ("/proc/self/environ", "/proc/77/environ"), ("/proc/self/task/*/environ", "/proc/77/task/78/environ"), ("/proc/thread-self/stat", "/proc/7/task/8/stat"),
+    ("/proc/mounts", "/proc/7/mounts"), ("/dev/fd/*", "/proc/7/fd/3"), ("/etc/mtab", "/proc/7/mounts"),
+  ])
+  func aRefusalByALinkOfTheSystemsIsOneOfWhatItLeadsTo(_ path: String, _ canonical: String) throws {
+    #expect(try !fileRule(path, "[read]", "deny").file(.read, bytes(canonical)).isPermitted)
+    // A permission by one is none, and that is said.
+    let text = "version: 1\nname: n\ndefaults: {file_read: deny}\nfile_rules:\n  - {name: r, paths: [\"\(path)\"], operations: [read], decision: allow}\n"
+    #expect(Policy.parse(Array(text.utf8), file: "p").diagnostics.contains { $0.message.contains("matches nothing") })
+    #expect(try !policy("defaults: {file_read: deny}\nfile_rules:\n  - {name: r, paths: [\"\(path)\"], operations: [read], decision: allow}\n").file(.read, bytes(canonical)).isPermitted)
+  }
+
+  @Test func noRuleLetsASessionChangeItsRecord() throws {
+    let text = "version: 1\nname: n\nfile_rules:\n  - {name: all, paths: [\"/**\"], decision: allow}\n"
+    var variables = PolicyVariables(projectRoot: bytes("/p"), home: bytes("/h"), user: bytes("u"))
+    variables.recordDirectory = bytes("/p/[a]/sessions")
+    let bound = try #require(Policy.parse(Array(text.utf8), file: "p").policy).bound(to: variables)
+    #expect(bound.file(.write, bytes("/p/[a]/sessions/x.jsonl")).rule == "builtin:record")
+    #expect(bound.file(.read, bytes("/p/[a]/sessions/x.jsonl")).isPermitted && bound.file(.write, bytes("/p/a/sessions/x")).isPermitted)
+    #expect(bound.refusalBelow(bytes("/p/[a]"), FileOperation.moved) != nil && bound.refusalBelow(bytes("/p/other"), FileOperation.moved) == nil)
+  }
+
   @Test func whatNoRuleMatchesIsReadAndNotChanged() throws {
     let bound = try policy("")
     for operation in FileOperation.allCases {
