@@ -10,6 +10,8 @@ public enum FloorPlace: Sendable, Hashable {
 }
 
 extension PolicyFloor {
+  private static let nowhere = Array("/nonexistent".utf8)
+
   /// The same floor, with grants on nothing but what is there.
   ///
   /// A ruleset names objects. What isn't there yet can come, so its rights are given on the nearest directory above it that is there; a right that the
@@ -40,6 +42,8 @@ extension PolicyFloor {
         case .link: continue
         case .file: placed.append(Grant(path: grant.path, rights: grant.rights.intersection(.ofFiles).subtracting(exact)))
         case .missing:
+          // The home of users without an account, which is there for nobody: what is above it is the root, and everything would be granted there.
+          if grant.path.starts(with: Self.nowhere) { continue }
           let above = FloorCompiler.ancestors(of: grant.path).last { find($0) == .directory } ?? [PathCompiler.slash]
           placed.append(Grant(path: above, rights: grant.rights.subtracting(exact)))
         }

@@ -17,7 +17,7 @@ extension Worker {
   /// the exec failed, on its way out of the call; never is a stop waited for before the answer is sent. Should this thread die, the kernel
   /// kills the target (PTRACE_O_EXITKILL).
   func proceedVerified(_ call: TrappedCall, _ kind: CallKind, _ image: borrowing ExpectedImage) throws(CallFailure) -> Answer {
-    let seized = traced { ash_ptrace_seize(call.thread, traceOptions) }
+    let seized = traced(call) { ash_ptrace_seize(call.thread, traceOptions) }
     if seized == ESRCH { throw .gone }
     if seized != 0 {
       if try isTracedWithin(call) { return try proceedUnverified(call, kind, image) }
@@ -59,11 +59,13 @@ extension Worker {
     }
   }
 
-  /// Runs a ptrace request, with CAP_SYS_PTRACE in effect if it is refused without. 0 or an errno.
-  private func traced(_ body: () -> CInt) -> CInt {
+  /// Runs a ptrace request, with CAP_SYS_PTRACE in effect if it is refused without and the caller still waits: its number may be another process's by now, and
+  /// the capability is for the session's alone. 0 or an errno.
+  private func traced(_ call: TrappedCall, _ body: () -> CInt) -> CInt {
     if body() == 0 { return 0 }
     var failure = errno
     guard failure == EPERM || failure == EACCES else { return failure }
+    guard supervision.listener.isWaiting(call.id) else { return ESRCH }
     withPtraceCapability { failure = body() == 0 ? 0 : errno }
     return failure
   }

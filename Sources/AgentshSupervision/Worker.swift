@@ -249,6 +249,8 @@ final class Worker {
     } catch {
       guard case .notPermitted = error else { throw Self.failure(error) }
     }
+    // Another process may have the number by now, and the capability is for the session's alone.
+    try checkStillWaiting(call)
     var result: Result<Value, TargetMemoryError> = .failure(.notPermitted)
     withPtraceCapability {
       do throws(TargetMemoryError) { result = .success(try body(memory)) } catch { result = .failure(error) }

@@ -20,6 +20,12 @@ private func reads(_ rules: String, missing: Set<String> = []) throws -> Bool {
 }
 
 @Suite struct FloorClaimTests {
+  @Test func theHomeOfNobodyOpensNothingAboveIt() throws {
+    let floor = try placed(
+      "file_rules:\n  - {name: home, paths: [\"/nonexistent/.cache/**\"], decision: allow}\n", missing: ["/nonexistent", "/nonexistent/.cache"])
+    #expect(!floor.grants.contains { $0.path == bytes("/") && $0.rights.contains(.writeFile) }, "\(floor.grants)")
+  }
+
   @Test(arguments: [
     "- {name: r, paths: ['${PROJECT_ROOT}/**', '/usr/**', '/etc/**'], operations: [read], decision: allow}",
     "- {name: r, paths: ['${PROJECT_ROOT}{,/**}', '/usr{,/**}'], operations: [read], decision: allow}",
