@@ -36,6 +36,14 @@ public enum AuditOperation: String, Sendable, CaseIterable {
   case serverStart = "server.start"
   case serverReload = "server.reload"
   case serverStop = "server.stop"
+
+  /// Whether a session's record can hold it; the others are in the server's log alone.
+  public var isOfSessions: Bool {
+    switch self {
+    case .sessionRefused, .sessionOpened, .sessionClosed, .peerRejected, .serverStart, .serverReload, .serverStop: false
+    default: true
+    }
+  }
 }
 
 /// The decisions a record can hold, as a policy writes them.

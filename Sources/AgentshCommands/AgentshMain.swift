@@ -87,6 +87,15 @@ struct CommandLineParts: Equatable {
     return start.map { Array(options[$0...]) }
   }
 
+  private static func withoutServer(_ globals: [String]) -> [String] {
+    var kept: [String] = []
+    var rest = globals[...]
+    while let option = rest.popFirst() {
+      if option == "--json" { kept.append(option) } else if option == "--server" { rest = rest.dropFirst() }
+    }
+    return kept
+  }
+
   /// The global options may stand before the command too; the parser knows them as each command's own.
   private static func withGlobalsBehindCommand(_ options: [String]) -> [String] {
     var rest = options[...]
@@ -105,6 +114,9 @@ struct CommandLineParts: Equatable {
     guard !globals.isEmpty else { return options }
     let isGroup = rest.first == "policy" || rest.first == "audit"
     let words = rest.prefix(isGroup ? 2 : 1)
+    // These ask no server, so it does not matter which one is named.
+    if rest.first == "help" { return Array(rest) }
+    if isGroup || rest.first == "detect" { globals = withoutServer(globals) }
     return words + globals + rest.dropFirst(words.count)
   }
 }

@@ -253,6 +253,10 @@ struct PolicyReader {
         reports.error(entry.keyPosition, "\"\(entry.key)\" is not the name of a variable")
         continue
       }
+      guard entry.key != "AGENTSH_SESSION_ID" else {
+        reports.error(entry.keyPosition, "AGENTSH_SESSION_ID is set by agentsh itself, to the session's id")
+        continue
+      }
       environment.inject[entry.key] = value
     }
   }

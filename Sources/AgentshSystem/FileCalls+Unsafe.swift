@@ -180,6 +180,29 @@ public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) -> (written: Int, err
   return (offset, nil)
 }
 
+/// The same, where nobody reading is an error like others and raises no SIGPIPE. What the signal does stays as it was inherited.
+public func writeAllWithoutSignal(_ descriptor: CInt, _ bytes: [UInt8]) -> (written: Int, error: SyscallError?) {
+  var pipe = sigset_t()
+  var before = sigset_t()
+  var pending = sigset_t()
+  // SAFETY: three sets that live for the calls, each filled before it is read.
+  unsafe sigemptyset(&pipe)
+  unsafe sigaddset(&pipe, SIGPIPE)
+  unsafe sigemptyset(&pending)
+  guard unsafe pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0 else { return (0, SyscallError("pthread_sigmask", .invalidArgument)) }
+  // One that was sent by somebody else stays.
+  let wasPending = unsafe sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1
+  let result = writeAll(descriptor, bytes)
+  if result.error?.errno == .brokenPipe, !wasPending {
+    var atOnce = timespec()
+    // SAFETY: the set and the time live for the call; nothing is asked about the signal.
+    while unsafe sigtimedwait(&pipe, nil, &atOnce) == -1, currentErrno == .interrupted {}
+  }
+  // SAFETY: the set was filled above.
+  unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+  return result
+}
+
 /// Which mount an open file lies on.
 public enum MountNumber: Sendable, Hashable {
   /// A number that no other mount ever gets (6.8).

@@ -31,6 +31,11 @@ public func refuseTracing() throws(SyscallError) {
   try syscall("prctl") { ash_prctl(4, 0, 0, 0, 0) }
 }
 
+/// Takes that back, and what a setuid execution brings: other processes of the same user may look at this one again. prctl(PR_SET_DUMPABLE).
+public func permitTracing() throws(SyscallError) {
+  try syscall("prctl") { ash_prctl(4, 1, 0, 0, 0) }
+}
+
 /// Makes orphaned descendants this process's children: prctl(PR_SET_CHILD_SUBREAPER).
 public func becomeSubreaper() throws(SyscallError) {
   try syscall("prctl") { ash_prctl(36, 1, 0, 0, 0) }

@@ -3,7 +3,9 @@ import CLibYAML
 extension YAMLDocument {
   /// Reads one YAML document. Duplicate keys, keys that aren't scalars, merge keys, tags, a second document, undefined or
   /// recursive aliases, and anything beyond `limits` are problems.
-  public init(parsing source: [UInt8], limits: YAMLLimits = YAMLLimits()) {
+  public init(parsing file: [UInt8], limits: YAMLLimits = YAMLLimits()) {
+    // Some editors write a byte order mark: it is no part of the text, and a parser that is told the encoding does not look for one.
+    let source = file.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(file.dropFirst(3)) : file
     guard source.count <= limits.bytes else {
       self.init(
         root: nil,

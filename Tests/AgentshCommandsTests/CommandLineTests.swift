@@ -36,8 +36,10 @@ struct CommandLineTests {
   @Test(arguments: [
     (["--server", "/s", "ps"], ["ps", "--server", "/s"]),
     (["--json", "policy", "check", "f"], ["policy", "check", "--json", "f"]),
-    (["--server=/s", "--json", "audit", "verify", "f"], ["audit", "verify", "--server=/s", "--json", "f"]),
-    (["ps", "--all"], ["ps", "--all"]),
+    (["--server=/s", "--json", "audit", "verify", "f"], ["audit", "verify", "--json", "f"]),
+    (["--server", "/s", "wrap"], ["wrap", "--server", "/s"]), (["--server", "/s", "policy", "check", "f"], ["policy", "check", "f"]),
+    (["--json", "--server=/s", "policy", "test", "f"], ["policy", "test", "--json", "f"]), (["--server=/s", "--json", "detect"], ["detect", "--json"]),
+    (["--server", "/s", "help", "ps"], ["help", "ps"]), (["ps", "--all"], ["ps", "--all"]),
     (["--version"], ["--version"]),
     (["--server"], ["--server"]),
   ])
@@ -144,7 +146,7 @@ struct ContextTests {
   @Test(arguments: [
     ("control_socket: /a/b.sock\n", "/a/b.sock"), ("# x\nlog_dir: /l\ncontrol_socket:   \"/a b\"  # c\n", "/a b"),
     ("control_socket: '/q'\n", "/q"), ("control_socket:\t/t # comment", "/t"), ("control_socket: relative\n", nil), ("  control_socket: /nested\n", nil),
-    ("", nil), ("control_socket:", nil), ("control_socket: /r\r\n", "/r"),
+    ("", nil), ("control_socket:", nil), ("control_socket: /r\r\n", "/r"), ("\u{FEFF}control_socket: /b\n", "/b"),
   ])
   func theControlSocketIsReadFromTheServersConfiguration(_ text: String, _ expected: String?) {
     #expect(Installation.controlSocket(in: bytes(text)) == expected.map { bytes($0) })

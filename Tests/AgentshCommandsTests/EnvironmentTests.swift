@@ -39,11 +39,17 @@ struct EnvironmentTests {
     #expect(result["SECRET_TWO"] == nil)
     #expect(result["OTHER"] == bytes("2"))
     #expect(result.notes.count == 2)
+    #expect(result.dropped == [bytes("SECRET"), bytes("SECRET_TWO")])
     #expect(result.notes.allSatisfy { $0.contains("env_policy") })
   }
 
   @Test func whatThePolicySetsIsSetWhateverTheUserSays() throws {
     #expect(try environment(["A=1"], ["A=2"], EnvironmentPlan(allow: ["*"], inject: [("A", "policy")]))["A"] == bytes("policy"))
+  }
+
+  @Test func noPolicySetsTheSessionsName() throws {
+    let result = try environment(["AGENTSH_SESSION_ID=outer"], [], EnvironmentPlan(allow: ["*"], inject: [("AGENTSH_SESSION_ID", "policy")]))
+    #expect(result.entries == [bytes("AGENTSH_SESSION_ID=id")])
   }
 
   @Test func aVariableToPassOnThatIsNotThereIsSaid() throws {

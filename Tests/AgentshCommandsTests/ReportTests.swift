@@ -64,6 +64,11 @@ struct ReportTests {
     #expect(without["session"] == .string("id"))
     #expect(without["wait_status"] == .integer(768))
     #expect(SessionReport.json(SessionOutcome(ending: .exited(3), summary: summary(refused: 2)), session: "id")["refused"] == .integer(2))
+    for summary in [nil, summary(refused: 2)] {
+      let dropping = SessionReport.json(SessionOutcome(ending: .exited(3), summary: summary), session: "id", dropped: [bytes("A_KEY"), [0xFF]])
+      #expect(dropping["env_dropped"] == .array([.string("A_KEY"), .string("\\xff")]))
+      #expect(SessionReport.json(SessionOutcome(ending: .exited(3), summary: summary), session: "id")["env_dropped"] == nil)
+    }
     let failed = SessionOutcome(ending: .notExecuted(errno: EACCES, candidate: 0), summary: summary(refused: 1))
     let notExecuted = SessionReport.json(failed, session: "id", CommandFailure(.notExecutable, "x: refused"))
     #expect(notExecuted["has_run"] == .bool(false) && notExecuted["error"] == .string("x: refused") && notExecuted["refused"] == .integer(1))

@@ -51,6 +51,7 @@ private func diagnose(_ text: String) -> [String] {
     ("version: 1\nname: x\nprocess_contexts: {a: {chain_rules: [{condition: {or: [{via_contain: [x]}]}}]}}", "via_contain"),
     ("version: 1\nname: x\nconnect_redirects: [{name: a, match: b}]", "either redirect_to"), ("version: 1\nname: x\ndns_redirects: [{name: a, match: b, resolve_to: x}]", "resolve_to"),
     ("version: 1\nname: x\naudit: {log_allowed: perhaps}", "true or false"), ("version: 1\nname: x\nenv_inject: {'a b': c}", "not the name"),
+    ("version: 1\nname: x\nenv_inject: {AGENTSH_SESSION_ID: mine}", "set by agentsh itself"),
     ("version: 1\nname: x\nmetadata: [{source: a}]", "rule_name"), ("version: 1\nname: x\ndefaults: {file_read: redirect}", "one of allow"),
     ("version: 1\nname: x\nresource_limits: {pids_max: -1}", "at least 0"), ("version: 1\nname: x\nname: y", "twice"),
     ("version: 1\nname: ../x", "name"), ("version: 1\nname: .x", "name"), ("version: 1\nname: x\nsignal_rules: [{signals: [TERM], decision: deny}]", "target"),

@@ -6,6 +6,15 @@ private func read(_ text: String, _ limits: YAMLLimits = YAMLLimits()) -> YAMLDo
 }
 
 @Suite struct YAMLTests {
+  @Test func aByteOrderMarkIsSkipped() throws {
+    let marked = read("\u{FEFF}a: 1\nb: [\n")
+    let plain = read("a: 1\nb: [\n")
+    #expect(marked.problems == plain.problems && !plain.problems.isEmpty)
+    guard case .mapping(let entries)? = read("\u{FEFF}a: 1\n").root?.content else { throw YAMLProblem.missing }
+    #expect(entries.map(\.key) == ["a"] && entries.first?.keyPosition == TextPosition(line: 1, column: 1))
+    #expect(read("a: 1\n\u{FEFF}b: 2\n").problems.isEmpty == false)
+  }
+
   @Test func everyKeyAndValueHasItsPlace() throws {
     let root = try #require(read("a: 1\nlist:\n  - x\n  -   y\n").root)
     guard case .mapping(let entries) = root.content, case .sequence(let items) = entries[1].value.content else {

@@ -290,6 +290,31 @@ import Testing
     #expect(try server.shell("true").status == 0)
   }
 
+  /// Such a process is not dumpable, and its /proc closed to its own supervisor.
+  @Test func aSetuidClientCanDoWithoutAServerToo() throws {
+    guard isPrivileged("users of its own") else { return }
+    let directory = try scratchDirectory()
+    defer { _ = try? run(["rm", "-rf", directory]) }
+    try Programs.install(into: "\(directory)/bin")
+    changeMode("\(directory)/bin/agentsh", 0o4755)
+    let project = "\(directory)/project"
+    let user = UInt32.random(in: 100_000..<2_000_000_000)
+    makeDirectory(project, mode: 0o700, owner: user)
+    try write(TestServer.policy, to: "\(directory)/policy.yaml")
+    try write("secret\n", to: "\(project)/.env", owner: user)
+    let outcome = try run([
+      "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", project, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
+      "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "../policy.yaml", "--", "sh", "-c", "echo ran; cat .env; exit 4",
+    ])
+    #expect(outcome.status == 4 && outcome.output == "ran\n", "\(outcome.errors)")
+    #expect(outcome.errors.contains("Permission denied"))
+    // It was setuid indeed: it did not listen to its caller about the server.
+    let other = try run([
+      "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "\(directory)/bin/agentsh", "--server", "/nonexistent/socket", "ps",
+    ])
+    #expect(other.status == 125 && !other.errors.contains("/nonexistent/socket") && !other.errors.contains("--server"), "\(other.errors)")
+  }
+
   @Test func standaloneModeEnforcesWithoutAServer() throws {
     guard isPrivileged("users of its own") else { return }
     let directory = try scratchDirectory()

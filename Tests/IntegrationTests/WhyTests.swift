@@ -32,6 +32,16 @@ struct WhyTests {
     #expect(try server.shell("\(agentsh) why \(server.records[0])").errors.contains("nothing is told of others"))
   }
 
+  @Test func insideASessionTheOtherCommandsSayThatOnlyThisOneAnswers() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try server()
+    for command in ["ps", "show x", "stop x", "events"] {
+      let outcome = try server.shell("AGENTSH_SERVER=\(server.socket) \(server.program("agentsh")) \(command)")
+      #expect(outcome.status == 125)
+      #expect(outcome.errors.hasPrefix("agentsh: inside a session only `agentsh why` answers"), "\(outcome.errors)")
+    }
+  }
+
   @Test func outsideTheUsersOwnRefusalsAreExplainedAndNobodyElses() throws {
     guard isPrivileged("a server") else { return }
     let server = try server()

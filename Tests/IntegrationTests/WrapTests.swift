@@ -56,6 +56,65 @@ import Testing
     #expect(try server.wrap(["--summary-json", "no/such/directory", "--", "true"]).status == 125)
   }
 
+  /// The record has as much of it as it takes; the kernel is given all of it.
+  @Test func aCommandLineOfAMegabyteRuns() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    for (word, count) in [(String(repeating: "x", count: 131_000), 9), (String(repeating: "\u{1}", count: 131_000), 2)] {
+      let outcome = try server.wrap(["sh", "-c", "for word; do echo ${#word}; done", "sh"] + [String](repeating: word, count: count))
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output == String(repeating: "131000\n", count: count))
+    }
+    for session in server.records {
+      let start = try #require(try server.record(session).first)
+      #expect(start.contains("\"command\":[\"sh\",\"-c\",") && start.contains("words, not all of them here; SHA-256 "))
+      #expect(start.utf8.count < 64 << 10)
+    }
+  }
+
+  @Test func whatIsNoProgramIsNotBlamedOnThePolicy() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let project = server.project(server.firstUser)
+    makeDirectory("\(project)/adir", owner: server.firstUser)
+    try write("#!/etc\n", to: "\(project)/script", mode: 0o755, owner: server.firstUser)
+    for (program, reason) in [("./adir", "it is a directory"), ("/", "it is a directory"), ("./script", "its interpreter /etc is a directory")] {
+      let outcome = try server.wrap([program])
+      #expect(outcome.status == 126)
+      #expect(outcome.errors == "agentsh: \(program): can't be executed: \(reason)\n")
+    }
+    let refused = try server.wrap(["id"])
+    let session = try #require(server.records.first { (try? server.record($0).first?.contains("[\"id\"]")) == true })
+    #expect(refused.status == 126 && refused.errors.hasSuffix("/id: refused by the policy\nagentsh: see agentsh why \(session)\n"))
+    #expect(try run(server.client(["why", session])).output.contains("reason:   not here"))
+    #expect(try server.wrap([""]).status == 127)
+  }
+
+  @Test func aReaderOfMessagesThatHasGoneChangesNoStatus() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    func status(_ command: String) throws -> Int32? {
+      let line = server.client(["wrap", "--env", "NO_SUCH_VARIABLE", "--"]).map { "'\($0)'" }.joined(separator: " ")
+      // A pipe that nobody reads by the time something is written to it.
+      let script = "import os, subprocess, sys; r, w = os.pipe(); os.close(r); sys.exit(subprocess.run(sys.argv[1:], stderr=w).returncode % 256)"
+      return try run(["sh", "-c", "exec python3 -c \"$0\" \(line) \(command)", script]).status
+    }
+    #expect(try status("no-such-program-anywhere") == 127)
+    #expect(try status("id") == 126)
+    #expect(try status("sh -c 'exit 3'") == 3)
+    // The command has the signal as it was.
+    #expect(try status("sh -c 'kill -PIPE $$; exit 3'") == 256 - SIGPIPE)
+  }
+
+  @Test func aSummaryThatTheCommandReplacedIsTold() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let outcome = try server.wrap(["--summary-json", "s.json", "--", "sh", "-c", "rm s.json; echo forged > s.json"])
+    #expect(outcome.status == 0)
+    #expect(outcome.errors.hasPrefix("agentsh: --summary-json s.json: the file was replaced while the command ran"))
+    #expect(try server.wrap(["--summary-json", "s.json", "--", "sh", "-c", "exit 0"]).errors.isEmpty)
+  }
+
   @Test func aDescriptorThatIsNotOpenIsNamed() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

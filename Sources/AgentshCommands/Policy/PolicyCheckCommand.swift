@@ -27,6 +27,12 @@ struct PolicyCheckCommand: AgentshCommand {
         name = result.policy?.name
       } catch {
         diagnostics = [Diagnostic(severity: .error, file: file.displayed, line: 0, column: 0, message: error.lines.joined(separator: " "))]
+        // Nothing in the file: it could not be read.
+        if !output.json {
+          Messages.say(error.lines)
+          isGood = false
+          continue
+        }
       }
       let isUsable = name != nil && !(strict && !diagnostics.isEmpty)
       isGood = isGood && isUsable
@@ -36,7 +42,7 @@ struct PolicyCheckCommand: AgentshCommand {
       }
       for diagnostic in diagnostics {
         // The whole file is meant: there is no line to go to.
-        try Output.line(diagnostic.line > 0 ? diagnostic.description : "error: \(diagnostic.message)")
+        try Output.line(diagnostic.line > 0 ? diagnostic.description : "\(diagnostic.file): \(diagnostic.severity.rawValue): \(diagnostic.message)")
       }
       if let name, isUsable { try Output.line("\(file.displayed): policy \(displayEscaped(name)) loads") }
     }

@@ -16,7 +16,7 @@ enum PolicyFile {
       guard source.count <= largest else { throw SyscallError("read", .fileTooLarge) }
       return source
     } catch {
-      throw CommandFailure(.no, "\(displayEscaped(path)): \(error.errno)")
+      throw CommandFailure(.failed, "\(displayEscaped(path)): \(error.errno)")
     }
   }
 

@@ -107,9 +107,13 @@ struct PolicyTestCommand: AgentshCommand {
   private func question(_ context: Context) throws(CommandFailure) -> Question {
     let given = [path != nil, !command.isEmpty, host != nil].filter(\.self).count
     guard given == 1 else { throw CommandFailure(.usage, "ask about one thing: --path, --command or --host") }
-    if !command.isEmpty { return try commandQuestion(context) }
+    if !command.isEmpty {
+      if let op, op != "exec" { throw CommandFailure(.usage, "--op \(displayEscaped(op)): --command asks for exec, which needs no --op") }
+      return try commandQuestion(context)
+    }
     if let host { return try networkQuestion(host) }
     guard let path else { throw CommandFailure(.usage, "ask about one thing: --path, --command or --host") }
+    guard !path.bytes.isEmpty else { throw CommandFailure(.usage, "--path is empty: no file has that name") }
     guard let op else { throw CommandFailure(.usage, "say what is to be done to \(path.displayed): --op read, write, create, …") }
     if op.utf8.starts(with: "unix.".utf8) { return try unixQuestion(op, path) }
     return try fileQuestion(op, path)
@@ -190,9 +194,13 @@ struct PolicyTestCommand: AgentshCommand {
     if words.count == 1, let line = words.first, line.contains(UInt8(ascii: " ")), !ProgramSearch.exists(line) {
       words = line.split(separator: UInt8(ascii: " ")).map { Array($0) }
     }
-    guard let program = words.first else { throw CommandFailure(.usage, "--command names no program") }
+    guard let program = words.first, !program.isEmpty else { throw CommandFailure(.usage, "--command names no program") }
     let candidates = ProgramSearch.candidates(program, path: context.start.variable("PATH"))
-    let found = ProgramSearch.existing(program, candidates).first ?? (program.contains(UInt8(ascii: "/")) ? program : Paths.joined(Array("/usr/bin".utf8), program))
+    // A path is answered for whatever lies there; of a name without one nobody can say which program it would be.
+    guard let found = ProgramSearch.existing(program, candidates).first ?? (program.contains(UInt8(ascii: "/")) ? program : nil) else {
+      let shown = displayEscaped(program)
+      throw CommandFailure(.failed, "there is no program \(shown) in PATH", "ask about the path that it would have: --command /usr/bin/\(shown)")
+    }
     let canonical: [UInt8]
     do throws(SyscallError) { canonical = try CanonicalPath.resolve(found, following: true) } catch {
       throw CommandFailure(.no, "\(displayEscaped(found)): \(error.errno)")

@@ -15,6 +15,10 @@ struct PolicyVariablesOptions: ParsableArguments {
 
   func variables(_ context: Context) throws(CommandFailure) -> PolicyVariables {
     let account: UserAccount?
+    // The highest number means "no change" to setuid(2) and its like, and is nobody.
+    if let user, let number = UInt32(user), number > UserID.highest {
+      throw CommandFailure(.usage, "--user \(displayEscaped(user)): user ids go from 0 to \(UserID.highest)")
+    }
     let root: [UInt8]
     do throws(SyscallError) {
       if let user, let number = UInt32(user) {
@@ -28,7 +32,7 @@ struct PolicyVariablesOptions: ParsableArguments {
       throw CommandFailure(.failed, "the user database can't be asked: \(error)")
     }
     // A uid needs no account: such a user has no home.
-    if let user, account == nil, UInt32(user) == nil { throw CommandFailure(.no, "there is no user \(displayEscaped(user))") }
+    if let user, account == nil, UInt32(user) == nil { throw CommandFailure(.failed, "there is no user \(displayEscaped(user))") }
     do throws(SyscallError) {
       if let project { root = try CanonicalPath.resolve(project.bytes, following: true) } else { root = try workingDirectory() }
     } catch {

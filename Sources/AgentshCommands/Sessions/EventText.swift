@@ -115,6 +115,13 @@ enum EventText {
     return String(decoding: bytes[11..<23], as: UTF8.self)
   }
 
+  /// An RFC 3339 text without the fraction of its second; anything else as it is.
+  static func seconds(_ time: String) -> String {
+    let bytes = Array(time.utf8)
+    guard bytes.count >= 21, bytes[10] == UInt8(ascii: "T"), bytes[19] == UInt8(ascii: "."), bytes.last == UInt8(ascii: "Z") else { return time }
+    return String(decoding: bytes[..<19], as: UTF8.self) + "Z"
+  }
+
   private static func pad(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.utf8.count))
   }

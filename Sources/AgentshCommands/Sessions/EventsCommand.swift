@@ -26,10 +26,17 @@ struct EventsCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
-    guard let decision else { return }
-    let known = AuditDecision.allCases.map(\.rawValue)
-    let fits = decision.hasSuffix("*") ? known.contains { $0.utf8.starts(with: decision.utf8.dropLast()) } : known.contains(decision)
-    if !fits { throw ValidationError("--decision \(displayEscaped(decision)): there is no such decision; there are \(known.joined(separator: ", "))") }
+    try Self.check("decision", decision, AuditDecision.allCases.map(\.rawValue))
+    try Self.check("operation", op, AuditOperation.allCases.filter(\.isOfSessions).map(\.rawValue))
+  }
+
+  /// A word that no line has is a mistake, and would look as if nothing had happened.
+  private static func check(_ what: String, _ word: String?, _ known: [String]) throws {
+    guard let word else { return }
+    let fits = word.hasSuffix("*") ? known.contains { $0.utf8.starts(with: word.utf8.dropLast()) } : known.contains(word)
+    guard !fits else { return }
+    let option = what == "decision" ? what : "op"
+    throw ValidationError("--\(option) \(displayEscaped(word)): there is no such \(what); there are \(known.joined(separator: ", "))")
   }
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
@@ -46,7 +53,7 @@ struct EventsCommand: AgentshCommand {
         .no, "there is no record of \(session.map { "a session " + displayEscaped($0) } ?? "any session") here, and no server is set up",
         "the records of embedded sessions are found by their whole id; name the server with --server where there is one")
     }
-    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
+    let client = try context.connect(server)
     var id: String?
     if let session { id = try SessionName.resolve(session, client) }
     try client.events(
@@ -61,7 +68,7 @@ struct EventsCommand: AgentshCommand {
 
   /// The record of an embedded session of this user, where there is one with that id.
   static func embeddedRecord(_ session: String, _ context: Context) -> [UInt8]? {
-    guard session.utf8.count == 36, !session.utf8.contains(UInt8(ascii: "/")), let caller = try? EmbeddedCaller(context) else { return nil }
+    guard let session = SessionName.id(session), !session.utf8.contains(UInt8(ascii: "/")), let caller = try? EmbeddedCaller(context) else { return nil }
     let path = Paths.joined(caller.recordPlace, "\(session).jsonl")
     return (try? linkStatus(at: AT_FDCWD, path)) == nil ? nil : path
   }

@@ -12,7 +12,7 @@ struct ListCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
+    let client = try context.connect(server)
     let sessions = try client.ask(.listSessions(all: all), ControlReplies.sessions)
     if output.json {
       try Output.json(["sessions": .array(sessions.map { .object($0.object) })])
@@ -21,7 +21,7 @@ struct ListCommand: AgentshCommand {
     let rows = sessions.map { session in
       [
         session.session, Messages.printable(session.user), session.pid.map { String($0) } ?? "-", session.state.rawValue,
-        Messages.printable(session.policy), String(session.refused), Messages.printable(session.started),
+        Messages.printable(session.policy), String(session.refused), EventText.seconds(Messages.printable(session.started)),
         session.name.map { Messages.printable($0) } ?? "-", Messages.printable(session.command.joined(separator: " ")),
       ]
     }

@@ -11,7 +11,7 @@ struct ShowCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
+    let client = try context.connect(server)
     let found = try client.ask(.getSession(session: try SessionName.resolve(session, client)), ControlReplies.session)
     if output.json {
       try Output.json(found.object)
@@ -26,7 +26,7 @@ struct ShowCommand: AgentshCommand {
     if let pid = found.pid { lines.append(("pid", String(pid))) }
     lines += [
       ("command", Messages.printable(found.command.joined(separator: " "))), ("directory", Messages.printable(found.cwd)),
-      ("started", Messages.printable(found.started)),
+      ("started", EventText.seconds(Messages.printable(found.started))),
     ]
     if let ending = found.ending { lines += Self.lines(ending) }
     lines += [("refused", String(found.refused)), ("record", Messages.printable(found.record))]
@@ -38,7 +38,7 @@ struct ShowCommand: AgentshCommand {
 
   /// How it ended.
   static func lines(_ ending: SessionEnding) -> [(String, String)] {
-    var lines = [("ended", Messages.printable(ending.time))]
+    var lines = [("ended", EventText.seconds(Messages.printable(ending.time)))]
     if let milliseconds = ending.durationMilliseconds {
       let part = String(milliseconds % 1000)
       lines.append(("duration", "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - part.count))\(part) s"))
@@ -56,26 +56,41 @@ enum SessionName {
   /// A whole id as it is; for anything else the one session whose id begins so or whose name it is, as far as the server lists it. One that runs is meant
   /// before any that has ended.
   static func resolve(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
-    if text.utf8.count == 36 { return text }
+    if let id = id(text) { return id }
     // The server may find it on record, or says that there is none.
-    return try choose(text, among: try client.ask(.listSessions(all: true), ControlReplies.sessions)) ?? text
+    return try choose(text, among: try client.ask(.listSessions(all: true), ControlReplies.sessions)) ?? beginning(text) ?? text
   }
 
   /// The same, for what only sessions that run can be asked for: of several that have ended any is as good.
   static func resolveRunning(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
-    if text.utf8.count == 36 { return text }
-    return try choose(text, among: try client.ask(.listSessions(all: false), ControlReplies.sessions)) ?? text
+    if let id = id(text) { return id }
+    return try choose(text, among: try client.ask(.listSessions(all: false), ControlReplies.sessions)) ?? beginning(text) ?? text
+  }
+
+  /// A whole id, its letters as agentsh writes them; nil for anything else.
+  static func id(_ text: String) -> String? { text.utf8.count == 36 ? beginning(text) ?? text : nil }
+
+  /// What may be an id or the beginning of one, its letters as agentsh writes them: a mail program, say, may have made them capitals.
+  private static func beginning(_ text: String) -> String? {
+    let isOfID: (UInt8) -> Bool = { byte in
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "-"): true
+      default: false
+      }
+    }
+    return text.utf8.allSatisfy(isOfID) ? text.lowercased() : nil
   }
 
   /// The session of a list that `text` means; nil where none is.
   static func choose(_ text: String, among sessions: [SessionInfo]) throws(CommandFailure) -> String? {
-    let meant = sessions.filter { $0.name == text || (text.utf8.count >= 4 && $0.session.utf8.starts(with: text.utf8)) }
+    let start = beginning(text) ?? text
+    let meant = sessions.filter { $0.name == text || (text.utf8.count >= 4 && $0.session.utf8.starts(with: start.utf8)) }
     let running = meant.filter { $0.state != .ended }
     let found = running.isEmpty ? meant : running
     guard found.count > 1 else { return found.first?.session }
     throw CommandFailure(
       .no,
       lines: ["\(displayEscaped(text)) may be any of \(found.count) sessions:"]
-        + found.map { "  \($0.session)  \($0.state.rawValue)  started \(Messages.printable($0.started))" })
+        + found.map { "  \($0.session)  \($0.state.rawValue)  started \(EventText.seconds(Messages.printable($0.started)))" })
   }
 }

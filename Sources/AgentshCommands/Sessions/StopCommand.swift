@@ -11,7 +11,7 @@ struct StopCommand: AgentshCommand {
   @OptionGroup var server: ServerOptions
 
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
-    let client = try ControlClient.connect(to: context.serverSocket(server), isInside: context.isInside)
+    let client = try context.connect(server)
     let id = try SessionName.resolveRunning(session, client)
     try client.ask(.stopSession(session: id)) { (_: VarlinkReply) throws(ProtocolError) -> Void in }
     if output.json { try Output.json(["session": .string(id), "stopped": .bool(true)]) }

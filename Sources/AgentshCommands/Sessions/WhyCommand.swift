@@ -62,7 +62,7 @@ struct WhyCommand: AgentshCommand {
       try RecordFile.forEachLine(record) { line throws(CommandFailure) in if wanted.matches(line) { found = line } }
       return found
     }
-    let client = try ControlClient.connect(to: context.serverSocket(server))
+    let client = try context.connect(server)
     let session: String
     if let name = wanted.session {
       session = try SessionName.resolve(name, client)

@@ -19,16 +19,23 @@ struct Context: Sendable {
   /// The socket that the caller names by option or variable. A setuid installation listens to neither: whoever may choose the server
   /// would choose the policy.
   func requestedServer(_ option: ArgumentBytes?) -> [UInt8]? {
-    if identity.wasPrivileged { return nil }
+    guard mayChooseServer else { return nil }
     if let option { return option.bytes }
     return start.variable("AGENTSH_SERVER").flatMap { $0.isEmpty ? nil : $0 }
   }
+
+  var mayChooseServer: Bool { !identity.wasPrivileged }
 
   /// Whether this process seems to run in a session, which is a hint and nothing else.
   var isInside: Bool { start.variable("AGENTSH_SESSION_ID") != nil }
 
   /// The socket to connect to.
   func serverSocket(_ options: ServerOptions) -> [UInt8] { requestedServer(options.server) ?? installation.controlSocket }
+
+  /// A connection to it, or to the one that the supervisor of the session around gives.
+  func connect(_ options: ServerOptions) throws(CommandFailure) -> ControlClient {
+    try ControlClient.connect(to: serverSocket(options), isInside: isInside, mayChoose: mayChooseServer)
+  }
 }
 
 /// A command of agentsh: parsed by the parser, run with what main knows of the process.

@@ -13,12 +13,16 @@ struct ControlClient: ~Copyable {
   /// Connects, and takes only root's server for one: whoever else listens there is not the one who was set up.
   ///
   /// Inside a session that permits others inside, the session's supervisor gives the connection: the server knows by it which of them asks.
-  static func connect(to path: [UInt8], isInside: Bool = false) throws(CommandFailure) -> ControlClient {
+  /// - Parameter mayChoose: the user may name another socket, so that it is worth saying.
+  static func connect(to path: [UInt8], isInside: Bool = false, mayChoose: Bool = true) throws(CommandFailure) -> ControlClient {
     if isInside, let connection = try? LauncherChild.door() { return try take(UnixSocket(owning: connection)) }
-    let socket = try open(path)
+    let socket: UnixSocket
+    do throws(SyscallError) { socket = try UnixSocket.connect(to: path) } catch {
+      throw isInside && error.errno == .permissionDenied ? ServerProblems.closedFromInside : ServerProblems.noServer(at: path, error, mayChoose: mayChoose)
+    }
     let peer: PeerCredentials
     do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: path, error) }
-    guard peer.uid == 0 else { throw ServerProblems.notRoot(at: path, uid: peer.uid) }
+    guard peer.uid == 0 else { throw ServerProblems.notRoot(at: path, uid: peer.uid, mayChoose: mayChoose) }
     return ControlClient(socket: socket, path: path, isInside: false)
   }
 
@@ -29,10 +33,6 @@ struct ControlClient: ~Copyable {
     do throws(SyscallError) { peer = try peerCredentials(of: socket.descriptor) } catch { throw ServerProblems.noServer(at: place, error) }
     guard peer.uid == 0 else { throw ServerProblems.notRoot(at: place, uid: peer.uid) }
     return ControlClient(socket: socket, path: place, isInside: true)
-  }
-
-  private static func open(_ path: [UInt8]) throws(CommandFailure) -> UnixSocket {
-    do throws(SyscallError) { return try UnixSocket.connect(to: path) } catch { throw ServerProblems.noServer(at: path, error) }
   }
 
   private init(socket: consuming UnixSocket, path: [UInt8], isInside: Bool) {
@@ -48,6 +48,14 @@ struct ControlClient: ~Copyable {
     do throws(SyscallError) {
       try socket.sendAll(request.call.frame, deadline: .after(milliseconds: Self.patience))
     } catch {
+      // A server that takes no more says why before it hangs up.
+      if error.errno == .brokenPipe || error.errno == .connectionReset {
+        do throws(ServerFailure) { _ = try receive(deadline: .after(milliseconds: 1000)) } catch .refused(let refusal) {
+          throw ServerProblems.explain(refusal, isInside: isInside)
+        } catch {
+          // There is nothing but the broken connection.
+        }
+      }
       throw ServerProblems.lost(at: path, "\(error.errno)")
     }
   }

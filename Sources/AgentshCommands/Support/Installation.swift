@@ -54,7 +54,9 @@ struct Installation: Sendable {
   /// The value of the top-level key `control_socket`, where it is an absolute path.
   static func controlSocket(in configuration: [UInt8]) -> [UInt8]? {
     let key = Array("control_socket:".utf8)
-    for line in configuration.split(separator: UInt8(ascii: "\n")) where line.starts(with: key) {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let text = configuration.starts(with: mark) ? configuration.dropFirst(mark.count) : configuration[...]
+    for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: key) {
       let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
       var value = line.dropFirst(key.count).drop(while: isBlank)
       if let quote = value.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") {

@@ -3,10 +3,12 @@ internal import AgentshSystem
 import Glibc
 
 /// What agentsh says in its own name: to standard error, each line starting `agentsh: `.
+///
+/// A reader that has gone must not end this process: what it was about to do, and the status that tells of it, matter more than the message.
 enum Messages {
   static func say(_ lines: [String]) {
     guard !lines.isEmpty else { return }
-    _ = writeAll(2, Array(lines.map { "agentsh: \($0)\n" }.joined().utf8))
+    _ = writeAllWithoutSignal(2, Array(lines.map { "agentsh: \($0)\n" }.joined().utf8))
   }
 
   static func say(_ line: String) { say([line]) }

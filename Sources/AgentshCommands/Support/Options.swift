@@ -4,6 +4,10 @@ internal import ArgumentParser
 struct ServerOptions: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("Control socket of agentshd; also AGENTSH_SERVER.", valueName: "path"))
   var server: ArgumentBytes?
+
+  func validate() throws {
+    if let server, server.bytes.isEmpty { throw ValidationError("--server names no socket") }
+  }
 }
 
 /// How to print data.
@@ -15,6 +19,14 @@ struct OutputOptions: ParsableArguments {
 /// A length of time: a number with `ms`, `s`, `m`, `h` or `d`, or several of those, longest first: `1h30m`.
 struct TimeSpan: ExpressibleByArgument, Equatable, Sendable {
   let milliseconds: Int
+
+  /// - Throws: what is accepted, for people.
+  static func parse(_ argument: String) throws -> TimeSpan {
+    guard let time = TimeSpan(argument: argument) else {
+      throw ValidationError("a time is whole numbers with ms, s, m, h or d, longest first (90s, 1h30m, 2d), and 366d at most")
+    }
+    return time
+  }
 
   init?(argument: String) {
     var rest = Array(argument.utf8)[...]

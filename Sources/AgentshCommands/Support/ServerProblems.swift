@@ -20,29 +20,32 @@ enum ServerFailure: Error {
 
 /// What goes wrong between client and server, in words: the thing, the reason, the next step.
 enum ServerProblems {
-  static func noServer(at path: [UInt8], _ error: SyscallError) -> CommandFailure {
+  /// - Parameter mayChoose: the user may name another socket: a setuid installation listens to nobody about that.
+  static func noServer(at path: [UInt8], _ error: SyscallError, mayChoose: Bool = true) -> CommandFailure {
     let place = displayEscaped(path)
+    let start = "an administrator starts it with `systemctl start agentshd`" + (mayChoose ? "; --server or AGENTSH_SERVER name another socket" : "")
     return switch error.errno {
     case .noSuchFileOrDirectory, .notDirectory:
-      CommandFailure(
-        .failed, "no server answers at \(place): there is no such socket; agentshd is not running, or listens elsewhere",
-        "an administrator starts it with `systemctl start agentshd`; --server or AGENTSH_SERVER name another socket")
+      CommandFailure(.failed, "no server answers at \(place): there is no such socket; agentshd is not running, or listens elsewhere", start)
     case .connectionRefused:
-      CommandFailure(
-        .failed, "no server answers at \(place): nobody listens there; agentshd has ended, or this is no socket of it",
-        "an administrator starts it with `systemctl start agentshd`; --server or AGENTSH_SERVER name another socket")
+      CommandFailure(.failed, "no server answers at \(place): nobody listens there; agentshd has ended, or this is no socket of it", start)
     case .permissionDenied:
       CommandFailure(
         .failed, "the server at \(place) can't be reached: you may not pass the directories on the way to its socket, or not write to it",
-        "the socket is meant for everybody (mode 0666, directories 0755): tell an administrator, or check --server and AGENTSH_SERVER")
-    default: CommandFailure(.failed, "the server at \(place) can't be reached: \(error.errno)", "check --server and AGENTSH_SERVER")
+        "the socket is meant for everybody (mode 0666, directories 0755): tell an administrator" + (mayChoose ? ", or check --server and AGENTSH_SERVER" : ""))
+    default: CommandFailure(.failed, "the server at \(place) can't be reached: \(error.errno)", check(mayChoose))
     }
   }
 
-  static func notRoot(at path: [UInt8], uid: UInt32) -> CommandFailure {
+  private static func check(_ mayChoose: Bool) -> String { mayChoose ? "check --server and AGENTSH_SERVER" : "tell an administrator" }
+
+  /// A policy has no reason to open the server's socket to a session: what a session may know of itself its supervisor tells.
+  static let closedFromInside = CommandFailure(
+    .failed, "inside a session only `agentsh why` answers: the server's socket is closed to it", "do this from a shell outside of the session")
+
+  static func notRoot(at path: [UInt8], uid: UInt32, mayChoose: Bool = true) -> CommandFailure {
     CommandFailure(
-      .failed, "the server at \(displayEscaped(path)) runs as uid \(uid), not as root: it is not to be trusted",
-      "check --server and AGENTSH_SERVER")
+      .failed, "the server at \(displayEscaped(path)) runs as uid \(uid), not as root: it is not to be trusted", check(mayChoose))
   }
 
   static func lost(at path: [UInt8], _ reason: String) -> CommandFailure {

@@ -7,6 +7,8 @@ struct CommandEnvironment: Equatable {
   var entries: [[UInt8]]
   /// For the user: what was asked for by `--env` and is dropped all the same.
   var notes: [String]
+  /// Names of the caller's variables that the policy drops.
+  var dropped: [[UInt8]]
 
   /// One `--env`.
   enum Request: Equatable {
@@ -56,7 +58,9 @@ struct CommandEnvironment: Equatable {
     for name in selection.dropped where asked.contains(name) {
       notes.append("--env \(displayEscaped(name)): the policy's env_policy drops it")
     }
-    entries = selection.kept.map { $0.name + [UInt8(ascii: "=")] + $0.value }
+    dropped = selection.dropped
+    // A server of another version may take such a policy: the session's own name stands all the same.
+    entries = selection.kept.filter { $0.name != sessionName }.map { $0.name + [UInt8(ascii: "=")] + $0.value }
     entries.append(sessionName + [UInt8(ascii: "=")] + Array(session.utf8))
     self.notes = notes
   }

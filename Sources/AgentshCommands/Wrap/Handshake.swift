@@ -125,16 +125,39 @@ enum LaunchProblems {
   }
 
   /// For a command whose execve(2) failed: status and words.
-  static func explainExec(_ name: [UInt8], path: [UInt8], errno: Int32, session: String) -> CommandFailure {
+  /// - Parameter wasRefused: the supervisor refused something, which can only have been this: nothing else has run.
+  static func explainExec(
+    _ name: [UInt8], path: [UInt8], errno: Int32, wasRefused: Bool, session: String, isNested: Bool = false
+  ) -> CommandFailure {
     let exists = ProgramSearch.exists(path)
     let status = CommandEnding.status(ofFailedExec: errno, exists: exists)
     let shown = displayEscaped(exists ? path : name)
     if status == .notFound { return CommandFailure(.notFound, "\(shown): not found") }
-    let isRefusal = (errno == EACCES || errno == EPERM) && ProgramSearch.isExecutable(path)
-    if isRefusal {
-      return CommandFailure(.notExecutable, "\(shown): refused by the policy", "see: agentsh events \(session) --op exec")
+    let answer = "\(Errno(rawValue: errno))"
+    guard errno == EACCES || errno == EPERM else {
+      return CommandFailure(.notExecutable, "\(shown): can't be executed: \(errno == ENOENT || errno == ENOTDIR ? "its interpreter is not there" : answer)")
     }
-    let reason = errno == ENOENT || errno == ENOTDIR ? "its interpreter is not there" : "\(Errno(rawValue: errno))"
-    return CommandFailure(.notExecutable, "\(shown): can't be executed: \(reason)")
+    if wasRefused {
+      // From inside a session nothing is told of another.
+      let place = isNested ? "outside of the session: " : ""
+      return CommandFailure(.notExecutable, "\(shown): refused by the policy", "see \(place)agentsh why \(session)")
+    }
+    let reason = errno == EACCES ? ownReason(path) : nil
+    // That one's refusals are not counted in this session.
+    if isNested, reason == nil, ProgramSearch.isExecutable(path) {
+      return CommandFailure(.notExecutable, "\(shown): refused by the policy of the session around", "see agentsh why")
+    }
+    return CommandFailure(.notExecutable, "\(shown): can't be executed: \(reason ?? answer)")
+  }
+
+  /// Why the kernel refuses it by itself, where that is to be seen from the file.
+  private static func ownReason(_ path: [UInt8]) -> String? {
+    guard let status = try? fileStatus(at: AT_FDCWD, path) else { return nil }
+    if status.isDirectory { return "it is a directory" }
+    if !status.isRegular { return "it is no regular file" }
+    guard ProgramSearch.isExecutable(path), let interpreter = ProgramSearch.interpreter(ofScript: path) else { return nil }
+    let shown = displayEscaped(interpreter)
+    if let status = try? fileStatus(at: AT_FDCWD, interpreter), status.isDirectory { return "its interpreter \(shown) is a directory" }
+    return ProgramSearch.isExecutable(interpreter) ? nil : "its interpreter \(shown): \(Errno.permissionDenied)"
   }
 }

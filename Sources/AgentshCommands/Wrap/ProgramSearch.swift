@@ -33,6 +33,15 @@ enum ProgramSearch {
     }
   }
 
+  /// The program that the first line of a script names (`#!`), as far as execve(2) looks at it; nil for what is no script, or can't be read.
+  static func interpreter(ofScript path: [UInt8]) -> [UInt8]? {
+    let read = { () throws(SyscallError) in try readAll(try openAt(AT_FDCWD, path, flags: O_RDONLY | O_NOCTTY | O_NONBLOCK), limit: 256) }
+    guard let start = try? read(), start.starts(with: Array("#!".utf8)) else { return nil }
+    let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+    let name = start.dropFirst(2).drop(while: isBlank).prefix { !isBlank($0) && $0 != UInt8(ascii: "\n") && $0 != 0 }
+    return name.isEmpty ? nil : Array(name)
+  }
+
   /// Whether the caller may execute the file as far as the file system is concerned.
   static func isExecutable(_ path: [UInt8]) -> Bool {
     do throws(SyscallError) {

@@ -15,19 +15,26 @@ enum SessionReport {
   private static func operations(_ count: Int) -> String { count == 1 ? "1 operation was" : "\(count) operations were" }
 
   /// What `--summary-json` writes.
-  /// - Parameter failure: why the command could not be executed, where that is how the session ended.
-  static func json(_ outcome: SessionOutcome, session: String, _ failure: CommandFailure? = nil) -> JSONObject {
+  /// - Parameters:
+  ///   - dropped: names of the variables that the policy dropped.
+  ///   - failure: why the command could not be executed, where that is how the session ended.
+  static func json(_ outcome: SessionOutcome, session: String, dropped: [[UInt8]] = [], _ failure: CommandFailure? = nil) -> JSONObject {
+    // Names and never values: they are mostly those of secrets.
+    let names: JSONValue? = dropped.isEmpty ? nil : .array(dropped.map { .string(displayEscaped($0)) })
     if var summary = outcome.summary {
       summary.session = session
       if failure != nil { summary.hasRun = false }
       var object = summary.object
+      object["env_dropped"] = names
       object["error"] = failure?.lines.first.map { .string($0) }
       return object
     }
-    return [
+    var object: JSONObject = [
       "session": .string(session), "wait_status": .integer(Int64(outcome.ending.waitStatus)),
       "error": .string("the supervisor did not close the record"),
     ]
+    object["env_dropped"] = names
+    return object
   }
 
   /// The same for a session in which nothing ran.

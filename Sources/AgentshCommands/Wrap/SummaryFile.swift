@@ -8,11 +8,13 @@ import SystemPackage
 final class SummaryFile {
   private let file: OwnedDescriptor
   private let directory: OwnedDescriptor
+  private let path: [UInt8]
   private let name: [UInt8]
   private var isMade: Bool
 
   /// - Parameter path: relative to where the user is: to be called before the working directory changes.
   init(_ path: ArgumentBytes) throws(CommandFailure) {
+    self.path = path.bytes
     name = Array(path.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last ?? [])
     var isNew = false
     do throws(SyscallError) {
@@ -34,9 +36,19 @@ final class SummaryFile {
 
   func write(_ summary: JSONObject) {
     isMade = false
+    // The command may have been permitted to write there: who reads FILE by its name must not take another file for this one.
+    if !isStillNamed {
+      Messages.say("--summary-json \(displayEscaped(path)): the file was replaced while the command ran; what has the name now is not from agentsh")
+    }
     // What is no regular file has no length.
     _ = ftruncate(file.rawValue, 0)
-    if let error = writeAll(file.rawValue, summary.encoded() + [UInt8(ascii: "\n")]).error { Messages.say("--summary-json: \(error.errno)") }
+    if let error = writeAllWithoutSignal(file.rawValue, summary.encoded() + [UInt8(ascii: "\n")]).error { Messages.say("--summary-json: \(error.errno)") }
+  }
+
+  /// Whether the name, and what it may link to, still leads to the file that was opened.
+  var isStillNamed: Bool {
+    guard let own = try? fileStatus(file), let named = try? fileStatus(at: directory.rawValue, name) else { return false }
+    return (own.device, own.inode) == (named.device, named.inode)
   }
 
   /// Removes a file that was made and not written to, unless something else has its name by now.

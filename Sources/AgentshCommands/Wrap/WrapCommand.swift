@@ -24,7 +24,7 @@ struct WrapCommand: AgentshCommand {
   @Option(help: ArgumentHelp("Set a variable for the command, or name one to be passed on. What the policy drops is dropped all the same.", valueName: "name[=value]"))
   var env: [ArgumentBytes] = []
 
-  @Option(help: ArgumentHelp("End the session after this time: 90s, 10m, 1h30m.", valueName: "time"))
+  @Option(help: ArgumentHelp("End the session after this time: 90s, 10m, 1h30m.", valueName: "time"), transform: TimeSpan.parse)
   var timeout: TimeSpan?
 
   @Option(help: ArgumentHelp("A name to find the session by.", valueName: "name"))

@@ -13,6 +13,7 @@ struct WrapSession {
     guard let command = context.command, let program = command.first else {
       throw CommandFailure(.failed, "there is no command: write it after `--`", "for example: agentsh wrap -- make test")
     }
+    guard !program.isEmpty else { throw CommandFailure(.notFound, "\"\": a program has no empty name") }
     try checkKeptDescriptors()
     let door = try NestedSession.door(in: context, options)
     let summaryFile = try options.summaryJSON.map { path throws(CommandFailure) in try SummaryFile(path) }
@@ -46,15 +47,16 @@ struct WrapSession {
     }
     if case .notExecuted(let errno, let candidate) = outcome.ending {
       if candidates.indices.contains(candidate) {
-        let failure = LaunchProblems.explainExec(program, path: candidates[candidate], errno: errno, session: reply.session)
+        let failure = LaunchProblems.explainExec(
+          program, path: candidates[candidate], errno: errno, wasRefused: (outcome.summary?.refused ?? 0) > 0, session: reply.session, isNested: reply.isNested)
         Messages.say(failure.lines)
-        report(outcome, session: reply.session, to: summaryFile, isSilent: true, failure)
+        report(outcome, session: reply.session, to: summaryFile, isSilent: true, dropped: environment.dropped, failure)
         return failure.status
       }
-      report(outcome, session: reply.session, to: summaryFile, isSilent: true)
+      report(outcome, session: reply.session, to: summaryFile, isSilent: true, dropped: environment.dropped)
       return .failed
     }
-    report(outcome, session: reply.session, to: summaryFile, isSilent: options.quiet)
+    report(outcome, session: reply.session, to: summaryFile, isSilent: options.quiet, dropped: environment.dropped)
     session.embedded?.close()
     // Killed before it was let go: the reason has been told.
     if outcome.summary?.hasRun == false { return .failed }
@@ -98,20 +100,25 @@ struct WrapSession {
 
   private func openSession(command: [[UInt8]], cwd: [UInt8], policyFile: [UInt8]?, _ door: consuming ControlClient?) throws(CommandFailure) -> OpenedSession {
     let request = WrapRequest(
-      callerUID: context.identity.uid, command: command, cwd: cwd, policy: options.policy, name: options.name, timeoutMilliseconds: options.timeout?.milliseconds,
-      sudoUID: context.sudoUID, network: options.network?.rawValue)
+      callerUID: context.identity.uid, command: ListedCommand.of(command), cwd: cwd, policy: options.policy, name: options.name,
+      timeoutMilliseconds: options.timeout?.milliseconds, sudoUID: context.sudoUID, network: options.network?.rawValue)
     // Which server that is, is the session's affair.
     if let door { return try openSession(request, door) }
     let requested = context.requestedServer(options.server)
     // Where a server is set up its policies hold: only the user's own word, never a failure, leads past it.
     if options.standalone || (requested == nil && !context.installation.hasServer) {
+      // A setuid execution is not dumpable, so that its entries in /proc are closed to the supervisor, which has no more rights than the caller. Nothing that
+      // the caller may not see was read before privileges were given up, which is proved; the handshake closes this process again.
+      if context.identity.wasPrivileged {
+        do throws(SyscallError) { try permitTracing() } catch { throw CommandFailure(.failed, "embedded mode can't start: \(error)") }
+      }
       let embedded = try EmbeddedServer.start(request, policyFile: policyFile, context: context)
       return OpenedSession(reply: embedded.reply, embedded: embedded, link: nil)
     }
     if policyFile != nil {
       throw CommandFailure(.failed, "--policy-file works in embedded mode only: here the server's policies hold", "choose one of them with --policy")
     }
-    return try openSession(request, try ControlClient.connect(to: requested ?? context.installation.controlSocket))
+    return try openSession(request, try ControlClient.connect(to: requested ?? context.installation.controlSocket, mayChoose: context.mayChooseServer))
   }
 
   private func openSession(_ request: WrapRequest, _ client: borrowing ControlClient) throws(CommandFailure) -> OpenedSession {
@@ -130,10 +137,12 @@ struct WrapSession {
     return OpenedSession(reply: reply, embedded: nil, link: reply.isNested ? link : nil)
   }
 
-  private func report(_ outcome: SessionOutcome, session: String, to file: SummaryFile?, isSilent: Bool, _ failure: CommandFailure? = nil) {
+  private func report(
+    _ outcome: SessionOutcome, session: String, to file: SummaryFile?, isSilent: Bool, dropped: [[UInt8]], _ failure: CommandFailure? = nil
+  ) {
     if let summary = outcome.summary, !isSilent { Messages.say(SessionReport.lines(summary, session: session)) }
     if outcome.summary == nil, !outcome.lostSupervisor { Messages.say("the supervisor did not close the session's record in time") }
-    file?.write(SessionReport.json(outcome, session: session, failure))
+    file?.write(SessionReport.json(outcome, session: session, dropped: dropped, failure))
   }
 
   /// Ends this process as the command ended.
