@@ -16,7 +16,13 @@ struct BoundFileRules: Sendable {
       let name = record.map { UInt16($0) }
       let globs = [name, name + [GlobCode.slash, GlobCode.deepStar]].map { Glob($0, sets: [], separator: PathCompiler.slash) }
       compiled.append((globs, OperationMask(FileOperation.allCases.filter { !$0.isReading })))
-      answers.append(Answer(RuleHead(name: "builtin:record", decision: .deny, message: "the record of a session is not the session's to change")))
+      let answer = Answer(RuleHead(name: "builtin:record", decision: .deny, message: "the record of a session is not the session's to change"))
+      answers.append(answer)
+      // Nor is the way to it to be closed.
+      if let slash = name.lastIndex(of: GlobCode.slash), slash > 0 {
+        compiled.append(([Glob(Array(name[..<slash]), sets: [], separator: PathCompiler.slash)], OperationMask([.chmod, .chown, .rename, .delete, .rmdir])))
+        answers.append(answer)
+      }
     }
     for rule in rules {
       let permits = rule.head.decision.permits

@@ -130,6 +130,9 @@ public final class BoundPolicy: Sendable {
   /// The same for sockets below a directory, as `refusalBelow` for files.
   public func unixRefusalBelow(_ directory: [UInt8]) -> Verdict? { sockets.refusalBelow(directory) }
 
+  /// The verdict that keeps a symbolic link from standing at a name, since sockets that none may be bound below it would stand where it leads; nil where none does.
+  public func unixRefusalOfLink(at name: [UInt8]) -> Verdict? { sockets.ruleRefusal(.bind, name) ?? sockets.refusalBelow(name, [.bind]) }
+
   /// Whether a Unix domain socket may be used.
   public func unixSocket(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {
     sockets.verdict(operation, address)

@@ -62,8 +62,8 @@ struct BoundUnixRules: Sendable {
 
   /// The verdict of the first refusing rule that could match a socket below `directory` and would no longer match it there once the directory has another
   /// name. As for files: rules about everything are taken for defaults.
-  func refusalBelow(_ directory: [UInt8]) -> Verdict? {
-    var open = Set(UnixOperation.allCases)
+  func refusalBelow(_ directory: [UInt8], _ operations: Set<UnixOperation> = Set(UnixOperation.allCases)) -> Verdict? {
+    var open = operations
     for rule in rules {
       let common = rule.operations.isEmpty ? open : open.intersection(rule.operations)
       if common.isEmpty { continue }

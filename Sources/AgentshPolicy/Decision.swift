@@ -25,6 +25,9 @@ public enum FileOperation: String, CaseIterable, Sendable, Hashable, Codable {
   /// What is asked about all that could lie below a directory that is to get another name.
   public static let moved: Set<FileOperation> = [.read, .open, .write, .create, .delete, .rename]
 
+  /// By which something comes to lie below a directory that has been made elsewhere.
+  public static let making: Set<FileOperation> = [.create, .mkdir, .symlink, .mknod, .link]
+
   /// Whether it leaves the file system as it is; the default of unmatched operations depends on it.
   public var isReading: Bool {
     switch self {

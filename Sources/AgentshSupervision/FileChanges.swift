@@ -174,7 +174,8 @@ extension Worker {
   private func isProtected(_ name: [UInt8]) -> Bool {
     func isProtected(_ layer: SessionLayer) -> Bool {
       !name.starts(with: SessionMounts.ownPrefix)
-        && (layer.policy.refusalBelow(name, FileOperation.moved) != nil || layer.policy.refusalOfLink(at: name) != nil)
+        && (layer.policy.refusalBelow(name, FileOperation.moved) != nil || layer.policy.refusalOfLink(at: name) != nil || layer.policy.unixRefusalBelow(name) != nil
+          || layer.policy.unixRefusalOfLink(at: name) != nil)
     }
     return isProtected(supervision.layer) || inner.map { isProtected($0.layer) } ?? false
   }
@@ -187,11 +188,18 @@ extension Worker {
     let result = actingCall(held: floor.holdsFiles) { PathCalls.rename(old.directory.rawValue, old.name, new.directory.rawValue, new.name, flags) }
     guard result == 0 else { return .failure(errno) }
     // Gone again, or another file by now, is nothing that was moved here unlooked at.
-    guard let moved = type(of: new), moved != expected, moved == S_IFDIR || moved == S_IFLNK else { return .value(0) }
+    guard let moved = type(of: new), moved != expected, [S_IFDIR, S_IFLNK, S_IFSOCK].contains(moved) else { return .value(0) }
     let (noReplace, exchange): (UInt32, UInt32) = (1, 2)
-    _ = actingCall(held: floor.holdsFiles) {
-      PathCalls.rename(new.directory.rawValue, bareName(new.name), old.directory.rawValue, bareName(old.name), flags & exchange != 0 ? exchange : noReplace)
+    func back(to name: [UInt8], _ flags: UInt32) -> Bool {
+      actingCall(held: floor.holdsFiles) { PathCalls.rename(new.directory.rawValue, bareName(new.name), old.directory.rawValue, name, flags) } == 0
     }
+    var isBack = back(to: bareName(old.name), flags & exchange != 0 ? exchange : noReplace)
+    // Something else has its name by now: then under one that nobody can have taken.
+    for _ in 0..<8 where !isBack {
+      guard let random = try? randomBytes(12) else { break }
+      isBack = back(to: Array(".moved-".utf8) + random.flatMap { Array(String($0, radix: 16).utf8) }, noReplace)
+    }
+    if !isBack { supervision.endSession("what was exchanged for the source of a rename could not be moved back") }
     let verdict = Verdict(decision: .deny, rule: "builtin:rename_verification", message: "what was to be renamed was exchanged meanwhile")
     try? settle(call, kind, .fileRename, .paths(old.path, new.path), verdict)
     if let process = try? processID(call), supervision.listener.isWaiting(call.id) { _ = Glibc.kill(process, SIGKILL) }

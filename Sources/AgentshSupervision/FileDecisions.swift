@@ -50,7 +50,11 @@ extension Worker {
     func socketsBelow(_ directory: [UInt8]) -> Verdict? {
       directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.unixRefusalBelow(directory)
     }
-    return below(old) ?? below(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, FileOperation.moved)
+    // What arrives with it must not have been forbidden there.
+    func arriving(_ directory: [UInt8]) -> Verdict? {
+      directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, FileOperation.making, asksRulesOnly: true)
+    }
+    return below(old) ?? below(new) ?? arriving(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, FileOperation.moved)
   }
 
   /// The verdict that keeps a socket from getting another name: one by which it could be reached although rules close the one that it has, or one that none may be
@@ -71,7 +75,7 @@ extension Worker {
   func protectionAgainstLink(at name: [UInt8], saying text: [UInt8]? = nil, _ layer: SessionLayer) -> Verdict? {
     if name.starts(with: SessionMounts.ownPrefix) { return nil }
     // Whoever looks for somebody else's socket there would come to what the link leads to.
-    if let refusal = layer.policy.unixRuleRefusal(.bind, name) { return refusal }
+    if let refusal = layer.policy.unixRefusalOfLink(at: name) { return refusal }
     return layer.policy.refusalOfLink(at: name, saying: text)
   }
 }

@@ -302,10 +302,17 @@ extension Worker {
     // O_EXCL follows no link. (O_NOFOLLOW would show in what the target reads back by F_GETFL.)
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOCTTY) & ~O_CLOEXEC
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
-    let outcome = openAndInject(
-      call, request, held: floor.holds(rights), parent.directory.rawValue, parent.name, flags: flags, mode: request.mode, naming: parent.identity)
-    switch outcome {
-    case .success(let injected): return try injected.get()
+    // Handed over after the directory has been let go: a target that doesn't come back for its descriptor holds up nobody there. And waited for by this thread, not by
+    // the one under the floor, since a thread that is started meanwhile would be under it, too.
+    let (directory, name, mode, isHeld) = (parent.directory.rawValue, parent.name, request.mode, floor.holds(rights))
+    func open() -> Result<CInt, SyscallError> {
+      do throws(SyscallError) { return .success(try openAt(directory, name, flags: flags, mode: mode).release()) } catch { return .failure(error) }
+    }
+    let opened: Result<CInt, SyscallError> = supervision.directories.naming(in: parent.identity, expectDelay: expectDelay) {
+      do throws(SyscallError) { return try acting(held: isHeld, open) } catch { return .failure(error) }
+    }
+    switch opened {
+    case .success(let raw): return try inject(call, OwnedDescriptor(owning: raw), request, isPlain: true)
     case .failure(let error):
       if error.errno == .fileExists, request.flags & O_EXCL == 0 { return nil }
       throw .errno(error.errno.rawValue)
@@ -332,29 +339,17 @@ extension Worker {
   ///
   /// Fails with what openat(2) says; what comes of the hand-over is inside.
   private func openAndInject(
-    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0,
-    naming place: DirectoryIdentity? = nil
+    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0
   ) -> Result<Result<Answer, CallFailure>, SyscallError> {
     func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
       do throws(SyscallError) {
-        let opened = try openOrdered(directory, name, flags, mode, place)
+        let opened = try openAt(directory, name, flags: flags, mode: mode)
         do throws(CallFailure) { return .success(.success(try inject(call, opened, request, isPlain: true))) } catch { return .success(.failure(error)) }
       } catch {
         return .failure(error)
       }
     }
     do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
-  }
-
-  /// Opens, and where that makes a name not while something there is being renamed.
-  private func openOrdered(
-    _ directory: CInt, _ name: [UInt8], _ flags: CInt, _ mode: UInt32, _ place: DirectoryIdentity?
-  ) throws(SyscallError) -> OwnedDescriptor {
-    guard let place else { return try openAt(directory, name, flags: flags, mode: mode) }
-    let opened: Result<CInt, SyscallError> = supervision.directories.naming(in: place, expectDelay: expectDelay) {
-      do throws(SyscallError) { return .success(try openAt(directory, name, flags: flags, mode: mode).release()) } catch { return .failure(error) }
-    }
-    return OwnedDescriptor(owning: try opened.get())
   }
 
   /// Hands the open file over as the call's result.

@@ -140,7 +140,7 @@ extension Worker {
     let refusal = foreignResolver(operation, port)
     var judgement = layered { refusal ?? $0.policy.network(subject(address)) }
     var course = Course.asAsked
-    // Those that ask by a port of their own get the same answer, and the port of the others: whatever they send, nobody gets it.
+    // Those that ask by a port of their own get the same answer, and the port of the others, which no socket can have.
     if operation == .connect, transport == .udp, Self.probingPorts.contains(port), !judgement.isPermitted {
       let asked = port
       (port, isAnyPort) = (0, true)

@@ -157,10 +157,14 @@ extension Worker {
   func settleUnixListen(_ call: TrappedCall, _ socket: borrowing TargetSocket, _ name: SocketAddress.UnixName) throws(CallFailure) {
     switch name {
     case .path(let path):
-      // One that was bound before the session is known by the string alone; where that leads now is what rules about paths speak of.
-      let bound = (try? fileStatus(socket.descriptor)).flatMap { supervision.boundSockets.name(of: $0) }
-      let known = bound ?? (try? resolve(call, at: AT_FDCWD, path: path, following: true))?.path ?? path
-      try settle(call, .listen, .unixBind, .unixAddress(known), layered { unixVerdict(.listen, known, $0) })
+      // Of one that was bound before the session the string is known; where that leads now is what rules about paths speak of, if it leads to that socket's file.
+      var known = (try? fileStatus(socket.descriptor)).flatMap { supervision.boundSockets.name(of: $0) }
+      if known == nil, let found = try? resolve(call, at: AT_FDCWD, path: path, following: true) {
+        if let file = unixSocketFile(socket.descriptor.rawValue), UInt32(truncatingIfNeeded: found.status.inode) != file.inode { throw .errno(EACCES) }
+        known = found.path
+      }
+      let name = known ?? path
+      try settle(call, .listen, .unixBind, .unixAddress(name), layered { unixVerdict(.listen, name, $0) })
     case .abstract(let name):
       try settle(
         call, .listen, .unixBind, .unixAddress([UInt8(ascii: "@")] + name), layered { $0.policy.unixSocket(.listen, .abstract(name)) })

@@ -83,19 +83,20 @@ extension Worker {
       let group = target == 0 ? all.first { $0.process == sender }?.group : -target
       receivers = all.filter { $0.group == group }
     }
-    return try self.signal(call, kind, signal, target, toAll: receivers, areGroup: target != -1, from: sender)
+    return try self.signal(call, kind, signal, target, toAll: receivers, areGroup: target != -1, isLeftToKernel: true, from: sender)
   }
 
   private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toGroup group: Int32, from sender: Int32) throws(CallFailure) -> Answer {
     guard group > 0 else { throw .errno(ESRCH) }
     let receivers = SessionRelations.allProcesses().filter { $0.group == group }
-    return try self.signal(call, kind, signal, -group, toAll: receivers, areGroup: true, from: sender)
+    return try self.signal(call, kind, signal, -group, toAll: receivers, areGroup: true, isLeftToKernel: false, from: sender)
   }
 
   /// All of them, or none; but of a group those that the kernel keeps signals of the session from anyway (Landlock's scope) are left out, as it leaves out whom
-  /// the sender may not signal.
+  /// the sender may not signal. What the supervisor sends itself the kernel keeps from nobody.
   private func signal(
-    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ target: Int32, toAll receivers: [ProcessFacts], areGroup: Bool, from sender: Int32
+    _ call: TrappedCall, _ kind: CallKind, _ signal: Int32, _ target: Int32, toAll receivers: [ProcessFacts], areGroup: Bool, isLeftToKernel: Bool,
+    from sender: Int32
   ) throws(CallFailure) -> Answer {
     if receivers.isEmpty { throw .errno(ESRCH) }
     let judgement = layered { layer in
@@ -107,7 +108,7 @@ extension Worker {
         if areGroup, receiver.process == layer.relations.launcher { continue }
         let verdict = verdict(layer, signal, sender: sender, receiver)
         if !verdict.isPermitted {
-          guard areGroup, supervision.floor.keepsSignalsInside, !layer.relations.isInSession(receiver.process) else { return verdict }
+          guard areGroup, isLeftToKernel, supervision.floor.keepsSignalsInside, !layer.relations.isInSession(receiver.process) else { return verdict }
           refused = refused ?? verdict
           continue
         }
@@ -174,7 +175,7 @@ extension Worker {
       if flags & 4 != 0 { throw .errno(ESRCH) }
       return try self.signal(call, kind, signal, toThread: call.thread, of: nil)
     }
-    let handle = Pidfd(try fetchDescriptor(call, descriptor(a.0)))
+    let handle = try processHandle(try fetchDescriptor(call, descriptor(a.0)))
     try checkStillWaiting(call)
     let sender = try processID(call)
     guard let task = try pidOf(handle) else { throw .errno(ESRCH) }
@@ -192,6 +193,17 @@ extension Worker {
     return ash_pidfd_send_signal_flags(raw, signal, flags) == 0 ? .value(0) : .failure(errno)
   }
 
+  /// The process that a descriptor stands for: a pidfd, or a directory of /proc (pidfd_send_signal(2)), in whose place a pidfd of ours is used.
+  private func processHandle(_ descriptor: consuming OwnedDescriptor) throws(CallFailure) -> Pidfd {
+    guard (try? filesystemType(descriptor)) == procMagic else { return Pidfd(descriptor) }
+    // By its inode, whatever it is mounted on.
+    guard let path = try? kernelPath(of: descriptor), let number = procNumber(path), path + [UInt8(ascii: "/")] == procPath(number, ""),
+      let status = try? fileStatus(descriptor), let own = try? Pidfd.open(number), let there = try? linkStatus(at: AT_FDCWD, path),
+      there.inode == status.inode, there.device == status.device
+    else { throw .errno(EBADF) }
+    return own
+  }
+
   /// What a sender tells along with a signal has to be about that signal: copy_siginfo_from_user() and pidfd_send_signal(2) of kernel/signal.c.
   private func checkInformation(_ call: TrappedCall, at address: UInt64, _ signal: Int32) throws(CallFailure) {
     guard address != 0 else { return }
@@ -205,12 +217,6 @@ extension Worker {
   private func pidOf(_ handle: borrowing Pidfd) throws(CallFailure) -> Int32? {
     do throws(SyscallError) { return try handle.information().thread } catch {
       if error.errno == .noSuchProcess { return nil }
-    }
-    // A directory of /proc stands for its process, too (pidfd_send_signal(2)).
-    if (try? filesystemType(handle.descriptor)) == procMagic, let path = try? kernelPath(of: handle.descriptor), let number = procNumber(path),
-      path + [UInt8(ascii: "/")] == procPath(number, "")
-    {
-      return number
     }
     // Before 6.13: the descriptor's own entry says it.
     var path = Array("/proc/self/fdinfo/".utf8)
