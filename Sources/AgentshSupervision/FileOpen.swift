@@ -302,17 +302,13 @@ extension Worker {
     // O_EXCL follows no link. (O_NOFOLLOW would show in what the target reads back by F_GETFL.)
     let flags = (request.flags | O_CREAT | O_EXCL | O_NOCTTY) & ~O_CLOEXEC
     let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFREG).union(.makeReg)
-    // Handed over after the directory has been let go: a target that doesn't come back for its descriptor holds up nobody there. And waited for by this thread, not by
-    // the one under the floor, since a thread that is started meanwhile would be under it, too.
-    let (directory, name, mode, isHeld) = (parent.directory.rawValue, parent.name, request.mode, floor.holds(rights))
-    func open() -> Result<CInt, SyscallError> {
-      do throws(SyscallError) { return .success(try openAt(directory, name, flags: flags, mode: mode).release()) } catch { return .failure(error) }
+    // Waited for by this thread, not by the one under the floor: a thread that is started meanwhile would be under it, too.
+    let (directory, name) = (parent.directory.rawValue, parent.name)
+    let outcome = supervision.directories.naming(in: parent.identity, expectDelay: expectDelay) {
+      openAndInject(call, request, held: floor.holds(rights), directory, name, flags: flags, mode: request.mode)
     }
-    let opened: Result<CInt, SyscallError> = supervision.directories.naming(in: parent.identity, expectDelay: expectDelay) {
-      do throws(SyscallError) { return try acting(held: isHeld, open) } catch { return .failure(error) }
-    }
-    switch opened {
-    case .success(let raw): return try inject(call, OwnedDescriptor(owning: raw), request, isPlain: true)
+    switch outcome {
+    case .success(let injected): return try injected.get()
     case .failure(let error):
       if error.errno == .fileExists, request.flags & O_EXCL == 0 { return nil }
       throw .errno(error.errno.rawValue)
