@@ -294,18 +294,24 @@ import Testing
     #expect(try server.shell("true").status == 0)
   }
 
-  /// Such a process is not dumpable, and its /proc closed to its own supervisor.
-  @Test func aSetuidClientCanDoWithoutAServerToo() throws {
-    guard isPrivileged("users of its own") else { return }
+  /// Programs and a policy, and a project of a user that nobody else is.
+  private func installedForAnyUser() throws -> (directory: String, project: String, user: UInt32) {
     let directory = try scratchDirectory()
-    defer { _ = try? run(["rm", "-rf", directory]) }
     try Programs.install(into: "\(directory)/bin")
-    changeMode("\(directory)/bin/agentsh", 0o4755)
     let project = "\(directory)/project"
     let user = UInt32.random(in: 100_000..<2_000_000_000)
     makeDirectory(project, mode: 0o700, owner: user)
     try write(TestServer.policy, to: "\(directory)/policy.yaml")
     try write("secret\n", to: "\(project)/.env", owner: user)
+    return (directory, project, user)
+  }
+
+  /// Such a process is not dumpable, and its /proc closed to its own supervisor.
+  @Test func aSetuidClientCanDoWithoutAServerToo() throws {
+    guard isPrivileged("users of its own") else { return }
+    let (directory, project, user) = try installedForAnyUser()
+    defer { _ = try? run(["rm", "-rf", directory]) }
+    changeMode("\(directory)/bin/agentsh", 0o4755)
     let outcome = try run([
       "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", project, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
       "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "../policy.yaml", "--", "sh", "-c", "echo ran; cat .env; exit 4",
@@ -321,14 +327,8 @@ import Testing
 
   @Test func standaloneModeEnforcesWithoutAServer() throws {
     guard isPrivileged("users of its own") else { return }
-    let directory = try scratchDirectory()
+    let (directory, project, user) = try installedForAnyUser()
     defer { _ = try? run(["rm", "-rf", directory]) }
-    try Programs.install(into: "\(directory)/bin")
-    let project = "\(directory)/project"
-    let user = UInt32.random(in: 100_000..<2_000_000_000)
-    makeDirectory(project, mode: 0o700, owner: user)
-    try write(TestServer.policy, to: "\(directory)/policy.yaml")
-    try write("secret\n", to: "\(project)/.env", owner: user)
     let outcome = try run([
       "setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-C", directory, "-i", "PATH=/usr/bin:/bin", "HOME=\(project)",
       "XDG_STATE_HOME=\(project)/state", "\(directory)/bin/agentsh", "wrap", "--standalone", "--policy-file", "policy.yaml", "--cwd", "project", "--",
