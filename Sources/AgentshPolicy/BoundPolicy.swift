@@ -124,10 +124,7 @@ public final class BoundPolicy: Sendable {
   /// Whether names matter: a rule goes by one, or something is redirected. A session then needs to know which name has which address.
   public var knowsNames: Bool { networks.knowsNames }
 
-  /// The verdict of a rule, not of a default or of one about everything, by which a socket of the Unix domain is refused at a path; nil where there is none.
-  public func unixRuleRefusal(_ operation: UnixOperation, _ path: [UInt8]) -> Verdict? { sockets.ruleRefusal(operation, path) }
-
-  /// The same for sockets below a directory, as `refusalBelow` for files.
+  /// The verdict of the first rule that refuses sockets below a directory, as `refusalBelow` for files.
   public func unixRefusalBelow(_ directory: [UInt8]) -> Verdict? { sockets.refusalBelow(directory) }
 
   /// The verdict that keeps a symbolic link from standing at a name, since sockets that none may be bound below it would stand where it leads; nil where none does.
