@@ -27,7 +27,7 @@ extension Worker {
     // Seized by number: only if the call still waits was it the caller that was seized.
     let isCaller = supervision.listener.isWaiting(call.id)
     _ = ash_ptrace_interrupt(call.thread)
-    if isCaller { supervision.listener.answerContinue(call.id) }
+    if isCaller { send(.proceed, to: call) }
     while true {
       switch waitForTracee() {
       case .executed(let process):

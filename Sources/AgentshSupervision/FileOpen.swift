@@ -205,6 +205,10 @@ extension Worker {
     try settleMemory(call, kind, located, writes: request.writes)
     try settleTerminal(call, kind, located, writes: request.writes)
     let path = located.path
+    if !request.writes, !located.status.isDirectory, inner == nil, readable.contains(path) {
+      supervision.layer.counters.count(.allow)
+      return
+    }
     let main: FileOperation
     let judgement: Judgement
     if request.writes {
@@ -217,6 +221,10 @@ extension Worker {
       judgement = layered { fileVerdict(main, path, $0) }
     }
     try settle(call, kind, recordName(main), .path(path), judgement, isPlainRead: main != .write)
+    // A policy never changes in a session, and says of a name what it said before.
+    if main == .read, inner == nil, judgement.outer.decision == .allow, !mustRecord(judgement.outer, in: supervision.layer, isPlainRead: true) {
+      readable.insert(path)
+    }
   }
 
   private struct Terminal {
@@ -360,7 +368,7 @@ extension Worker {
       if !isPlain || request.writes || request.creates {
         let number = try supervision.listener.inject(call.id, descriptor, closeOnExec: request.closesOnExec)
         _ = consume descriptor
-        supervision.listener.answer(call.id, value: Int64(number))
+        send(.value(Int64(number)), to: call)
         return .sent
       }
       try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)

@@ -3,13 +3,16 @@ import Synchronization
 
 /// Whose turn it is to receive: one thread at a time waits in the kernel for the next trapped call, and it goes on to answer what it received itself.
 ///
-/// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), so a second waiting thread would cost each
+/// The kernel wakes every thread that waits on a listener for every call (its waiters are not exclusive), so a second waiting thread costs each
 /// call a switch to it and back. With one, the place is empty while that thread answers. It is filled again, before the answer, when
 /// another call is waiting already and a processor may be free for it, or when the answer may take long; after a millisecond by the watch; and
 /// otherwise by the same thread, which comes back in a few microseconds.
 ///
-/// Whoever has the place takes all that waits there, so that what doesn't get a thread at once is answered in turn of its processes (`Backlog`): threads
-/// beyond the processors would only take them from one another.
+/// Where targets run on several processors at once (`noteConcurrency`), two threads wait for a while: each call is received on the processor
+/// that it was made on then, and none waits, its processor idle, for a thread that answers another's elsewhere.
+///
+/// Whoever has the place alone takes all that waits there, so that what doesn't get a thread at once is answered in turn of its processes (`Backlog`):
+/// threads beyond the processors would only take them from one another.
 final class Reception: Sendable {
   /// What a thread does that has no call to answer.
   enum Turn: Equatable {
@@ -26,8 +29,10 @@ final class Reception: Sendable {
   }
 
   private struct State {
-    /// Somebody waits in the kernel, or is on the way there.
-    var isTaken = false
+    /// How many wait in the kernel, or are on the way there.
+    var receivers = 0
+    /// The only one of them looks for all that waits: nobody joins it.
+    var isAlone = false
     /// Since when nobody does, CLOCK_MONOTONIC in nanoseconds.
     var emptySince: UInt64 = 0
     /// Threads that answer a call.
@@ -53,12 +58,15 @@ final class Reception: Sendable {
   private let gate = Gate(State())
   /// Of the backlog, to be looked at without the lock.
   private let backlogCount = Atomic<Int>(0)
+  /// Until when targets are taken to run on several processors at once, CLOCK_MONOTONIC in nanoseconds.
+  private let concurrentUntil = Atomic<UInt64>(0)
   private let mostThreads: Int
   private let mostBusy: Int
   private let mostParked: Int
   private let idleNanoseconds: UInt64
   private let usualNanoseconds: UInt64
   private let stuckNanoseconds: UInt64
+  private let concurrentNanoseconds: UInt64
 
   /// - Parameters:
   ///   - mostThreads: all of them but one may answer at the same time; what comes then waits for one of them to be done, and is refused when all are stuck.
@@ -67,9 +75,10 @@ final class Reception: Sendable {
   ///   - idleMilliseconds: how long those are kept.
   ///   - usualMicroseconds: an answer that takes longer is held up by something, and its thread keeps no processor busy.
   ///   - stuckMilliseconds: threads of which none has begun an answer for so long are stuck.
+  ///   - concurrentMilliseconds: how long a second thread waits after targets were seen to run at once.
   init(
     mostThreads: Int, mostBusy: Int = 2, mostParked: Int = 4, idleMilliseconds: UInt64 = 10_000, usualMicroseconds: UInt64 = 1000,
-    stuckMilliseconds: UInt64 = 1000
+    stuckMilliseconds: UInt64 = 1000, concurrentMilliseconds: UInt64 = 20
   ) {
     self.mostThreads = max(2, mostThreads)
     self.mostBusy = max(2, mostBusy)
@@ -77,10 +86,11 @@ final class Reception: Sendable {
     idleNanoseconds = idleMilliseconds * 1_000_000
     usualNanoseconds = usualMicroseconds * 1000
     stuckNanoseconds = stuckMilliseconds * 1_000_000
+    concurrentNanoseconds = concurrentMilliseconds * 1_000_000
   }
 
   var counts: Counts {
-    gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.isTaken) }
+    gate.withLock { Counts(threads: $0.threads, answering: $0.answering, parked: $0.parked, isTaken: $0.receivers > 0) }
   }
 
   /// Whether the receiver waits for room. For tests.
@@ -110,6 +120,21 @@ final class Reception: Sendable {
 
   /// Whether calls wait that were received already: then whoever has the place answers one of them before it waits in the kernel.
   var hasBacklog: Bool { backlogCount.load(ordering: .relaxed) > 0 }
+
+  /// A call was there before anybody waited for it, and its thread isn't the one that was answered last: targets run at once.
+  func noteConcurrency() { concurrentUntil.store(monotonicNanoseconds() &+ concurrentNanoseconds, ordering: .relaxed) }
+
+  /// Whether that was seen a moment ago.
+  func isConcurrent(at nanoseconds: UInt64) -> Bool { nanoseconds < concurrentUntil.load(ordering: .relaxed) }
+
+  /// Whether the caller alone has the place, and keeps it to itself until it begins to answer: what it sees waiting is there when it receives it.
+  func keepAlone() -> Bool {
+    gate.withLock { state in
+      guard state.receivers == 1 else { return false }
+      state.isAlone = true
+      return true
+    }
+  }
 
   /// The caller, who has the place, has received a call, and nobody else's waits here.
   func beginAnswering(_ call: TrappedCall? = nil) -> Admission { beginAnswering(call, adding: []) }
@@ -154,8 +179,9 @@ final class Reception: Sendable {
     backlogCount.store(state.backlog.count, ordering: .relaxed)
     if isFull { return .admission(Admission(isAdmitted: false, mustWakeWatch: mustWake, call: call)) }
     state.answering += 1
-    state.isTaken = false
-    state.emptySince = now
+    state.receivers -= 1
+    state.isAlone = false
+    if state.receivers == 0 { state.emptySince = now }
     let place = state.since.firstIndex(of: 0) ?? state.since.count
     if place == state.since.count { state.since.append(now) } else { state.since[place] = now }
     let isCrowded = !state.backlog.isEmpty
@@ -174,8 +200,9 @@ final class Reception: Sendable {
         state.awaitsRoom = false
         gate.wakeAll()
       }
-      if !state.isClosed, !state.isTaken {
-        state.isTaken = true
+      let mayJoin = state.receivers == 1 && !state.isAlone && state.backlog.isEmpty && isConcurrent(at: monotonicNanoseconds())
+      if !state.isClosed, state.receivers == 0 || mayJoin {
+        state.receivers += 1
         return .receive
       }
       if state.isClosed || state.parked >= mostParked {
@@ -217,15 +244,15 @@ final class Reception: Sendable {
   /// Sees to it that somebody receives while the caller does something that may take long.
   func fill() -> Filling {
     gate.withLock { state in
-      guard !state.isTaken, !state.isClosed else { return .done }
+      guard state.receivers == 0, !state.isClosed else { return .done }
       if state.parked > state.granted {
-        state.isTaken = true
+        state.receivers = 1
         state.granted += 1
         gate.wakeOne()
         return .done
       }
       guard state.threads < mostThreads else { return .done }
-      state.isTaken = true
+      state.receivers = 1
       state.threads += 1
       return .startThread
     }
@@ -235,7 +262,7 @@ final class Reception: Sendable {
   func startFailed() {
     gate.withLock { state in
       state.threads -= 1
-      state.isTaken = false
+      state.receivers -= 1
       state.emptySince = monotonicNanoseconds()
     }
   }
@@ -253,17 +280,18 @@ final class Reception: Sendable {
   /// A look of the watch.
   func look(emptyFor nanoseconds: UInt64) -> Look {
     gate.withLock { state in
-      let isBusy = state.received > 0 || !state.isTaken
+      let isEmpty = state.receivers == 0
+      let isBusy = state.received > 0 || isEmpty
       state.received = 0
-      let mustFill = !state.isTaken && monotonicNanoseconds() &- state.emptySince >= nanoseconds
-      return Look(mustFill: mustFill, isEmpty: !state.isTaken, isBusy: isBusy)
+      let mustFill = isEmpty && monotonicNanoseconds() &- state.emptySince >= nanoseconds
+      return Look(mustFill: mustFill, isEmpty: isEmpty, isBusy: isBusy)
     }
   }
 
   /// The watch goes to sleep and the next call wakes it: false when one came in between.
   func letWatchSleep() -> Bool {
     gate.withLock { state in
-      guard state.received == 0, state.isTaken else { return false }
+      guard state.received == 0, state.receivers > 0 else { return false }
       state.watchSleeps = true
       return true
     }

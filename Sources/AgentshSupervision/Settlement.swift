@@ -55,8 +55,7 @@ extension Worker {
     _ refusal: CInt, _ isPlainRead: Bool, _ isAnswered: Bool
   ) throws(CallFailure) {
     layer.counters.count(auditDecision(verdict))
-    let mustRecord = verdict.isRecorded || !isPlainRead || layer.record.recordsAllowedReads
-    if mustRecord {
+    if mustRecord(verdict, in: layer, isPlainRead: isPlainRead) {
       let caller = describe(call)
       // All that was read by the caller's number so far (its memory, its directories, who it is) was the caller's, if the call still waits now.
       // Nothing is recorded or done without this; a permitted read that isn't recorded needs it not: its descriptor goes to that call or to nobody.
@@ -67,5 +66,8 @@ extension Worker {
       // A record that can't be written refuses what it was about: a full disk must not become a way to act unseen.
       guard layer.record.write(entry) else { throw .errno(verdict.isPermitted ? EIO : refusal) }
     }
+  }
+  func mustRecord(_ verdict: Verdict, in layer: SessionLayer, isPlainRead: Bool) -> Bool {
+    verdict.isRecorded || !isPlainRead || layer.record.recordsAllowedReads
   }
 }

@@ -7,6 +7,7 @@ import Synchronization
 /// What all threads of a session's supervisor share while it answers: immutable, or locked inside.
 final class Supervision: Sendable {
   let listener: SeccompListener
+  let wakeUp = WakeUp()
   /// The session of this supervisor. Sessions inside it are asked as well, for calls of their own processes.
   let layer: SessionLayer
   /// Those; nil where the policy permits none.

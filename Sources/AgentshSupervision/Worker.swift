@@ -26,6 +26,8 @@ final class Worker {
   var systemLoader: [UInt8]?
   /// What was opened before.
   var known = KnownFiles()
+  /// Names that may be read, and of which nothing is recorded.
+  var readable = NameCache()
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, task: PinnedTask, executions: Int)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.
@@ -33,6 +35,10 @@ final class Worker {
   /// The call that is being answered.
   private(set) var current: (call: TrappedCall, kind: CallKind)?
 
+  /// The thread whose call was answered last.
+  var lastThread: Int32 = 0
+  /// Whether the caller is best woken on this thread's processor.
+  var wakesInPlace = true
   /// Whether the last look found another call waiting.
   var sawOthers = false
   private var unlooked = 0
@@ -80,6 +86,8 @@ final class Worker {
 
   /// Answers a call; from any thread.
   func send(_ answer: Answer, to call: TrappedCall) {
+    if case .sent = answer { return }
+    supervision.wakeUp.use(inPlace: wakesInPlace, supervision.listener)
     switch answer {
     case .value(let value): supervision.listener.answer(call.id, value: value)
     case .failure(let number): supervision.listener.answer(call.id, errno: number)

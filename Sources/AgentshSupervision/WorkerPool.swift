@@ -23,6 +23,8 @@ final class WorkerPool: Sendable {
   /// Between two looks at calls that wait for long, at least; with many of them more, so that looking takes a small part of one processor.
   private static let sweepMilliseconds: Int64 = 10
   private static let waitsPerMillisecond = 4
+  /// A call that is received in less was there already: waiting for one takes two switches between threads. Nanoseconds.
+  private static let shortestWait: UInt64 = 2500
   /// Most calls that are received at a time before one of them is answered.
   private static let mostReceived = 256
 
@@ -31,7 +33,6 @@ final class WorkerPool: Sendable {
   private let wake: EventDescriptor
   /// Which process a thread belongs to, for fair turns and nothing else: a number that has changed hands meanwhile costs a turn.
   private let processes = Mutex<[Int32: Int32]>([:])
-  private let wakesInPlace = Atomic<Bool>(true)
   private let onEnding: @Sendable (Ending) -> Void
 
   /// - Parameter onEnding: called at most a few times, from any of the pool's threads.
@@ -79,8 +80,13 @@ final class WorkerPool: Sendable {
     while turn == .receive {
       var first: TrappedCall?
       if !reception.hasBacklog {
+        supervision.wakeUp.use(inPlace: true, supervision.listener)
+        let asked = monotonicNanoseconds()
         switch supervision.listener.receive() {
-        case .call(let call): first = call
+        case .call(let call):
+          first = call
+          // It was there already.
+          if monotonicNanoseconds() &- asked < Self.shortestWait, call.thread != worker.lastThread { reception.noteConcurrency() }
         case .nothing:
           // A target that died before its call was received, or all of them: the kernel says so by the same errno.
           if supervision.listener.isAbandoned(waiting: 0) {
@@ -94,7 +100,7 @@ final class WorkerPool: Sendable {
           return onEnding(.failed(errno))
         }
       }
-      let others = first == nil || worker.looksForOthers() ? receiveOthers() : []
+      let others = first == nil || worker.looksForOthers() && reception.keepAlone() ? receiveOthers() : []
       worker.sawOthers = first == nil || !others.isEmpty
       turn = answer(first, others, worker)
     }
@@ -127,10 +133,14 @@ final class WorkerPool: Sendable {
       if let call = admission.call { refuse(call, worker) }
       return .receive
     }
-    wakeUp(isCrowded: admission.isCrowded)
-    // Others wait already: they need not wait for this one.
-    if admission.needsHelp { expectDelay() }
-    if let call = admission.call { worker.handle(call) }
+    let isConcurrent = reception.isConcurrent(at: monotonicNanoseconds())
+    worker.wakesInPlace = !admission.isCrowded && !isConcurrent
+    // Others wait already, or will before this one is answered: they need not wait for it.
+    if admission.needsHelp || isConcurrent && !admission.isCrowded { expectDelay() }
+    if let call = admission.call {
+      worker.lastThread = call.thread
+      worker.handle(call)
+    }
     return reception.finishAnswering(admission.place)
   }
 
@@ -141,13 +151,6 @@ final class WorkerPool: Sendable {
     case nil: supervision.listener.answer(call.id, errno: ENOSYS)
     default: supervision.listener.answer(call.id, errno: ENOMEM)
     }
-  }
-
-  /// A target that is woken on this thread's processor takes over where the thread goes to wait for the next call, which is why it is the usual way; with
-  /// others waiting the thread goes on, and the target would wait for it.
-  private func wakeUp(isCrowded: Bool) {
-    guard wakesInPlace.exchange(!isCrowded, ordering: .relaxed) == isCrowded else { return }
-    supervision.listener.useSynchronousWakeUp(!isCrowded)
   }
 
   private func process(of thread: Int32) -> Int32 {

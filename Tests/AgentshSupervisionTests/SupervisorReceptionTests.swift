@@ -116,4 +116,55 @@ import Testing
     #expect(reception.counts == Reception.Counts(threads: 0, answering: 0, parked: 0, isTaken: false))
     #expect(reception.fill() == .startThread)
   }
+
+  /// A reception whose first thread answers and whose second one receives.
+  private func withTwoThreads(concurrentMilliseconds: UInt64 = 3_600_000) -> Reception {
+    let reception = Reception(mostThreads: 8, mostParked: 0, concurrentMilliseconds: concurrentMilliseconds)
+    #expect(reception.fill() == .startThread)
+    reception.noteConcurrency()
+    #expect(reception.beginAnswering().isAdmitted)
+    #expect(reception.fill() == .startThread)
+    return reception
+  }
+
+  @Test func twoThreadsReceiveWhileTargetsRunAtOnceAndNoThirdOne() {
+    let reception = withTwoThreads()
+    #expect(reception.finishAnswering() == .receive)
+    #expect(!reception.keepAlone())
+    // Both answer, and nobody receives: the place is filled again.
+    #expect(reception.beginAnswering().isAdmitted)
+    #expect(reception.counts.isTaken)
+    #expect(reception.beginAnswering().isAdmitted)
+    #expect(!reception.counts.isTaken)
+    #expect(reception.fill() == .startThread)
+    #expect(reception.finishAnswering() == .receive)
+    #expect(reception.finishAnswering() == .end)
+    #expect(reception.counts == Reception.Counts(threads: 2, answering: 0, parked: 0, isTaken: true))
+  }
+
+  @Test func afterAWhileOneThreadReceivesAgain() {
+    let reception = withTwoThreads(concurrentMilliseconds: 0)
+    #expect(!reception.isConcurrent(at: .max))
+    #expect(reception.finishAnswering() == .end)
+  }
+
+  @Test func nobodyJoinsAThreadThatLooksForAllThatWaits() {
+    let reception = withTwoThreads()
+    #expect(reception.keepAlone())
+    #expect(reception.finishAnswering() == .end)
+    // It has begun to answer, and whoever is done receives.
+    #expect(reception.beginAnswering().isAdmitted)
+    #expect(reception.fill() == .startThread)
+    #expect(reception.finishAnswering() == .receive)
+  }
+
+  @Test func nobodyWaitsInTheKernelWhileCallsWaitForAThread() throws {
+    let reception = withTwoThreads()
+    let calls = (UInt64(1)...3).map { TrappedCall(id: $0, thread: 7, number: 0, architecture: 0, arguments: (0, 0, 0, 0, 0, 0)) }
+    #expect(reception.keepAlone())
+    #expect(reception.beginAnswering(calls.map { Reception.Received(call: $0, process: 7) }).call?.id == 1)
+    // Whoever has the place takes the next of them. Another one would wait for a call and leave that to the first.
+    #expect(reception.finishAnswering() == .receive)
+    #expect(reception.finishAnswering() == .end)
+  }
 }

@@ -50,6 +50,37 @@ import Testing
     #expect(alone.output == wrapped.output)
   }
 
+  /// That a name may be read is remembered; nothing else about it is.
+  @Test func whatMayBeReadAgainAndAgainIsNotChangedForThat() throws {
+    guard isPrivileged("a server") else { return }
+    let policy = TestServer.policy.replacing(
+      "  - name: watched",
+      with: "  - name: kept\n    paths: [\"${PROJECT_ROOT}/kept\"]\n    operations: [write, create, delete, chmod, rename]\n    decision: deny\n"
+        + "  - name: seen\n    paths: [\"${PROJECT_ROOT}/seen\"]\n    operations: [read, open]\n    decision: audit\n  - name: watched")
+    let server = try TestServer(policies: ["test": policy])
+    let project = server.project(server.firstUser)
+    for name in ["kept", "seen"] { try write("text\n", to: "\(project)/\(name)", owner: server.firstUser) }
+    let script = """
+      for turn in 1 2 3 4 5; do
+        read -r line <kept; [ "$line" = text ] || echo "not read"
+        (echo changed >kept) 2>/dev/null && echo written
+        (echo changed >>kept) 2>/dev/null && echo appended
+        (exec 3<>kept) 2>/dev/null && echo opened
+        read -r line <seen
+      done
+      true
+      """
+    let outcome = try server.wrap(["bash", "-c", script])
+    #expect(outcome.status == 0 && outcome.output.isEmpty, "\(outcome)")
+    #expect(try content("\(project)/kept") == "text\n")
+    let record = try server.record(try #require(server.records.first))
+    func count(_ rule: String, _ decision: String) -> Int {
+      record.count { $0.contains("\"rule\":\"\(rule)\"") && $0.contains("\"decision\":\"\(decision)\"") }
+    }
+    #expect(count("kept", "deny") == 15)
+    #expect(count("seen", "audit") == 5)
+  }
+
   @Test func aNameThatIsProtectedIsOutOfReachByEveryWay() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()
