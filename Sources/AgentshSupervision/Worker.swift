@@ -35,8 +35,6 @@ final class Worker {
   /// The call that is being answered.
   private(set) var current: (call: TrappedCall, kind: CallKind)?
 
-  /// The thread whose call was answered last.
-  var lastThread: Int32 = 0
   /// Whether the caller is best woken on this thread's processor.
   var wakesInPlace = true
   /// Whether the last look found another call waiting.

@@ -33,6 +33,8 @@ final class WorkerPool: Sendable {
   private let wake: EventDescriptor
   /// Which process a thread belongs to, for fair turns and nothing else: a number that has changed hands meanwhile costs a turn.
   private let processes = Mutex<[Int32: Int32]>([:])
+  /// The thread whose call was answered last.
+  private let lastThread = Atomic<Int32>(0)
   private let onEnding: @Sendable (Ending) -> Void
 
   /// - Parameter onEnding: called at most a few times, from any of the pool's threads.
@@ -86,7 +88,7 @@ final class WorkerPool: Sendable {
         case .call(let call):
           first = call
           // It was there already.
-          if monotonicNanoseconds() &- asked < Self.shortestWait, call.thread != worker.lastThread { reception.noteConcurrency() }
+          if monotonicNanoseconds() &- asked < Self.shortestWait, call.thread != lastThread.load(ordering: .relaxed) { reception.noteConcurrency() }
         case .nothing:
           // A target that died before its call was received, or all of them: the kernel says so by the same errno.
           if supervision.listener.isAbandoned(waiting: 0) {
@@ -138,7 +140,7 @@ final class WorkerPool: Sendable {
     // Others wait already, or will before this one is answered: they need not wait for it.
     if admission.needsHelp || isConcurrent && !admission.isCrowded { expectDelay() }
     if let call = admission.call {
-      worker.lastThread = call.thread
+      lastThread.store(call.thread, ordering: .relaxed)
       worker.handle(call)
     }
     return reception.finishAnswering(admission.place)
