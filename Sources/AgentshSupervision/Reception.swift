@@ -112,8 +112,10 @@ final class Reception: Sendable {
     var call: TrappedCall?
     /// Others wait that were received already.
     var isCrowded = false
-    /// Others wait, and another thread would not be one too many.
+    /// Others wait, or targets run at once and another may call before this one is answered, and another thread would not be one too many.
     var needsHelp = false
+    /// Targets were seen to run at once a moment ago.
+    var isConcurrent = false
     /// To be given back to `finishAnswering`.
     var place: Int?
   }
@@ -123,9 +125,6 @@ final class Reception: Sendable {
 
   /// A call was there before anybody waited for it, and its thread isn't the one that was answered last: targets run at once.
   func noteConcurrency() { concurrentUntil.store(monotonicNanoseconds() &+ concurrentNanoseconds, ordering: .relaxed) }
-
-  /// Whether that was seen a moment ago.
-  func isConcurrent(at nanoseconds: UInt64) -> Bool { nanoseconds < concurrentUntil.load(ordering: .relaxed) }
 
   /// Whether the caller alone has the place, and keeps it to itself until it begins to answer: what it sees waiting is there when it receives it.
   func keepAlone() -> Bool {
@@ -187,8 +186,11 @@ final class Reception: Sendable {
     let isCrowded = !state.backlog.isEmpty
     // Many that take long together may be waiting for processors and nothing else.
     let usual = usualNanoseconds * UInt64(1 + state.answering / 8)
-    let needsHelp = isCrowded && state.since.count { $0 != 0 && now &- $0 < usual } < mostBusy
-    return .admission(Admission(isAdmitted: true, mustWakeWatch: mustWake, call: call, isCrowded: isCrowded, needsHelp: needsHelp, place: place))
+    let isConcurrent = now < concurrentUntil.load(ordering: .relaxed)
+    let needsHelp = (isCrowded || isConcurrent) && state.since.count { $0 != 0 && now &- $0 < usual } < mostBusy
+    return .admission(
+      Admission(
+        isAdmitted: true, mustWakeWatch: mustWake, call: call, isCrowded: isCrowded, needsHelp: needsHelp, isConcurrent: isConcurrent, place: place))
   }
 
   /// The call is answered: waits for the caller's next turn.
@@ -200,7 +202,8 @@ final class Reception: Sendable {
         state.awaitsRoom = false
         gate.wakeAll()
       }
-      let mayJoin = state.receivers == 1 && !state.isAlone && state.backlog.isEmpty && isConcurrent(at: monotonicNanoseconds())
+      let mayJoin = state.receivers == 1 && !state.isAlone && state.backlog.isEmpty
+        && monotonicNanoseconds() < concurrentUntil.load(ordering: .relaxed)
       if !state.isClosed, state.receivers == 0 || mayJoin {
         state.receivers += 1
         return .receive

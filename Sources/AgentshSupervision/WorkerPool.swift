@@ -135,10 +135,9 @@ final class WorkerPool: Sendable {
       if let call = admission.call { refuse(call, worker) }
       return .receive
     }
-    let isConcurrent = reception.isConcurrent(at: monotonicNanoseconds())
-    worker.wakesInPlace = !admission.isCrowded && !isConcurrent
-    // Others wait already, or will before this one is answered: they need not wait for it.
-    if admission.needsHelp || isConcurrent && !admission.isCrowded { expectDelay() }
+    worker.wakesInPlace = !admission.isCrowded && !admission.isConcurrent
+    // Others need not wait for this one.
+    if admission.needsHelp { expectDelay() }
     if let call = admission.call {
       lastThread.store(call.thread, ordering: .relaxed)
       worker.handle(call)

@@ -118,23 +118,24 @@ import Testing
   }
 
   /// A reception whose first thread answers and whose second one receives.
-  private func withTwoThreads(concurrentMilliseconds: UInt64 = 3_600_000) -> Reception {
-    let reception = Reception(mostThreads: 8, mostParked: 0, concurrentMilliseconds: concurrentMilliseconds)
+  private func withTwoThreads(concurrentMilliseconds: UInt64 = 3_600_000) -> (Reception, place: Int?) {
+    let reception = Reception(
+      mostThreads: 8, mostBusy: 2, mostParked: 0, usualMicroseconds: 3_600_000_000, concurrentMilliseconds: concurrentMilliseconds)
     #expect(reception.fill() == .startThread)
     reception.noteConcurrency()
-    #expect(reception.beginAnswering().isAdmitted)
+    let place = reception.beginAnswering().place
     #expect(reception.fill() == .startThread)
-    return reception
+    return (reception, place)
   }
 
   @Test func twoThreadsReceiveWhileTargetsRunAtOnceAndNoThirdOne() {
-    let reception = withTwoThreads()
-    #expect(reception.finishAnswering() == .receive)
+    let (reception, place) = withTwoThreads()
+    #expect(reception.finishAnswering(place) == .receive)
     #expect(!reception.keepAlone())
-    // Both answer, and nobody receives: the place is filled again.
-    #expect(reception.beginAnswering().isAdmitted)
+    // Both answer, and nobody receives: the place is filled again when it has to be, and not for the sake of those who run at once.
+    #expect(reception.beginAnswering().needsHelp)
     #expect(reception.counts.isTaken)
-    #expect(reception.beginAnswering().isAdmitted)
+    #expect(!reception.beginAnswering().needsHelp)
     #expect(!reception.counts.isTaken)
     #expect(reception.fill() == .startThread)
     #expect(reception.finishAnswering() == .receive)
@@ -143,15 +144,14 @@ import Testing
   }
 
   @Test func afterAWhileOneThreadReceivesAgain() {
-    let reception = withTwoThreads(concurrentMilliseconds: 0)
-    #expect(!reception.isConcurrent(at: .max))
-    #expect(reception.finishAnswering() == .end)
+    let (reception, place) = withTwoThreads(concurrentMilliseconds: 0)
+    #expect(reception.finishAnswering(place) == .end)
   }
 
   @Test func nobodyJoinsAThreadThatLooksForAllThatWaits() {
-    let reception = withTwoThreads()
+    let (reception, place) = withTwoThreads()
     #expect(reception.keepAlone())
-    #expect(reception.finishAnswering() == .end)
+    #expect(reception.finishAnswering(place) == .end)
     // It has begun to answer, and whoever is done receives.
     #expect(reception.beginAnswering().isAdmitted)
     #expect(reception.fill() == .startThread)
@@ -159,12 +159,12 @@ import Testing
   }
 
   @Test func nobodyWaitsInTheKernelWhileCallsWaitForAThread() throws {
-    let reception = withTwoThreads()
+    let (reception, place) = withTwoThreads()
     let calls = (UInt64(1)...3).map { TrappedCall(id: $0, thread: 7, number: 0, architecture: 0, arguments: (0, 0, 0, 0, 0, 0)) }
     #expect(reception.keepAlone())
     #expect(reception.beginAnswering(calls.map { Reception.Received(call: $0, process: 7) }).call?.id == 1)
     // Whoever has the place takes the next of them. Another one would wait for a call and leave that to the first.
-    #expect(reception.finishAnswering() == .receive)
+    #expect(reception.finishAnswering(place) == .receive)
     #expect(reception.finishAnswering() == .end)
   }
 }
