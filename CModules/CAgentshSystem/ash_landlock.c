@@ -31,4 +31,4 @@ int ash_landlock_allow_port(int ruleset, uint64_t port, uint64_t rights) {
   return (int)syscall(SYS_landlock_add_rule, ruleset, ash_landlock_rule_net_port, &rule, 0);
 }
 
-int ash_landlock_restrict_self(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
+int ash_landlock_restrict_self(int ruleset, uint32_t flags) { return (int)syscall(SYS_landlock_restrict_self, ruleset, flags); }

@@ -34,6 +34,18 @@ final class ActingFloor: Sendable {
     around = nil
   }
 
+  /// Of a process that has put itself under a ruleset of its own on top of a floor (`OwnDomain`). What it
+  /// handles can't be asked, so whatever can be held is taken to be, and nothing is known to be granted.
+  init(opaqueAbove around: ActingFloor) {
+    self.around = around
+    ruleset = nil
+    rules = LandlockRules(grants: [])
+    rights = .all
+    holdsConnecting = true
+    holdsBinding = true
+    keepsSignalsInside = around.keepsSignalsInside
+  }
+
   /// Without the scopes: whom the supervisor signals and connects to on behalf of a target is a matter of the target's own domain, which this one
   /// isn't.
   /// - Parameter around: the floor of the session that this one's lies inside of. Rulesets stack: what one refuses the other can't grant.
@@ -57,7 +69,7 @@ final class ActingFloor: Sendable {
   /// Whether anything of files is held: then moving and linking are, since those depend on all rights at both places.
   var holdsFiles: Bool { !rights.isEmpty || around?.holdsFiles ?? false }
 
-  /// Whether the floor grants these rights on a path, which is the kernel's own and has no links.
+  /// Whether the floor is known to grant these rights on a path, which is the kernel's own and has no links.
   func grants(_ needed: LandlockRights, on path: [UInt8]) -> Bool {
     rules.rights(on: path).isSuperset(of: needed.intersection(rights)) && around?.grants(needed, on: path) ?? true
   }

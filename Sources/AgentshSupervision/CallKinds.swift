@@ -17,6 +17,7 @@ enum CallKind: String, CaseIterable, Sendable {
   // F_SETOWN only: whom SIGIO of a descriptor is sent to.
   case fcntl
   case prctl
+  case landlock_restrict_self
   // By which sandboxes and containers make themselves: decided by the filter, and here for their refusal's record alone.
   case mount, umount2, fsopen, fsconfig, fsmount, fspick, move_mount, open_tree, open_tree_attr, mount_setattr, pivot_root, chroot
   case setns, unshare, clone

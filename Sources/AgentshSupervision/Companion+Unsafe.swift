@@ -6,12 +6,20 @@ import SystemPackage
 /// A worker's companion: a thread under the session's floor that does one thing at a time for its worker, which waits for it.
 ///
 /// It shares the worker's umask and working directory (it is started by a thread that has left the process's), and no capability is ever in effect there. It ends
-/// with its worker.
-final class Companion {
+/// with its last reference; one thread at a time may have it do something.
+final class Companion: Sendable {
   private let state: CompanionState
 
   /// Starts it. Throws when there can be no more threads.
-  init(_ floor: ActingFloor) throws(SyscallError) {
+  convenience init(_ floor: ActingFloor) throws(SyscallError) {
+    try self.init(hasOwnView: false) { () throws(SyscallError) in try floor.restrictThread() }
+  }
+
+  /// Starts it.
+  /// - Parameters:
+  ///   - hasOwnView: its umask and working directory are its own, and not those of the thread that starts it.
+  ///   - restrict: puts on it what is to hold of it, besides what holds of the thread that starts it.
+  init(hasOwnView: Bool, restrict: @escaping @Sendable () throws(SyscallError) -> Void) throws(SyscallError) {
     state = CompanionState()
     let state = state
     // Its calls are shallow; what they need of the stack is a path or two.
@@ -23,7 +31,8 @@ final class Companion {
         try ThreadCapabilities.set(effective: 0, permitted: ThreadCapabilities.current().permitted)
         // The whole supervisor has it already; a thread without it may not put itself under a ruleset.
         try syscall("prctl", subject: "PR_SET_NO_NEW_PRIVS") { ash_prctl(38, 1, 0, 0, 0) }
-        try floor.restrictThread()
+        if hasOwnView { try syscall("unshare", subject: "CLONE_FS") { ash_unshare_fs() } }
+        try restrict()
         isHeld = true
       } catch {}
       state.serve(isHeld: isHeld)

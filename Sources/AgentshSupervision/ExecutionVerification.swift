@@ -32,6 +32,7 @@ extension Worker {
       switch waitForTracee() {
       case .executed(let process):
         supervision.executions.add(1, ordering: .releasing)
+        supervision.ownDomains.noteExecution(of: call.thread, as: process)
         for layer in [supervision.layer, innermost] where process == layer.relations.rootTarget { layer.relations.noteRootExecution() }
         if let difference = difference(process, image) {
           // Killed at its stop: there is nothing to look at any more, and nothing has run.

@@ -185,7 +185,7 @@ extension Worker {
     _ call: TrappedCall, _ located: borrowing Located, _ flags: CInt, _ rights: LandlockRights, _ failure: SyscallError
   ) throws(CallFailure) -> OwnedDescriptor {
     guard failure.errno == .permissionDenied || failure.errno == .notPermitted, let number = procNumber(located.path),
-      floor.grants(rights, on: located.path)
+      floor.grants(rights, on: located.path) || ownDomainGrants(located.path, flags: flags)
     else { throw .errno(failure.errno.rawValue) }
     let process = try processID(call)
     guard number == call.thread || number == process else {

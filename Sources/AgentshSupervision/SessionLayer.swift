@@ -55,8 +55,8 @@ extension Worker {
   /// The innermost session that the caller lives in: who belongs to it belongs to the others.
   var innermost: SessionLayer { inner?.layer ?? supervision.layer }
 
-  /// What Landlock holds of what is done for the caller: every session's floor.
-  var floor: ActingFloor { inner?.floor ?? supervision.floor }
+  /// What Landlock holds of what is done for the caller: every session's floor, and what the caller has put on itself.
+  var floor: ActingFloor { ownDomain?.floor ?? inner?.floor ?? supervision.floor }
 
   /// Whether all sessions that the caller lives in permit tracing.
   var permitsTracing: Bool { supervision.layer.permitsTracing && inner?.layer.permitsTracing ?? true }

@@ -23,6 +23,7 @@ final class Supervision: Sendable {
   let restrictedRefusals = RestrictedRefusals()
   let directories = DirectoryOrder()
   let boundSockets = BoundSockets()
+  let ownDomains = OwnDomains()
   /// How long connecting takes.
   let destinations = Destinations()
   /// Descriptors of targets that are held while messages that pass them on wait to be sent.

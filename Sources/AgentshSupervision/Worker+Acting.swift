@@ -8,7 +8,14 @@ extension Worker {
   func acting<Value>(held: Bool, _ body: () -> Value) throws(SyscallError) -> Value {
     guard held else { return body() }
     var value: Value?
-    guard try companion().run({ value = body() }), let value else {
+    let companion = try companion()
+    // A companion that wasn't started by this thread doesn't share its umask.
+    let mask = ownDomain == nil ? nil : currentUmask
+    let wasRun = companion.run {
+      if let mask { _ = umask(mask) }
+      value = body()
+    }
+    guard wasRun, let value else {
       supervision.endSession("the floor could not be put under a thread that acts for a target")
       throw SyscallError("landlock_restrict_self", .permissionDenied)
     }

@@ -11,11 +11,17 @@ final class Worker {
   let supervision: Supervision
   private let isRoot = geteuid() == 0
   /// The thread's own umask (it has left the process's shared one), so that files are created with the target's.
-  private var currentUmask: mode_t = 0o077
+  private(set) var currentUmask: mode_t = 0o077
   /// Acts for this thread where the floor holds what is to be done.
   private var ownCompanion: Companion?
   /// The same for calls of a session inside, which has a floor of its own: of the one that called last.
   private var innerCompanion: (floor: ActingFloor, companion: Companion)?
+  /// The same for a caller that is in a Landlock domain of its own.
+  private var domainCompanion: (domain: OwnDomain, companion: Companion)?
+  /// The domain of its own that the caller is in.
+  var ownDomain: OwnDomain?
+  /// The last caller whose domain was looked for.
+  var lastDomain: (task: PinnedTask, version: Int, domain: OwnDomain?)?
   /// The session inside this supervisor's own that the caller lives in.
   private(set) var inner: NestedSession?
   /// The last caller a descriptor was fetched from.
@@ -66,7 +72,10 @@ final class Worker {
   func handle(_ call: TrappedCall) {
     received = monotonicNanoseconds()
     // A session that ends keeps nothing open in a thread that waits for the next call.
-    defer { inner = nil }
+    defer {
+      inner = nil
+      ownDomain = nil
+    }
     let answer: Answer
     do throws(CallFailure) {
       answer = try dispatch(call)
@@ -105,6 +114,7 @@ final class Worker {
     current = (call, kind)
     if let nested = supervision.nested, let answer = try enter(nested, call) { return answer }
     if isRoot { try checkStillRoot(call, kind) }
+    try findOwnDomain(call)
     let a = call.arguments
     switch kind {
     case .open:
@@ -164,6 +174,7 @@ final class Worker {
     case .prctl:
       // The nonce call is over once the session runs; later ones are questions, or a wish for a session inside.
       return a.3 == FilterSpecification.door ? try knock(call) : try answerQuestion(call)
+    case .landlock_restrict_self: return try restrictItself(call)
     case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
       .setns, .unshare, .clone:
       return try refuseRestricted(call, kind)
@@ -223,6 +234,12 @@ final class Worker {
 
   /// Started when it is first needed: most workers of most sessions never do.
   func companion() throws(SyscallError) -> Companion {
+    if let ownDomain {
+      if let domainCompanion, domainCompanion.domain === ownDomain { return domainCompanion.companion }
+      let made = try ownDomain.companion()
+      domainCompanion = (ownDomain, made)
+      return made
+    }
     if let inner {
       if let innerCompanion, innerCompanion.floor === inner.floor { return innerCompanion.companion }
       let made = try Companion(inner.floor)

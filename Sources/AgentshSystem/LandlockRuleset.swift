@@ -24,7 +24,8 @@ public struct LandlockRuleset: ~Copyable, Sendable {
     return try bestEffort(rules, abi: abi)
   }
 
-  private init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+  /// A ruleset that somebody else has made.
+  public init(taking descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
   private static func make(_ rules: LandlockRules, _ abi: LandlockABI) throws(SyscallError) -> LandlockRuleset {
     let separating = rules.separatingRights(in: abi)
@@ -40,7 +41,7 @@ public struct LandlockRuleset: ~Copyable, Sendable {
       if rules.scopesAbstractSockets { scoped |= ASH_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET }
     }
     let raw = try syscall("landlock_create_ruleset") { ash_landlock_create(files.rawValue, network, scoped) }
-    let ruleset = LandlockRuleset(OwnedDescriptor(owning: raw))
+    let ruleset = LandlockRuleset(taking: OwnedDescriptor(owning: raw))
     if !separating.isEmpty { try ruleset.allow(LandlockRules.Grant(path: [UInt8(ascii: "/")], rights: separating), handled: files) }
     for grant in rules.grants { try ruleset.allow(grant, handled: files) }
     for (ports, right) in [(rules.connectPorts, ASH_LANDLOCK_NET_CONNECT_TCP), (rules.bindPorts, ASH_LANDLOCK_NET_BIND_TCP)]
@@ -69,9 +70,10 @@ public struct LandlockRuleset: ~Copyable, Sendable {
   }
 
   /// Puts it on the calling thread and on all that this thread starts from now on, for good. no_new_privs must be set: landlock_restrict_self(2).
-  public func restrictThread() throws(SyscallError) {
+  /// - Parameter flags: LANDLOCK_RESTRICT_SELF_*, of which none may concern other threads.
+  public func restrictThread(flags: UInt32 = 0) throws(SyscallError) {
     let raw = descriptor.rawValue
-    try syscall("landlock_restrict_self") { ash_landlock_restrict_self(raw) }
+    try syscall("landlock_restrict_self") { ash_landlock_restrict_self(raw, flags) }
   }
 }
 

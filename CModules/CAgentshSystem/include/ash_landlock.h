@@ -37,4 +37,4 @@ int ash_landlock_allow_beneath(int ruleset, int place, uint64_t rights);
 // LANDLOCK_RULE_NET_PORT.
 int ash_landlock_allow_port(int ruleset, uint64_t port, uint64_t rights);
 // For the calling thread and what it starts from now on; no_new_privs must be set.
-int ash_landlock_restrict_self(int ruleset);
+int ash_landlock_restrict_self(int ruleset, uint32_t flags);
