@@ -235,7 +235,10 @@ extension ServerContext {
         $0.refused = refused
       }
       // What had a supervisor of its own is closed when that has ended (`finishAdopted`).
-      if isFound, session.facts.parent != nil { log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil)) }
+      if isFound, session.facts.parent != nil {
+        let reason = ended.withLock { $0.removeValue(forKey: session.facts.id) }
+        log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil, failure: reason))
+      }
     }
   }
 

@@ -24,11 +24,14 @@ final class OpenedSession: Sendable {
   let program: FilterProgram
   let reply: WrapReply
   let readyDeadline: Deadline
+  /// After which time its supervisor ends it; nil: never.
+  let timeoutMilliseconds: Int?
 
   init(
     session: Session, supervisor: SupervisorHandle?, nested: NestedDescriptors? = nil, identity: SpawnIdentity,
     rehearsal: SpareSupervisors.Rehearsal? = nil,
-    cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
+    cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline,
+    timeoutMilliseconds: Int? = nil
   ) {
     self.session = session
     self.supervisor = supervisor
@@ -40,6 +43,7 @@ final class OpenedSession: Sendable {
     self.program = program
     self.reply = reply
     self.readyDeadline = readyDeadline
+    self.timeoutMilliseconds = timeoutMilliseconds
   }
 
   /// Moves a process into the session's control group; its number has to be still its own.
@@ -54,6 +58,13 @@ final class OpenedSession: Sendable {
     switch cgroup {
     case .some(let group): try group.kill()
     case .none: return
+    }
+  }
+
+  var hasGroup: Bool {
+    switch cgroup {
+    case .some: true
+    case .none: false
     }
   }
 
@@ -286,7 +297,8 @@ struct SessionOpening {
         session: session, supervisor: SupervisorHandle(supervisor.process, supervisor.channel), identity: identity,
         rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, isResolving: filter.knowsNames, plan: rehearsal.packet), cgroup: cgroup, caller: peer,
         program: filter.program, reply: reply,
-        readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+        readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))),
+        timeoutMilliseconds: plan.timeoutMilliseconds)
     } catch {
       undo.run()
       throw Self.failed(error)
@@ -326,7 +338,8 @@ struct SessionOpening {
         session: session, supervisor: nil,
         nested: NestedDescriptors(record: record, plan: planFile, link: pair.first, launcherLink: pair.second),
         identity: SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: 0), cgroup: cgroup, caller: peer, program: filter.program,
-        reply: reply, readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+        reply: reply, readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))),
+        timeoutMilliseconds: plan.timeoutMilliseconds)
     } catch {
       undo.run()
       throw Self.failed(error)

@@ -256,9 +256,7 @@ import Testing
   /// The weaker mode that an administrator can choose: what is found one by one is found even when its parents have gone.
   @Test func withoutControlGroupsNoOrphanOutlivesItsSession() throws {
     guard isPrivileged("a server") else { return }
-    // In a mount namespace of its own, where no control group can be made.
-    let readOnly = "for m in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do mount --bind $m $m; mount -o remount,ro,bind $m; done; exec \"$@\""
-    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: ["unshare", "-m", "sh", "-c", readOnly, "sh"])
+    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: TestServer.withoutCgroups)
     let outcome = try server.shell("setsid sh -c 'sleep 3600 & sleep 3600 & wait' & echo ran")
     #expect(outcome.status == 0 && outcome.output == "ran\n", "\(outcome)")
     #expect(outcome.errors.contains("warning: cgroup"))

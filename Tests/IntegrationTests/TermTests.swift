@@ -1,0 +1,139 @@
+import AgentshSystem
+import Glibc
+import Testing
+
+/// Sessions whose time is over while their supervisor, which runs as the caller, does nothing about it.
+struct TermTests {
+  /// A process that holds the first thread of another, as root's debugger would, so that SIGCONT doesn't let it go on. It ends with it.
+  private func holder(of process: Int32) throws -> RunningProcess {
+    let script = "syscall(\(ptraceNumber), 16, \(process), 0, 0) == 0 or die $!; waitpid \(process), 0; $| = 1; print qq(held\\n); waitpid \(process), 0; print qq(gone\\n)"
+    let holder = try RunningProcess(["perl", "-e", script])
+    try holder.waitFor("held")
+    return holder
+  }
+
+  private var ptraceNumber: Int {
+    #if arch(arm64)
+      117
+    #else
+      101
+    #endif
+  }
+
+  private func stop(_ process: Int32) throws {
+    kill(process, SIGSTOP)
+    try eventually("it is stopped") { statusField("State", of: process)?.hasPrefix("T") == true }
+  }
+
+  private func closing(_ server: TestServer, _ session: String) throws -> String? {
+    try server.log().last { $0.contains("\"op\":\"session.closed\"") && $0.contains(session) }
+  }
+
+  private func expectNothingLeft(_ server: TestServer) throws {
+    try eventually("every process of the session is gone", milliseconds: 20_000) {
+      processes(of: server.firstUser).allSatisfy { commandName($0) == "agentsh" }
+    }
+    try eventually("the session's directory is gone") { server.sessions.isEmpty }
+  }
+
+  private let sleeper = ["sh", "-c", "(setsid sleep 3600 &); echo ready; sleep 3600"]
+
+  @Test func aSupervisorThatItsUserHasStoppedStillEndsItsSessionInTime() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["--timeout", "1s", "--"] + sleeper)
+    try process.waitFor("ready")
+    let session = try server.onlySession()
+    try stop(try server.supervisor())
+    let outcome = try process.finish(milliseconds: 20_000)
+    #expect(outcome.errors.contains("the session was ended: timeout"), "\(outcome)")
+    try expectNothingLeft(server)
+    #expect(try server.record(session).last?.contains("\"reason\":\"timeout\"") == true)
+  }
+
+  @Test func aSupervisorThatStaysStoppedIsKilledWithItsSession() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(["--timeout", "1s", "--"] + sleeper)
+    try process.waitFor("ready")
+    let session = try server.onlySession()
+    let holder = try holder(of: try server.supervisor())
+    try expectNothingLeft(server)
+    _ = try process.finish(milliseconds: 20_000)
+    try holder.waitFor("gone")
+    try eventually("its end is on record") { try closing(server, session) != nil }
+    #expect(try closing(server, session)?.contains("its time was over, and its supervisor did not end it") == true)
+  }
+
+  @Test(arguments: [true, false]) func aServerThatWasRestartedKnowsTheTermToo(isHeld: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    server.mayHaveEnded = true
+    let process = try server.start(["--timeout", "3s", "--"] + sleeper)
+    try process.waitFor("ready")
+    let (session, supervisor) = (try server.onlySession(), try server.supervisor())
+    let holder = isHeld ? try holder(of: supervisor) : nil
+    if !isHeld { try stop(supervisor) }
+    try server.restart(SIGKILL)
+    try expectNothingLeft(server)
+    _ = try process.finish(milliseconds: 20_000)
+    try holder?.waitFor("gone")
+    try eventually("its end is on record") { try closing(server, session) != nil }
+    if isHeld {
+      #expect(try closing(server, session)?.contains("its time was over, and its supervisor did not end it") == true)
+    } else {
+      #expect(try server.record(session).last?.contains("\"reason\":\"timeout\"") == true)
+    }
+  }
+
+  /// - Parameter restarts: the server is another one by the time that the launcher dies.
+  @Test(arguments: [true, false], [true, false]) func aLauncherThatIsKilledTakesItsSessionAlongThoughTheSupervisorIsStopped(isHeld: Bool, restarts: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    server.mayHaveEnded = true
+    let process = try server.start(sleeper)
+    try process.waitFor("ready")
+    let (session, supervisor) = (try server.onlySession(), try server.supervisor())
+    if restarts { try server.restart(SIGKILL) }
+    let holder = isHeld ? try holder(of: supervisor) : nil
+    if !isHeld { try stop(supervisor) }
+    kill(process.pid, SIGKILL)
+    _ = try process.finish()
+    try expectNothingLeft(server)
+    try holder?.waitFor("gone")
+    try eventually("its end is on record") { try closing(server, session) != nil }
+    if isHeld {
+      #expect(try closing(server, session)?.contains("its launcher had ended, and its supervisor did not end it") == true)
+    } else {
+      #expect(try server.record(session).last?.contains("session.end") == true)
+    }
+  }
+
+  @Test func stoppingASessionWhoseSupervisorIsStoppedClosesItsRecord() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let process = try server.start(sleeper)
+    try process.waitFor("ready")
+    let session = try server.onlySession()
+    try stop(try server.supervisor())
+    #expect(try run(server.client(["stop", session]), milliseconds: 20_000).status == 0)
+    _ = try process.finish()
+    #expect(try server.record(session).last?.contains("stopped by uid \(server.firstUser)") == true)
+  }
+
+  /// Nobody but the launcher could end its processes before, and it is gone.
+  @Test(arguments: [true, false]) func withoutControlGroupsTheServerFindsTheProcessesByTheirName(isHeld: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: TestServer.withoutCgroups)
+    let process = try server.start(sleeper)
+    try process.waitFor("ready")
+    let supervisor = try server.supervisor()
+    let holder = isHeld ? try holder(of: supervisor) : nil
+    if !isHeld { kill(supervisor, SIGSTOP) }
+    kill(process.pid, SIGKILL)
+    _ = try process.finish()
+    if !isHeld { kill(supervisor, SIGKILL) }
+    try expectNothingLeft(server)
+    try holder?.waitFor("gone")
+  }
+}
