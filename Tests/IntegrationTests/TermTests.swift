@@ -136,4 +136,27 @@ struct TermTests {
     try expectNothingLeft(server)
     try holder?.waitFor("gone")
   }
+
+  /// The user may have pressed Ctrl-Z: whoever reaps the command does nothing then.
+  @Test(arguments: [("exit 7", "\"status\":7", 7), ("exit 0", "\"status\":0", 0), ("trap - TERM; kill -TERM $$", "\"status\":143,\"ended_by\":\"SIGTERM\"", nil)], [true, false])
+  func aStoppedLauncherHidesNoStatus(_ how: (trap: String, record: String, status: Int32?), isStandalone: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let project = server.project(server.firstUser)
+    let options = isStandalone ? ["--standalone", "--policy-file", "\(project)/policy.yaml"] : []
+    if isStandalone { try write(TestServer.policy, to: "\(project)/policy.yaml", owner: server.firstUser) }
+    let command = ["sh", "-c", "trap '\(how.trap)' TERM; echo ready; while :; do read -t 0.1 line < /dev/null; sleep 0.1; done"]
+    let process = try server.start(options + ["--timeout", "1s", "--"] + command, environment: ["XDG_STATE_HOME=\(project)/.state"])
+    try process.waitFor("ready")
+    try stop(process.pid)
+    let directory = isStandalone ? "\(project)/.state/agentsh/sessions" : server.recordsDirectory
+    try eventually("the record is closed", milliseconds: 20_000) {
+      try names(in: directory).first.map { try content("\(directory)/\($0)").contains("session.end") } == true
+    }
+    let last = try content("\(directory)/\(#require(names(in: directory).first))").split(separator: "\n").last ?? ""
+    #expect(last.contains(how.record) && last.contains("\"reason\":\"timeout\""), "\(last)")
+    kill(process.pid, SIGCONT)
+    let outcome = try process.finish()
+    #expect(outcome.status == how.status && (how.status != nil || outcome.signal == SIGTERM), "\(outcome)")
+  }
 }
