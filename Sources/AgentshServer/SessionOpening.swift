@@ -150,7 +150,7 @@ struct SessionOpening {
     let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid, isInside: caller.inside != nil) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
-        command: Session.kept(command: request.command), cwd: Session.kept(cwd), started: auditClock().text,
+        command: Session.kept(command: request.command, isWhole: request.omission == nil), cwd: Session.kept(cwd), started: auditClock().text,
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order, parent: around?.facts.id,
         permitsNested: around == nil && policy.policy.allowsNestedSessions)
     }
@@ -264,7 +264,7 @@ struct SessionOpening {
       }
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       var rehearsal = plan
-      (rehearsal.token, rehearsal.nonce, rehearsal.command) = (try newToken(), 0, [[]])
+      (rehearsal.token, rehearsal.nonce, rehearsal.command, rehearsal.omission) = (try newToken(), 0, [[]], nil)
       let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
       _ = try TrustedPath.file(context.supervisor)
       let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
@@ -409,6 +409,7 @@ extension SessionOpening {
       recordPath: session.facts.record)
     plan.exactRights = filter.exactRights.rawValue
     plan.network = request.network
+    plan.omission = request.omission
     plan.parent = session.facts.parent
     plan.opened = session.facts.started
     if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
@@ -423,7 +424,8 @@ extension SessionOpening {
   private static let resolvingFilter = (try? SupervisorFilter.compiled(resolving: true).instructions) ?? []
 
   private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
-    var fields = [
+    var fields = request.omission?.auditFields ?? []
+    fields += [
       AuditField("policy", .text(policy.name)), AuditField("policy_sha256", .text(policy.sha256)), AuditField("peer_uid", .integer(Int64(peer.uid))),
     ]
     if let parent = session.facts.parent { fields.append(AuditField("parent", .text(parent))) }

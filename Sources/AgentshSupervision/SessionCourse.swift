@@ -64,6 +64,8 @@ class SessionCourse {
   private(set) var target: Pidfd?
   private(set) var targetNumber: Int32?
   private(set) var signalSocket: UnixSocket?
+  /// By the launcher's word.
+  var dropped = DroppedVariables([])
   private var signalFramer = MessageFramer(limit: MessageFramer.sessionLimit)
 
   // How it ended.
