@@ -176,6 +176,18 @@ struct ServerOptionTests {
   }
 }
 
+struct EmptyListTests {
+  @Test func anEmptyListIsNoErrorUnlessWarningsAre() throws {
+    for list in ["[]", "[read]"] {
+      try withFile(bytes("version: 1\nname: x\nfile_rules: [{name: f, paths: [/x], operations: \(list), decision: allow}]\n")) { path in
+        let file = String(decoding: path, as: UTF8.self)
+        #expect(runs(["policy", "check", file]) == 0)
+        #expect(runs(["policy", "check", "--strict", file]) == (list == "[]" ? 1 : 0))
+      }
+    }
+  }
+}
+
 struct QuestionTests {
   private func test(_ arguments: [String], path: String = "/usr/bin:/bin") throws -> Int32 {
     try withFile(bytes("version: 1\nname: x\n")) { file in
