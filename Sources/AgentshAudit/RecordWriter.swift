@@ -179,6 +179,9 @@ struct RecordLineBuilder {
     if shown.count < arguments.count {
       key("command_omitted")
       appendNumber(arguments.count - shown.count, to: &bytes)
+      key("command_omitted_bytes")
+      let all = arguments.reduce(arguments.count - 1) { $0 + $1.count }
+      appendNumber(all - (Self.commandLimit - room), to: &bytes)
       key("command_sha256")
       TextEscaping.append(AuditDigest.sha256(Array(arguments.joined(separator: [0]))), to: &bytes)
     }

@@ -50,7 +50,7 @@ extension FilterSpecification {
     switch outcome {
     case .allow: .allow
     case .refuse(let errno, let group):
-      if permits(call.name, group) { nil } else if tellsRefusals, errno == EPERM, group?.isTold ?? false { .notify } else { .errno(errno) }
+      if permits(call.name, group) { nil } else if tellsRefusals, call.isTold, errno == EPERM, group?.isTold ?? false { .notify } else { .errno(errno) }
     case .refuseWith(let classes, let errno): traps.isDisjoint(with: classes) ? nil : .errno(errno)
     case .trap(let classes): traps.isDisjoint(with: classes) ? nil : asking
     }

@@ -12,7 +12,7 @@ public struct FilterSpecification: Sendable, Hashable {
   public let traps: TrapClasses
   /// Groups (`RestrictedGroup`) and names of calls that the policy permits although every session is refused them.
   public let permitted: Set<String>
-  /// Whether refused mounts and namespaces are sent to the supervisor, which refuses and records them.
+  /// Whether refusals that people will ask about (`RestrictedGroup.isTold`) are sent to the supervisor, which refuses and records them.
   public let tellsRefusals: Bool
   /// Whether the filter brings a listener with it. One that doesn't is put on top of one that does and traps every class: what is to be decided is let
   /// through to that one, and only refusals stand in it. (Without a listener of its own, what it traps would fail with ENOSYS.)

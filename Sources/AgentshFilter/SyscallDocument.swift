@@ -38,10 +38,11 @@ public enum SyscallDocument {
     Every system call of Linux up to \(SyscallTable.kernel) and how a session's is decided:
 
     - **filtered**: by the filter alone, from the number and the registers. Refused calls never reach the supervisor, so they are not in the
-      session's record; their errno is EPERM, or ENOSYS and EAFNOSUPPORT where programs then take another way. Mounts and namespaces are the exception:
+      session's record; their errno is EPERM, or ENOSYS and EAFNOSUPPORT where programs then take another way. What people ask about is the exception:
       \(told)
-      are sent to the supervisor to be refused (`clone` and `unshare` where they make namespaces), so that the record says why a sandbox or a container
-      could not be made.
+      are sent to the supervisor to be refused (`clone` and `unshare` where they make namespaces, `socket` where it is raw), so that the record says why a sandbox, a
+      container, a debugger or a profiler could not do its work. The filter decides, nothing the supervisor could get wrong lets them go on in the kernel, and the
+      first of each in a session is recorded.
     - **register-only**: by the supervisor, from registers that nobody can change meanwhile; what is permitted goes on in the kernel.
     - **performed**: by the supervisor, which acts on its own copy of the arguments and hands back value, errno or descriptor. Never continued, save for an
       open for reading under a policy that says nothing of reads, which is trapped for the session's own `resolv.conf` alone: there is nothing to decide.

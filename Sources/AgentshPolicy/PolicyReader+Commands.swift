@@ -18,6 +18,7 @@ extension PolicyReader {
       if let context = rule.take("context") { (minDepth, maxDepth) = depths(context) }
       if let redirect = rule.take("redirect_to") { checkRedirect(redirect, "\(place).redirect_to") }
       checkRuleEnvironment(&rule, head?.name ?? place)
+      warnOfEmpty(rule, place, [("commands", "all programs"), ("args_patterns", "all arguments"), ("context", "all depths")])
       guard let head else { return }
       result.append(
         CommandRule(

@@ -14,6 +14,7 @@ extension PolicyReader {
       }
       let paths = globs(entries, separator: PathCompiler.slash)
       let operations = choices(&rule, "operations", FileOperation.self)
+      warnOfEmpty(rule, place, [("operations", "all operations")])
       _ = rule.duration("timeout")
       _ = rule.string("redirect_to")
       _ = rule.bool("preserve_tree")

@@ -16,6 +16,8 @@ extension PolicyReader {
       let ports = rule.list("ports").compactMap { port($0) }
       let operations = choices(&rule, "operations", NetworkOperation.self)
       let saysOperations = rule.has("operations")
+      warnOfEmpty(
+        rule, place, [("domains", "all names"), ("cidrs", "all addresses"), ("ports", "all ports"), ("operations", "all operations")])
       _ = rule.duration("timeout")
       guard let head else { return }
       result.append(
@@ -95,6 +97,7 @@ extension PolicyReader {
         paths += globs([entry], separator: isAbstract ? nil : PathCompiler.slash)
       }
       let operations = choices(&rule, "operations", UnixOperation.self)
+      warnOfEmpty(rule, place, [("operations", "all operations")])
       _ = rule.duration("timeout")
       if let head { result.append(UnixRule(head: head, paths: paths, operations: operations)) }
     }

@@ -124,6 +124,13 @@ struct PolicyReader {
     rule.peekString("name").flatMap { $0.isEmpty ? nil : $0 } ?? place
   }
 
+  /// Of lists that restrict a rule where they are given: an empty one restricts nothing, as in the original, and reads as if it permitted, or refused, nothing.
+  func warnOfEmpty(_ rule: Mapping, _ place: String, _ lists: [(key: String, meaning: String)]) {
+    for (key, meaning) in lists where rule.isEmpty(key) {
+      reports.warning(rule.position(of: key), "\(label(rule, place)): \(key) is empty, and that means \(meaning), not none")
+    }
+  }
+
   func globs(
     _ entries: [(text: String, position: TextPosition)], separator: UInt8?, literalWhenBroken: Bool = false
   ) -> [GlobTemplate] {

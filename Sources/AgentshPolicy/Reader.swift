@@ -75,6 +75,9 @@ struct Mapping {
     return node.isNull
   }
 
+  /// Whether `key` is there, and says nothing.
+  func isEmpty(_ key: String) -> Bool { has(key) && lacks(key) }
+
   /// A text that has been asked for already.
   func peekString(_ key: String) -> String? { entries.first { $0.key == key }?.value.string }
 

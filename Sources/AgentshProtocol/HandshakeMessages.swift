@@ -10,20 +10,57 @@ public struct ProcessHello: WireMessage, Equatable {
   public var token: SessionToken
   /// The root target, in the pid namespace of the host.
   public var pid: Int32
+  /// What the command is not given of the caller's environment: a claim of the launcher's, for the record. On signal.sock.
+  public var dropped: DroppedVariables
 
-  public init(token: SessionToken, pid: Int32) {
+  public init(token: SessionToken, pid: Int32, dropped: DroppedVariables = DroppedVariables([])) {
     self.token = token
     self.pid = pid
+    self.dropped = dropped
   }
 
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
-    try fields.expectOnly(["token", "pid"])
+    try fields.expectOnly(["token", "pid", "env_dropped", "env_dropped_more"])
     token = try fields.token("token")
     pid = try fields.processID("pid")
+    dropped = try DroppedVariables(fields)
   }
 
-  public var object: JSONObject { ["token": .string(token.hexadecimal), "pid": .integer(Int64(pid))] }
+  public var object: JSONObject {
+    var object: JSONObject = ["token": .string(token.hexadecimal), "pid": .integer(Int64(pid))]
+    dropped.add(to: &object)
+    return object
+  }
+}
+
+/// Names of environment variables that a policy drops: as many, and as much of each, as a record has room for.
+public struct DroppedVariables: Sendable, Equatable {
+  public static let mostNames = 64
+  public static let longestName = 128
+  private static let ellipsis = Array("…".utf8)
+
+  public let names: [[UInt8]]
+  /// How many there are beyond these.
+  public let more: Int
+
+  public init(_ all: [[UInt8]]) {
+    names = all.prefix(Self.mostNames).map { $0.count <= Self.longestName ? $0 : $0.prefix(Self.longestName - Self.ellipsis.count) + Self.ellipsis }
+    more = all.count - names.count
+  }
+
+  init(_ fields: FieldReader) throws(ProtocolError) {
+    names = try fields.optionalBase64List("env_dropped") ?? []
+    guard names.count <= Self.mostNames, names.allSatisfy({ $0.count <= Self.longestName }) else {
+      throw .invalid(field: "env_dropped", reason: "must have at most \(Self.mostNames) names of at most \(Self.longestName) bytes")
+    }
+    more = try fields.optionalCount("env_dropped_more") ?? 0
+  }
+
+  func add(to object: inout JSONObject) {
+    if !names.isEmpty { object.add("env_dropped", .array(names.map { .string(Base64.encode($0)) })) }
+    if more > 0 { object.add("env_dropped_more", .integer(Int64(more))) }
+  }
 }
 
 /// First message of a peer on notify.sock; the seccomp listener comes with its first byte.

@@ -95,6 +95,8 @@ public enum ControlInterface {
 
     # Open a session for the calling process. caller_uid: only uid 0 may name another than its own.
     # command_b64 and cwd_b64 win over command and cwd where bytes are not UTF-8.
+    # command_omitted, command_omitted_bytes and command_sha256, all or none: how many arguments of a long command are left out or cut, how many bytes
+    # of it, and the SHA-256 of the whole with a NUL between two arguments; command has at most 32 KiB then. The record tells both.
     # network: none, restricted or full; it makes the session reach less far than its policy says, never farther.
     # nested: the session lies inside another; it has no sockets, and a connection to its supervisor comes with the reply.
     # handshake_ms: how long the caller may take from the reply until its command runs.
@@ -102,6 +104,9 @@ public enum ControlInterface {
       caller_uid: ?int,
       command: []string,
       command_b64: ?[]string,
+      command_omitted: ?int,
+      command_omitted_bytes: ?int,
+      command_sha256: ?string,
       cwd: string,
       cwd_b64: ?string,
       policy: ?string,

@@ -40,6 +40,8 @@ public struct SessionPlan: WireMessage, Equatable {
   /// The launcher.
   public var callerPID: Int32
   public var command: [[UInt8]]
+  /// What `command` lacks, by the caller's word.
+  public var omission: CommandOmission?
   public var cwd: [UInt8]
   public var policyName: String
   /// The policy's YAML, as it was read.
@@ -124,7 +126,7 @@ public struct SessionPlan: WireMessage, Equatable {
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object, prefix: "plan.")
     try fields.expectOnly([
-      "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "cwd", "policy", "policy_source", "policy_file",
+      "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "command_omitted", "command_omitted_bytes", "command_sha256", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
       "parent", "opened", "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
       "cgroup_kill", "directory", "record",
@@ -144,6 +146,7 @@ public struct SessionPlan: WireMessage, Equatable {
     command = try fields.base64List("command")
     guard !command.isEmpty else { throw .invalid(field: "plan.command", reason: "must name a program") }
     for argument in command { _ = try fields.checkNoNUL(argument, "command") }
+    omission = try CommandOmission(fields, of: command)
     cwd = try fields.checkNoNUL(try fields.base64("cwd"), "cwd")
     policyName = try fields.string("policy")
     policySource = try fields.base64("policy_source")
@@ -191,6 +194,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("groups", .array(groups.map { number($0) }))
     object.add("caller_pid", number(callerPID))
     object.add("command", .array(command.map(data)))
+    omission?.add(to: &object)
     object.add("cwd", data(cwd))
     object.add("policy", .string(policyName))
     object.add("policy_source", data(policySource))

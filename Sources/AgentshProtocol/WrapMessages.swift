@@ -4,6 +4,8 @@ public struct WrapRequest: WireMessage, Equatable {
   public var callerUID: UInt32?
   /// The command and its arguments, bytes as the kernel takes them: no NUL, at least one.
   public var command: [[UInt8]]
+  /// What `command` lacks of the command line; nil: nothing.
+  public var omission: CommandOmission?
   /// Absolute path of the working directory.
   public var cwd: [UInt8]
   public var policy: String?
@@ -19,9 +21,10 @@ public struct WrapRequest: WireMessage, Equatable {
   public static let networkModes = ["none", "restricted", "full"]
 
   public init(
-    callerUID: UInt32? = nil, command: [[UInt8]], cwd: [UInt8], policy: String? = nil, name: String? = nil,
+    callerUID: UInt32? = nil, command: [[UInt8]], omission: CommandOmission? = nil, cwd: [UInt8], policy: String? = nil, name: String? = nil,
     timeoutMilliseconds: Int? = nil, sudoUID: UInt32? = nil, network: String? = nil
   ) {
+    self.omission = omission
     self.network = network
     self.callerUID = callerUID
     self.command = command
@@ -35,7 +38,7 @@ public struct WrapRequest: WireMessage, Equatable {
   public init(object: JSONObject) throws(ProtocolError) {
     let fields = FieldReader(object)
     try fields.expectOnly([
-      "caller_uid", "command", "command_b64", "cwd", "cwd_b64", "policy", "name", "timeout_ms", "sudo_uid", "network",
+      "caller_uid", "command", "command_b64", "command_omitted", "command_omitted_bytes", "command_sha256", "cwd", "cwd_b64", "policy", "name", "timeout_ms", "sudo_uid", "network",
     ])
     callerUID = try fields.optionalUserID("caller_uid")
     sudoUID = try fields.optionalUserID("sudo_uid")
@@ -46,6 +49,7 @@ public struct WrapRequest: WireMessage, Equatable {
     }
     guard !command.isEmpty else { throw .invalid(field: "command", reason: "must name a program") }
     for argument in command { _ = try fields.checkNoNUL(argument, "command") }
+    omission = try CommandOmission(fields, of: command)
     if let bytes = try fields.optionalBase64("cwd_b64") {
       cwd = try fields.checkNoNUL(bytes, "cwd_b64")
     } else {
@@ -85,6 +89,7 @@ public struct WrapRequest: WireMessage, Equatable {
     object.add("caller_uid", callerUID.map { .integer(Int64($0)) })
     object.add("command", .array(command.map { .string(String(decoding: $0, as: UTF8.self)) }))
     if !command.allSatisfy(isUTF8) { object.add("command_b64", .array(command.map { .string(Base64.encode($0)) })) }
+    omission?.add(to: &object)
     object.add("cwd", .string(String(decoding: cwd, as: UTF8.self)))
     if !isUTF8(cwd) { object.add("cwd_b64", .string(Base64.encode(cwd))) }
     object.add("policy", policy.map { .string($0) })

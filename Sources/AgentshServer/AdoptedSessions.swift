@@ -12,6 +12,13 @@ final class AdoptedSession {
   let supervisor: SharedPidfd?
   /// What is left of it is being killed.
   var isEnding = false
+  /// Its launcher, for as long as that lives.
+  var launcher: SharedPidfd?
+  /// When it, and those inside it, are to be over, by their ids; and when those whose supervisor was told to go on are ended by this server.
+  var terms: [String: Term] = [:]
+  var overdue: [String: Term] = [:]
+  /// Why this server has ended it.
+  var failure: String?
 
   init(_ id: String, _ supervisor: SharedPidfd?) {
     self.id = id
@@ -53,7 +60,8 @@ extension ServerContext {
   }
 
   /// What a session's supervisor has left, on a worker's thread: kills it, and says how it went.
-  func finishAdopted(_ id: String) {
+  /// - Parameter failure: why this server has killed the supervisor, where it has.
+  func finishAdopted(_ id: String, _ failure: String?) {
     let ending = PastRecords.ending(of: id, in: self)
     do throws(ControlError) { try killProcesses(of: id, in: nil) } catch {
       log.logger.warning("session \(id): what is left of it can't be killed: \(error)")
@@ -64,7 +72,7 @@ extension ServerContext {
     if let status = ending?.status { fields.append(AuditField("status", .integer(Int64(status)))) }
     if let session { fields.append(AuditField("refused", .integer(Int64(session.current.refused)))) }
     if let last = lastHash(of: id) { fields.append(AuditField("last_hash", .text(last))) }
-    let message = ending != nil ? nil : "the supervisor, which a server before this one had started, died; everything in the session was killed"
+    let message = ending != nil ? nil : failure ?? "the supervisor, which a server before this one had started, died; everything in the session was killed"
     if let message { log.logger.error("session \(id): \(message)") }
     log.note(AuditRecord(operation: .sessionClosed, session: id, uid: session?.facts.uid, fields: fields, message: message))
   }
@@ -90,7 +98,9 @@ extension ControlLoop {
       } catch {
         context.log.logger.error("session \(id): its supervisor can't be watched, so it is ended: \(error)")
         adoptedEnded(number)
+        continue
       }
+      watchTerm(of: session, number)
     }
   }
 
@@ -99,9 +109,10 @@ extension ControlLoop {
     guard let session = adopted[number], !session.isEnding else { return }
     session.isEnding = true
     if let supervisor = session.supervisor { epoll.remove(supervisor.pidfd.descriptor.rawValue) }
-    let (context, mailbox, id) = (context, mailbox, session.id)
+    unwatchLauncher(of: session)
+    let (context, mailbox, id, failure) = (context, mailbox, session.id, session.failure)
     workers.submit(for: 0) {
-      context.finishAdopted(id)
+      context.finishAdopted(id, failure)
       mailbox.post(.adoptedEnded(number))
     }
   }
@@ -109,6 +120,8 @@ extension ControlLoop {
   /// Kills what runs in them: their supervisors close the records then, and end.
   func stopAdopted() {
     for session in adopted.values where !session.isEnding {
+      // One that its user has stopped wouldn't notice.
+      try? session.supervisor?.pidfd.sendSignal(SIGCONT)
       let (context, id) = (context, session.id)
       workers.submit(for: 0) { try? context.killProcesses(of: id, in: nil) }
     }
@@ -116,6 +129,9 @@ extension ControlLoop {
 
   /// The time to stop is over.
   func abandonAdopted() {
-    for session in adopted.values { try? context.host.cgroups?.open(Array(session.id.utf8)).kill() }
+    for session in adopted.values {
+      try? session.supervisor?.pidfd.sendSignal(SIGKILL)
+      try? context.host.cgroups?.open(Array(session.id.utf8)).kill()
+    }
   }
 }

@@ -293,7 +293,8 @@ extension ServerContext {
     // The client sends the user to the administrator, who looks there.
     if case .hostCannotEnforce = error { log.logger.error("no session for uid \(peer.uid): \(error.reason)") }
     var fields = [AuditField("reason", .text(kind))]
-    if request.command.count > 1 { fields.append(AuditField("words", .integer(Int64(request.command.count)))) }
+    let words = request.command.count + (request.omission?.arguments ?? 0)
+    if words > 1 { fields.append(AuditField("words", .integer(Int64(clamping: words)))) }
     if let policy = request.policy { fields.append(AuditField("policy", .text(policy))) }
     if let named = request.callerUID, named != peer.uid { fields.append(AuditField("caller_uid", .integer(Int64(named)))) }
     log.note(

@@ -1,5 +1,6 @@
 internal import AgentshAudit
 internal import AgentshProtocol
+internal import AgentshSupervision
 internal import AgentshSystem
 import Glibc
 import Logging
@@ -25,6 +26,7 @@ extension ControlLoop {
         try epoll.add(supervisor.process.pidfd.descriptor.rawValue, .readable, token: Self.token(.supervisor, number))
         try epoll.add(supervisor.channel.rawValue, .readable, token: Self.token(.channel, number))
       }
+      try watchLauncher(of: session)
       if let events = opened.cgroupEvents {
         try epoll.add(events, [.priority, .edgeTriggered], token: Self.token(.cgroup, number))
       }
@@ -103,6 +105,7 @@ extension ControlLoop {
         $0.pid = pid
         if $0.phase == .starting { $0.phase = .running }
       }
+      beginTerm(of: session)
       if let rehearsal = session.opened.rehearsal { context.spares.want(session.opened.identity, rehearsal) }
     case .counted(let request, let refused): noteCount(refused, of: session, request: request)
     case .ended(let summary):
@@ -133,7 +136,10 @@ extension ControlLoop {
   private func becomeReady(_ session: WatchedSession, _ floor: FloorPlan) {
     guard !session.isReady else { return }
     session.isReady = true
-    if session.stopReason == nil { session.deadline = nil }
+    if session.stopReason == nil, session.overdue == nil { session.deadline = nil }
+    if session.term == nil, let milliseconds = session.opened.reply.handshakeMilliseconds {
+      set(Term(afterMilliseconds: milliseconds, .handshake), of: session)
+    }
     guard let connection = session.wrapConnection else { return }
     session.wrapConnection = nil
     var reply = session.opened.reply
@@ -226,7 +232,8 @@ extension ControlLoop {
     expectEnd(of: session)
   }
 
-  private func expectEnd(of session: WatchedSession) {
+  func expectEnd(of session: WatchedSession) {
+    wakeSupervisor(of: session)
     let deadline = Deadline.after(milliseconds: Self.stopMilliseconds)
     session.deadline = min(session.deadline ?? .never, deadline)
     watchFor(deadline)
@@ -241,6 +248,11 @@ extension ControlLoop {
   }
 
   private func killGroup(_ session: WatchedSession) {
+    guard session.opened.hasGroup else {
+      let facts = session.session.facts
+      workers.submit(for: facts.uid) { ProcessTree.kill(session: facts.id, of: facts.uid) }
+      return
+    }
     do throws(SyscallError) { try session.opened.killGroup() } catch {
       context.log.logger.error("session \(session.id): its processes can't be killed: \(error)")
     }
@@ -248,17 +260,18 @@ extension ControlLoop {
 
   func deadlinePassed(_ session: WatchedSession) {
     session.deadline = nil
+    let overdue = session.overdue.map(Term.reason)
     if session.status != nil {
       killGroup(session)
       finishIfEmpty(session)
     } else if session.opened.supervisor == nil {
       // The supervisor of the session around has others to serve.
-      fail(session, session.isReady || session.stopReason != nil ? "it did not end in time" : "its supervisor was not ready in time")
+      fail(session, overdue ?? (session.isReady || session.stopReason != nil ? "it did not end in time" : "its supervisor was not ready in time"))
       endNested(session, 0)
     } else if !session.isReady, session.stopReason == nil {
       fail(session, "its supervisor was not ready in time")
     } else {
-      fail(session, "its supervisor did not end in time")
+      fail(session, overdue ?? "its supervisor did not end in time")
     }
   }
 
@@ -360,7 +373,12 @@ extension ControlLoop {
 
   private func finish(_ session: WatchedSession) {
     if let events = session.opened.cgroupEvents { epoll.remove(events) }
-    SessionDirectory.remove(in: context.runtime.current.descriptor, name: Array(session.id.utf8))
+    unwatchLauncher(of: session)
+    if let parent = session.parent {
+      SessionDirectory.removeTerm(of: session.id, in: context.runtime.current.descriptor, name: Array(parent.id.utf8))
+    } else {
+      SessionDirectory.remove(in: context.runtime.current.descriptor, name: Array(session.id.utf8))
+    }
     context.log.note(closingRecord(session))
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil

@@ -49,7 +49,7 @@ final class ControlLoop {
   }
 
   enum Source: UInt64 {
-    case listener, mailbox, signals, watch, connection, channel, supervisor, cgroup, adopted
+    case listener, mailbox, signals, watch, connection, channel, supervisor, cgroup, adopted, launcher, adoptedLauncher
   }
 
   init(
@@ -69,8 +69,8 @@ final class ControlLoop {
     try epoll.add(watch.descriptor.rawValue, .readable, token: Source.watch.rawValue)
     self.listener = consume listener
     self.signals = signals
-    // A connection has two descriptors, a session at most eight.
-    let forSessions = min(descriptorLimit / 2, context.rules.ruleset.configuration.limits.active * 8)
+    // A connection has two descriptors, a session at most nine.
+    let forSessions = min(descriptorLimit / 2, context.rules.ruleset.configuration.limits.active * 9)
     mostConnections = max(32, min(8192, (descriptorLimit - forSessions - 64) / 2))
   }
 
@@ -104,6 +104,8 @@ final class ControlLoop {
     case .supervisor: if let session = sessions[number] { supervisorEnded(session) }
     case .cgroup: if let session = sessions[number] { finishIfEmpty(session) }
     case .adopted: adoptedEnded(number)
+    case .launcher: if let session = sessions[number] { launcherEnded(session) }
+    case .adoptedLauncher: adoptedLauncherEnded(number)
     case nil: break
     }
   }
@@ -126,9 +128,12 @@ final class ControlLoop {
       if listing.deadline.hasPassed { finishListing(number) } else { watchFor(listing.deadline) }
     }
     for session in sessions.values {
+      if let term = session.term, term.at.hasPassed { termPassed(session, term.cause) }
+      if let term = session.term { watchFor(term.at) }
       if let deadline = session.deadline, deadline.hasPassed { deadlinePassed(session) }
       if let deadline = session.deadline { watchFor(deadline) }
     }
+    for (number, session) in adopted { checkTerms(of: session, number) }
     if let at = heldWrittenAt {
       if at.hasPassed { writeHeldRejections() } else { watchFor(at) }
     }

@@ -28,7 +28,7 @@ enum PastRecords {
     let session = Session(
       Session.Facts(
         id: id, name: text(start, "name"), uid: uid, user: displayEscaped(user), policy: text(start, "policy") ?? "",
-        command: Session.kept(command: command(start)), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "opened") ?? text(start, "time") ?? "",
+        command: Session.kept(command: command(start), isWhole: start["command_omitted"] == nil), cwd: Session.kept(bytes(start, "cwd")), started: text(start, "opened") ?? text(start, "time") ?? "",
         record: TrustedPath.joined(context.recordsPath, fileName(id)), order: 0, parent: text(start, "parent").flatMap { isID($0) ? $0 : nil }))
     let pid: Int32? = if case .integer(let number)? = start["pid"] { Int32(exactly: number) } else { nil }
     let refused = isCounted ? refusals(in: file) : toldRefusals(in: file) ?? 0
@@ -235,7 +235,10 @@ extension ServerContext {
         $0.refused = refused
       }
       // What had a supervisor of its own is closed when that has ended (`finishAdopted`).
-      if isFound, session.facts.parent != nil { log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil)) }
+      if isFound, session.facts.parent != nil {
+        let reason = ended.withLock { $0.removeValue(forKey: session.facts.id) }
+        log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil, failure: reason))
+      }
     }
   }
 

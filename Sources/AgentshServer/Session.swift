@@ -31,7 +31,8 @@ final class Session: Sendable {
   static let mostText = 1024
 
   /// A command as it is kept: display-escaped, and cut, with an ellipsis where something is missing.
-  static func kept(command: [[UInt8]]) -> [String] {
+  /// - Parameter isWhole: nothing of it was left out before.
+  static func kept(command: [[UInt8]], isWhole: Bool = true) -> [String] {
     var words: [String] = []
     var left = mostText
     for word in command {
@@ -43,6 +44,7 @@ final class Session: Sendable {
       words.append(text)
       left -= max(1, text.utf8.count)
     }
+    if !isWhole, words.last != "…" { words.append("…") }
     return words
   }
 

@@ -123,6 +123,7 @@ struct SessionDirectory: ~Copyable {
   static func remove(in parent: borrowing OwnedDescriptor, name: [UInt8]) {
     if let directory = try? openAt(parent.rawValue, name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW) {
       for socket in SessionSocket.allCases { try? removeName(at: directory.rawValue, fileName(socket)) }
+      for name in (try? directoryNames(in: directory)) ?? [] where isTerm(name) { try? removeName(at: directory.rawValue, name) }
     }
     try? removeName(at: parent.rawValue, name, isDirectory: true)
   }

@@ -24,11 +24,14 @@ final class OpenedSession: Sendable {
   let program: FilterProgram
   let reply: WrapReply
   let readyDeadline: Deadline
+  /// After which time its supervisor ends it; nil: never.
+  let timeoutMilliseconds: Int?
 
   init(
     session: Session, supervisor: SupervisorHandle?, nested: NestedDescriptors? = nil, identity: SpawnIdentity,
     rehearsal: SpareSupervisors.Rehearsal? = nil,
-    cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline
+    cgroup: consuming Cgroup?, caller: ControlPeer, program: FilterProgram, reply: WrapReply, readyDeadline: Deadline,
+    timeoutMilliseconds: Int? = nil
   ) {
     self.session = session
     self.supervisor = supervisor
@@ -40,6 +43,7 @@ final class OpenedSession: Sendable {
     self.program = program
     self.reply = reply
     self.readyDeadline = readyDeadline
+    self.timeoutMilliseconds = timeoutMilliseconds
   }
 
   /// Moves a process into the session's control group; its number has to be still its own.
@@ -54,6 +58,13 @@ final class OpenedSession: Sendable {
     switch cgroup {
     case .some(let group): try group.kill()
     case .none: return
+    }
+  }
+
+  var hasGroup: Bool {
+    switch cgroup {
+    case .some: true
+    case .none: false
     }
   }
 
@@ -139,7 +150,7 @@ struct SessionOpening {
     let session = try context.sessions.reserve(rules.configuration.limits, uid: owner.uid, isInside: caller.inside != nil) { order in
       Session.Facts(
         id: id, name: request.name, uid: owner.uid, user: displayEscaped(owner.userName), policy: policy.name,
-        command: Session.kept(command: request.command), cwd: Session.kept(cwd), started: auditClock().text,
+        command: Session.kept(command: request.command, isWhole: request.omission == nil), cwd: Session.kept(cwd), started: auditClock().text,
         record: TrustedPath.joined(context.recordsPath, Array("\(id).jsonl".utf8)), order: order, parent: around?.facts.id,
         permitsNested: around == nil && policy.policy.allowsNestedSessions)
     }
@@ -253,7 +264,7 @@ struct SessionOpening {
       }
       let planFile = try Memfd.sealed(plan.packet, name: "agentsh-plan")
       var rehearsal = plan
-      (rehearsal.token, rehearsal.nonce, rehearsal.command) = (try newToken(), 0, [[]])
+      (rehearsal.token, rehearsal.nonce, rehearsal.command, rehearsal.omission) = (try newToken(), 0, [[]], nil)
       let null = try openAt(AT_FDCWD, Array("/dev/null".utf8), flags: O_RDWR | O_NOCTTY)
       _ = try TrustedPath.file(context.supervisor)
       let identity = SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: ThreadCapabilities.sysPtrace)
@@ -286,7 +297,8 @@ struct SessionOpening {
         session: session, supervisor: SupervisorHandle(supervisor.process, supervisor.channel), identity: identity,
         rehearsal: SpareSupervisors.Rehearsal(policy: policy.sha256, isResolving: filter.knowsNames, plan: rehearsal.packet), cgroup: cgroup, caller: peer,
         program: filter.program, reply: reply,
-        readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+        readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))),
+        timeoutMilliseconds: plan.timeoutMilliseconds)
     } catch {
       undo.run()
       throw Self.failed(error)
@@ -326,7 +338,8 @@ struct SessionOpening {
         session: session, supervisor: nil,
         nested: NestedDescriptors(record: record, plan: planFile, link: pair.first, launcherLink: pair.second),
         identity: SpawnIdentity(uid: owner.uid, gid: owner.gid, groups: owner.groups, capabilities: 0), cgroup: cgroup, caller: peer, program: filter.program,
-        reply: reply, readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))))
+        reply: reply, readyDeadline: .after(milliseconds: Int64(min(configuration.handshakeTimeoutMilliseconds, 10_000))),
+        timeoutMilliseconds: plan.timeoutMilliseconds)
     } catch {
       undo.run()
       throw Self.failed(error)
@@ -396,6 +409,7 @@ extension SessionOpening {
       recordPath: session.facts.record)
     plan.exactRights = filter.exactRights.rawValue
     plan.network = request.network
+    plan.omission = request.omission
     plan.parent = session.facts.parent
     plan.opened = session.facts.started
     if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
@@ -410,7 +424,8 @@ extension SessionOpening {
   private static let resolvingFilter = (try? SupervisorFilter.compiled(resolving: true).instructions) ?? []
 
   private func opened(_ session: Session, _ policy: LoadedPolicy) -> AuditRecord {
-    var fields = [
+    var fields = request.omission?.auditFields ?? []
+    fields += [
       AuditField("policy", .text(policy.name)), AuditField("policy_sha256", .text(policy.sha256)), AuditField("peer_uid", .integer(Int64(peer.uid))),
     ]
     if let parent = session.facts.parent { fields.append(AuditField("parent", .text(parent))) }

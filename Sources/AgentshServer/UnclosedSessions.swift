@@ -64,8 +64,10 @@ extension ServerContext {
   }
 
   /// The record of the end of a session that this server has not watched.
-  /// - Parameter message: what is said of one whose record has its last line.
-  func closingRecord(of id: String, uid: UInt32?, _ message: String?) -> AuditRecord {
+  /// - Parameters:
+  ///   - message: what is said of one whose record has its last line.
+  ///   - failure: of one that has none, why this server has ended it.
+  func closingRecord(of id: String, uid: UInt32?, _ message: String?, failure: String? = nil) -> AuditRecord {
     var fields: [AuditField] = []
     var message = message
     if let ending = PastRecords.ending(of: id, in: self) {
@@ -73,6 +75,8 @@ extension ServerContext {
       fields.append(AuditField("refused", .integer(Int64(ending.refused))))
     } else if let told = message {
       message = "\(told), and its supervisor died"
+    } else {
+      message = failure
     }
     if let last = lastHash(of: id) { fields.append(AuditField("last_hash", .text(last))) }
     return AuditRecord(operation: .sessionClosed, session: id, uid: uid, fields: fields, message: message)

@@ -14,6 +14,12 @@ final class WatchedSession {
   var isReady = false
   /// Something has to have happened by then: ready, stopped, gone.
   var deadline: Deadline?
+  /// When it is to be over; nil: whenever it likes, or it is being ended.
+  var term: Term?
+  /// Its term has passed, and the supervisor was told to go on.
+  var overdue: Term.Cause?
+  /// Its launcher, for as long as that lives.
+  var launcher: SharedPidfd?
   var summary: SessionSummary?
   var stopReason: String?
   /// Why the server itself ended it.

@@ -18,9 +18,31 @@ enum CallKind: String, CaseIterable, Sendable {
   case fcntl
   case prctl
   case landlock_restrict_self
-  // By which sandboxes and containers make themselves: decided by the filter, and here for their refusal's record alone.
+  // Decided by the filter, and here for their refusal's record alone (`isRefused`): by which sandboxes and containers make themselves,
   case mount, umount2, fsopen, fsconfig, fsmount, fspick, move_mount, open_tree, open_tree_attr, mount_setattr, pivot_root, chroot
   case setns, unshare, clone
+  // debuggers, profilers, keyrings, and raw sockets.
+  case ptrace, process_vm_readv, process_vm_writev, kcmp, pidfd_getfd, process_madvise
+  case perf_event_open, bpf, add_key, request_key, keyctl, socket
+
+  /// Whether the filter sends the call here only to have it refused.
+  var isRefused: Bool {
+    switch self {
+    case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
+      .setns, .unshare, .clone, .ptrace, .process_vm_readv, .process_vm_writev, .kcmp, .pidfd_getfd, .process_madvise, .perf_event_open, .bpf,
+      .add_key, .request_key, .keyctl, .socket:
+      true
+    default: false
+    }
+  }
+
+  /// Whether there is a way for the call to go on in the kernel. Whatever a mistake makes of an answer, no other call does.
+  var mayProceed: Bool {
+    switch self {
+    case .open, .openat, .execve, .execveat, .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .fcntl, .landlock_restrict_self: true
+    default: false
+    }
+  }
 }
 
 /// Which number means which call on this machine's architecture, for constant-time dispatch.

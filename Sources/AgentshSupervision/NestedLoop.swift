@@ -114,6 +114,7 @@ final class NestedLoop: SessionCourse {
       // Named by number: believed because it is the launcher's child, and alive, so that nobody else's process is attested or killed.
       let parent = try ProcessIdentity.parentID(of: pidfd)
       guard parent == (try ProcessIdentity.processID(of: launcher)), !pidfd.hasExited() else { throw SyscallError("pidfd_open", .noSuchProcess) }
+      dropped = hello.dropped
       take(target: pidfd, number: hello.pid)
     } catch {
       return killAll(because: "the process that the launcher named is no child of it")

@@ -43,4 +43,37 @@ public enum ProcessTree {
     try? members.removeValue(forKey: child)?.pidfd.sendSignal(SIGKILL)
     for member in members.values { try? member.pidfd.sendSignal(SIGKILL) }
   }
+
+  /// What the environment of a session's processes says.
+  static func mark(of session: String) -> [UInt8] { Array("AGENTSH_SESSION_ID=\(session)".utf8) }
+
+  /// Processes with this in the environment that they were started with (proc_pid_environ(5)): of this process's own user, or, seen by root, of everybody.
+  static func marked(_ mark: [UInt8]) -> Set<Int32> {
+    var found: Set<Int32> = []
+    for process in directoryNumbers(Array("/proc".utf8)) where process != getpid() {
+      guard let environment = try? readSmallFile(at: AT_FDCWD, procPath(process, "environ"), limit: 8 << 20) else { continue }
+      if holds(environment, mark) { found.insert(process) }
+    }
+    return found
+  }
+
+  private static func holds(_ environment: [UInt8], _ mark: [UInt8]) -> Bool { environment.split(separator: 0).contains { $0.elementsEqual(mark) } }
+
+  /// Kills the processes of a session that has no control group and nobody any more who decides for it: those of its user that have kept its name.
+  public static func kill(session: String, of uid: UInt32) {
+    let mark = mark(of: session)
+    // What one of them starts meanwhile has the name too.
+    for _ in 0..<64 {
+      var hasFound = false
+      for process in marked(mark) {
+        // By a number, which was one of theirs a moment ago: a pidfd pins it, and then it must still be.
+        guard let pidfd = try? Pidfd.open(process), !pidfd.hasExited(), (try? ProcessIdentity.userIDs(of: pidfd))?.first == uid,
+          let environment = try? ProcessIdentity.read("environ", of: pidfd), holds(environment, mark)
+        else { continue }
+        try? pidfd.sendSignal(SIGKILL)
+        hasFound = true
+      }
+      if !hasFound { return }
+    }
+  }
 }

@@ -64,6 +64,8 @@ class SessionCourse {
   private(set) var target: Pidfd?
   private(set) var targetNumber: Int32?
   private(set) var signalSocket: UnixSocket?
+  /// By the launcher's word.
+  var dropped = DroppedVariables([])
   private var signalFramer = MessageFramer(limit: MessageFramer.sessionLimit)
 
   // How it ended.
@@ -316,8 +318,21 @@ class SessionCourse {
   /// Whether something still lives in its control group.
   var isPopulated: Bool { processes.isPopulated() }
 
+  /// A launcher that was stopped doesn't say how its child ended; the kernel does, as long as nobody has waited for that.
+  private func learnStatus() {
+    guard !hasStatus, let number = targetNumber, let status = ProcessFacts.unreapedStatus(of: number) else { return }
+    switch target {
+    case .some(let pidfd):
+      // Still its number, so that it was during the look, too.
+      guard (try? ProcessIdentity.processID(of: pidfd)) == number else { return }
+      ending = TargetEnding(waitStatus: status)
+    case .none: return
+    }
+  }
+
   /// Closes the record; the totals.
   func closeRecord() -> SessionSummary {
+    learnStatus()
     used = (processes.cpuMicroseconds() ?? claimed.cpuMicroseconds, processes.memoryKiB() ?? claimed.memoryKiB)
     if !hasStarted { _ = record.write(startRecord()) }
     let summary = summary()

@@ -18,7 +18,7 @@ struct SessionProcesses: ~Copyable {
   ///   - killFile: descriptor of `cgroup.kill`, or of anything where there is no cgroup.
   ///   - isCgroup: which of both.
   init(killFile: consuming OwnedDescriptor, isCgroup: Bool, launcher: Int32, session: String) {
-    mark = Array("AGENTSH_SESSION_ID=\(session)".utf8)
+    mark = ProcessTree.mark(of: session)
     let path = isCgroup ? try? readLink(at: AT_FDCWD, descriptorPath(killFile.rawValue)) : nil
     if let path, let slash = path.lastIndex(of: UInt8(ascii: "/")) {
       directory = try? openAt(AT_FDCWD, Array(path[..<slash]), flags: O_RDONLY | O_DIRECTORY)
@@ -74,21 +74,11 @@ struct SessionProcesses: ~Copyable {
     let descendants = ProcessTree.descendants(of: launcher, and: rootTarget, except: getpid())
     // Numbers may come round: somebody else's process is no launcher, and has no children of ours.
     guard !isLauncherThere else { return descendants }
-    return descendants.union(marked())
+    return descendants.union(ProcessTree.marked(mark))
   }
 
   /// A zombie adopts nobody.
   private var isLauncherThere: Bool { if let handle = try? Pidfd.open(launcher) { !handle.hasExited() } else { false } }
-
-  /// Processes of this user with the session's name in the environment that they were started with (proc_pid_environ(5)).
-  private borrowing func marked() -> Set<Int32> {
-    var found: Set<Int32> = []
-    for process in directoryNumbers(Array("/proc".utf8)) where process != getpid() {
-      guard let environment = try? readSmallFile(at: AT_FDCWD, procPath(process, "environ"), limit: 8 << 20) else { continue }
-      if environment.split(separator: 0).contains(where: { $0.elementsEqual(mark) }) { found.insert(process) }
-    }
-    return found
-  }
 
   /// Whether something still runs in the cgroup; false without one. A process gives up its filter before it has ended, so that an abandoned
   /// listener alone is too early a sign.

@@ -12,6 +12,8 @@ final class SessionHandshake {
   private var notifySocket: UnixSocket?
   /// Number of the root target in this process's pid namespace, once it is known.
   private(set) var pid: Int32?
+  /// What the launcher says that the command isn't given of its environment.
+  private(set) var dropped = DroppedVariables([])
 
   /// All that a completed handshake has given.
   struct Completed: ~Copyable {
@@ -69,6 +71,9 @@ final class SessionHandshake {
     pid = stated
     return nil
   }
+
+  /// Keeps what the launcher says for the record.
+  func note(_ dropped: DroppedVariables) { self.dropped = dropped }
 
   /// Takes the listener: nil, or why not.
   func take(listener descriptor: consuming OwnedDescriptor) -> String? {

@@ -113,6 +113,7 @@ final class SessionLoop: SessionCourse {
     guard phase == .handshaking, handshake.isComplete else { return }
     guard let completed = handshake.complete() else { return fail("the handshake could not be completed") }
     sockets.close()
+    dropped = handshake.dropped
     take(completed)
     guard let targetNumber, let raw = targetDescriptor else { return }
     phase = .attesting

@@ -35,6 +35,21 @@ struct ProcessFacts: Sendable, Equatable {
   }
 }
 
+extension ProcessFacts {
+  /// How a process ended that nobody has waited for yet, as wait(2) would tell it: exit_code of proc_pid_stat(5), in the state Z. Nil where there is no such
+  /// process, or where the kernel doesn't tell this one, which it does by a zero.
+  static func unreapedStatus(of process: Int32) -> Int32? {
+    guard process > 0, let text = try? readSmallFile(at: AT_FDCWD, procPath(process, "stat"), limit: 4096),
+      let close = text.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = String(decoding: text[(close + 1)...], as: UTF8.self).split(whereSeparator: { $0 == " " || $0 == "\n" })
+    guard fields.count > 49, fields[0] == "Z", let status = Int32(fields[49]) else { return nil }
+    // Both ask for the same access, and the user namespace is one that a zombie still has.
+    if status == 0, (try? readLink(at: AT_FDCWD, procPath(process, "ns/user"))) == nil { return nil }
+    return status
+  }
+}
+
 /// Which processes belong to the session, and how they stand to one another.
 final class SessionRelations: Sendable {
   /// The process that the launcher started.

@@ -237,6 +237,7 @@ final class SessionSockets {
   private func finish(_ peer: Peer, _ message: [UInt8]) {
     let stated: Int32?
     let token: SessionToken
+    var dropped: DroppedVariables?
     do throws(ProtocolError) {
       if peer.role == .notify {
         token = try ListenerHello.decode(message).token
@@ -245,6 +246,7 @@ final class SessionSockets {
         let hello = try ProcessHello.decode(message)
         token = hello.token
         stated = hello.pid
+        if peer.role == .signal { dropped = hello.dropped }
       }
     } catch {
       return reject(peer, .malformed, telling: error.description)
@@ -260,6 +262,7 @@ final class SessionSockets {
       problem = handshake.take(listener: descriptor)
     }
     if let problem { return reject(peer, .malformed, telling: problem) }
+    if let dropped { handshake.note(dropped) }
     epoll.remove(peer.socket.rawValue)
     peers[peer.id] = nil
     // The answer to the listener is the nonce, which comes once the process is attested.

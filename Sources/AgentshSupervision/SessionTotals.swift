@@ -1,7 +1,17 @@
-import AgentshAudit
+public import AgentshAudit
 import AgentshPolicy
-import AgentshProtocol
+public import AgentshProtocol
 import AgentshSystem
+
+extension CommandOmission {
+  /// What a record says of it, right behind the command.
+  public var auditFields: [AuditField] {
+    [
+      AuditField("command_omitted", .integer(Int64(arguments))), AuditField("command_omitted_bytes", .integer(Int64(bytes))),
+      AuditField("command_sha256", .text(sha256)),
+    ]
+  }
+}
 
 extension SessionCourse {
   /// The record's first line: what was to run, for whom, under which policy, and what of it this host can't or doesn't enforce.
@@ -11,7 +21,8 @@ extension SessionCourse {
       AuditField("pid", .integer(Int64(plan.callerPID))), AuditField("user", .bytes(plan.variables.user)),
     ]
     if let claimed = plan.sudoUID { caller.append(AuditField("sudo_uid", .integer(Int64(claimed)))) }
-    var fields: [AuditField] = [
+    var fields = plan.omission?.auditFields ?? []
+    fields += [
       AuditField("policy", .text(plan.policyName)), AuditField("policy_sha256", .text(plan.policySHA256)),
       AuditField("caller", .fields(caller)), AuditField("cwd", .bytes(plan.cwd)), AuditField("filter_sha256", .text(plan.filterSHA256)),
       AuditField("features", .list(plan.features.map { .text($0) })), AuditField("not_enforced", .list(plan.notEnforced.map { .text($0) })),
@@ -34,6 +45,8 @@ extension SessionCourse {
     if let parent = plan.parent { fields.append(AuditField("parent", .text(parent))) }
     if let name = plan.name { fields.append(AuditField("name", .text(name))) }
     if let timeout = plan.timeoutMilliseconds { fields.append(AuditField("timeout_ms", .integer(Int64(timeout)))) }
+    if !dropped.names.isEmpty { fields.append(AuditField("env_dropped", .list(dropped.names.map { .text(displayEscaped($0)) }))) }
+    if dropped.more > 0 { fields.append(AuditField("env_dropped_more", .integer(Int64(dropped.more)))) }
     return AuditRecord(
       operation: .sessionStart, session: plan.sessionID, uid: plan.callerUID, pid: targetNumber, subject: .command(plan.command), fields: fields)
   }

@@ -7,6 +7,9 @@ import SystemPackage
 
 /// What agentsh-supervisor does: one session, from its inherited descriptors to its end.
 public enum SupervisorMain {
+  /// The launcher's pidfd among a supervisor's descriptors: a server that takes up a session of one before it finds it there.
+  public static let launcherDescriptor = Inherited.launcher
+
   /// Status when something failed inside: the session was ended, closed.
   static let failure: Int32 = 70
 

@@ -98,7 +98,9 @@ final class Worker {
     switch answer {
     case .value(let value): supervision.listener.answer(call.id, value: value)
     case .failure(let number): supervision.listener.answer(call.id, errno: number)
-    case .proceed: supervision.listener.answerContinue(call.id)
+    case .proceed:
+      guard supervision.kinds.kind(of: call)?.mayProceed == true else { return _ = supervision.listener.answer(call.id, errno: EPERM) }
+      supervision.listener.answerContinue(call.id)
     case .sent: break
     }
   }
@@ -109,7 +111,7 @@ final class Worker {
       return refuseUnknown(call)
     }
     // A thread id of 0 is a process in a pid namespace that can't be seen from here: nothing about it can be looked up.
-    guard call.thread > 0 else { return .failure(ENOSYS) }
+    guard call.thread > 0 else { return .failure(kind.isRefused ? EPERM : ENOSYS) }
     if supervision.isEnding.load(ordering: .relaxed) { return endCaller(call) }
     current = (call, kind)
     if let nested = supervision.nested, let answer = try enter(nested, call) { return answer }
@@ -176,8 +178,9 @@ final class Worker {
       return a.3 == FilterSpecification.door ? try knock(call) : try answerQuestion(call)
     case .landlock_restrict_self: return try restrictItself(call)
     case .mount, .umount2, .fsopen, .fsconfig, .fsmount, .fspick, .move_mount, .open_tree, .open_tree_attr, .mount_setattr, .pivot_root, .chroot,
-      .setns, .unshare, .clone:
-      return try refuseRestricted(call, kind)
+      .setns, .unshare, .clone, .ptrace, .process_vm_readv, .process_vm_writev, .kcmp, .pidfd_getfd, .process_madvise, .perf_event_open, .bpf,
+      .add_key, .request_key, .keyctl, .socket:
+      throw refuseRestricted(call, kind)
     }
   }
 

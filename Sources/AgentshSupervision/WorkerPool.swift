@@ -123,6 +123,10 @@ final class WorkerPool: Sendable {
       supervision.listener.answer(first.id, errno: ENOSYS)
       return .receive
     }
+    if let first, others.isEmpty, let kind = supervision.kinds.kind(of: first), kind.isRefused, supervision.restrictedRefusals.isSettled(first, kind) {
+      supervision.listener.answer(first.id, errno: EPERM)
+      return .receive
+    }
     let admission: Reception.Admission
     if let first, others.isEmpty {
       admission = reception.beginAnswering(first)
@@ -150,6 +154,7 @@ final class WorkerPool: Sendable {
     switch supervision.kinds.kind(of: call) {
     case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal: worker.handle(call)
     case nil: supervision.listener.answer(call.id, errno: ENOSYS)
+    case .some(let kind) where kind.isRefused: supervision.listener.answer(call.id, errno: EPERM)
     default: supervision.listener.answer(call.id, errno: ENOMEM)
     }
   }

@@ -151,6 +151,8 @@ import Testing
     #expect(lines.allSatisfy { $0.count < 256 << 10 })
     let object = try foundationObject(try #require(lines.first))
     #expect(object["command_omitted"] == .number(2000 - 32))
+    let omitted = Int64(2000 * 1001 - 1 - 32 * 1001)
+    #expect(object["command_omitted_bytes"] == .number(omitted))
     #expect(object["command_sha256"] == .text(AuditDigest.sha256(Array(arguments.joined(separator: [0])))))
     #expect(try verify(sink.file).get().lines == 2)
   }

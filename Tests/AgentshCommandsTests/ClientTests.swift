@@ -1,3 +1,4 @@
+import AgentshAudit
 import AgentshProtocol
 import AgentshSystem
 import Glibc
@@ -27,13 +28,14 @@ private func withFile<Value>(_ content: [UInt8], _ body: ([UInt8]) throws -> Val
 
 struct ListedCommandTests {
   private func size(_ command: [[UInt8]]) -> Int {
-    ControlRequest.wrap(WrapRequest(command: ListedCommand.of(command), cwd: bytes("/"))).call.frame.count
+    let listed = ListedCommand.of(command)
+    return ControlRequest.wrap(WrapRequest(command: listed.told, omission: listed.omission, cwd: bytes("/"))).call.frame.count
   }
 
   @Test func anOrdinaryCommandIsToldWhole() {
     let command = [bytes("cc"), [], [0xFF], [UInt8](repeating: 1, count: 60_000)]
-    #expect(ListedCommand.of(command) == command)
-    #expect(ListedCommand.of([]) == [])
+    #expect(ListedCommand.of(command).told == command && ListedCommand.of(command).omission == nil)
+    #expect(ListedCommand.of([]).told == [])
   }
 
   /// The kernel takes arguments of 128 KiB, two megabytes of them in all.
@@ -48,14 +50,27 @@ struct ListedCommandTests {
     }
   }
 
-  @Test func aCutCommandKeepsItsFirstWordsAndSaysSo() throws {
-    let listed = ListedCommand.of([bytes("p"), bytes("a")] + [[UInt8]](repeating: [UInt8](repeating: 7, count: 131_000), count: 9))
-    #expect(listed.count == 3 && listed.starts(with: [bytes("p"), bytes("a")]))
-    #expect(String(decoding: try #require(listed.last), as: UTF8.self).hasPrefix("… (11 words, not all of them here; SHA-256 "))
+  @Test func aCutCommandKeepsItsFirstWordsAndSaysWhatIsMissing() throws {
+    func check(_ command: [[UInt8]], told: [[UInt8]], missing: Int) throws {
+      let listed = ListedCommand.of(command)
+      let whole = Array(command.joined(separator: [0]))
+      #expect(listed.told == told)
+      let omission = try #require(listed.omission)
+      #expect(omission.arguments == missing && omission.sha256 == AuditDigest.sha256(whole))
+      let rest = told.first == command.first ? Array(told.joined(separator: [0])).count + 1 : told[0].count
+      #expect(omission.bytes == whole.count - rest)
+      // And the server takes it.
+      let request = WrapRequest(command: told, omission: omission, cwd: bytes("/"))
+      #expect(try WrapRequest(object: request.object) == request)
+    }
+    let long = [UInt8](repeating: 7, count: 131_000)
+    try check([bytes("p"), bytes("a")] + [[UInt8]](repeating: long, count: 9), told: [bytes("p"), bytes("a")], missing: 9)
+    try check([long, bytes("a")], told: [Array(long.prefix(ListedCommand.cutLimit))], missing: 2)
+    let words = [[UInt8]](repeating: bytes("word"), count: 100_000)
+    let told = ListedCommand.cutLimit / 5
+    try check(words, told: Array(words.prefix(told)), missing: 100_000 - told)
     // What the record itself takes of a command.
-    let long = ListedCommand.of([[UInt8]](repeating: bytes("word"), count: 100_000))
-    #expect(long.reduce(0) { $0 + $1.count + 1 } < 32 << 10)
-    #expect(ListedCommand.of([[UInt8](repeating: 7, count: 131_000)]).first?.count == ListedCommand.cutLimit)
+    #expect(ListedCommand.of(words).told.reduce(0) { $0 + $1.count + 1 } < CommandOmission.mostTold)
   }
 }
 
@@ -157,6 +172,18 @@ struct ServerOptionTests {
       let file = String(decoding: path, as: UTF8.self)
       #expect(runs(["--server", "/x", "policy", "check", file]) == 0)
       #expect(runs(["--json", "--server=/x", "policy", "check", file]) == 0)
+    }
+  }
+}
+
+struct EmptyListTests {
+  @Test func anEmptyListIsNoErrorUnlessWarningsAre() throws {
+    for list in ["[]", "[read]"] {
+      try withFile(bytes("version: 1\nname: x\nfile_rules: [{name: f, paths: [/x], operations: \(list), decision: allow}]\n")) { path in
+        let file = String(decoding: path, as: UTF8.self)
+        #expect(runs(["policy", "check", file]) == 0)
+        #expect(runs(["policy", "check", "--strict", file]) == (list == "[]" ? 1 : 0))
+      }
     }
   }
 }

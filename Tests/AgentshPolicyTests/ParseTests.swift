@@ -91,6 +91,47 @@ private func diagnose(_ text: String) -> [String] {
     #expect(policy.environment.blockIteration)
   }
 
+  /// As in the original an empty list restricts nothing, and whoever wrote it may have meant the contrary.
+  @Test func anEmptyListThatMeansAllIsWarnedOf() throws {
+    let text = """
+      version: 1
+      name: x
+      file_rules:
+        - {name: f, paths: [/x], operations: [], decision: allow}
+        - {paths: [/y], operations: [read], decision: allow}
+      command_rules:
+        - name: c
+          commands: []
+          args_patterns: []
+          context: []
+          decision: deny
+        - {name: e, commands: , decision: deny}
+      network_rules:
+        - {name: n, domains: [], cidrs: [], ports: [], operations: [], decision: deny}
+      unix_socket_rules:
+        - {name: u, paths: [/x], operations: [], decision: allow}
+
+      """
+    let expected = [
+      "4:28: f: operations is empty, and that means all operations, not none",
+      "8:5: c: commands is empty, and that means all programs, not none",
+      "9:5: c: args_patterns is empty, and that means all arguments, not none",
+      "10:5: c: context is empty, and that means all depths, not none",
+      "12:15: e: commands is empty, and that means all programs, not none",
+      "14:15: n: domains is empty, and that means all names, not none",
+      "14:28: n: cidrs is empty, and that means all addresses, not none",
+      "14:39: n: ports is empty, and that means all ports, not none",
+      "14:50: n: operations is empty, and that means all operations, not none",
+      "16:28: u: operations is empty, and that means all operations, not none",
+    ]
+    let parsed = Policy.parse(bytes(text), file: "p.yaml")
+    #expect(parsed.policy != nil && parsed.errors.isEmpty)
+    #expect(parsed.warnings.map { "\($0.line):\($0.column): \($0.message)" }.filter { $0.contains(" is empty") } == expected)
+    // What follows is what the warning says.
+    let rules = try policy("command_rules: [{name: c, commands: [], decision: allow}]\nfile_rules: [{name: f, paths: ['**'], operations: [], decision: allow}]")
+    #expect(rules.command(CommandSubject(canonicalPath: Array("/usr/bin/ls".utf8), arguments: [])).rule == "c")
+  }
+
   @Test func whatIsOursLoads() throws {
     let policy = try loaded("syscalls: {allow: [ptrace, mount, chroot]}\nallow_nested_sessions: true\naudit: {log_allowed: on}\ntransparent_commands: {add: [x]}")
     #expect(policy.allowedRestrictedCalls == ["ptrace", "mount", "chroot"])

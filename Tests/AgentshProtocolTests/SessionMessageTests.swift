@@ -13,6 +13,13 @@ import Testing
   @Test func handshakeMessagesGoBothWays() throws {
     let token = try #require(Self.token)
     try roundTrip(ProcessHello(token: token, pid: .max))
+    var names: [[UInt8]] = (0..<100).map { Array("N\($0)".utf8) }
+    names.append([0xFF, 0x0A])
+    let long = [UInt8](repeating: 0x41, count: 1000)
+    let hello = ProcessHello(token: token, pid: 1, dropped: DroppedVariables([long] + names))
+    try roundTrip(hello)
+    #expect(hello.dropped.names.count == 64 && hello.dropped.more == 38 && hello.dropped.names[0].count == 128)
+    #expect(hello.frame.count < MessageFramer.sessionLimit)
     try roundTrip(ListenerHello(token: token))
     for reply in [HandshakeReply.accepted, .acceptedWithNonce(0), .acceptedWithNonce(.max), .acceptedWithNonce(0x0123_4567_89AB_CDEF), .refused(reason: "x")] {
       try roundTrip(reply)

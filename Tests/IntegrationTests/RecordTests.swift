@@ -256,9 +256,7 @@ import Testing
   /// The weaker mode that an administrator can choose: what is found one by one is found even when its parents have gone.
   @Test func withoutControlGroupsNoOrphanOutlivesItsSession() throws {
     guard isPrivileged("a server") else { return }
-    // In a mount namespace of its own, where no control group can be made.
-    let readOnly = "for m in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do mount --bind $m $m; mount -o remount,ro,bind $m; done; exec \"$@\""
-    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: ["unshare", "-m", "sh", "-c", readOnly, "sh"])
+    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: TestServer.withoutCgroups)
     let outcome = try server.shell("setsid sh -c 'sleep 3600 & sleep 3600 & wait' & echo ran")
     #expect(outcome.status == 0 && outcome.output == "ran\n", "\(outcome)")
     #expect(outcome.errors.contains("warning: cgroup"))
@@ -316,5 +314,77 @@ import Testing
     let lines = try server.record(server.records.first { try server.record($0).contains { $0.contains("new1") } } ?? "")
     #expect(names(in: server.project(server.firstUser)).filter { $0.hasPrefix("new") }.count == lines.filter { $0.contains("file.mkdir") }.count)
     #expect(full.errors.contains("because the session's record can't be written"), "\(full)")
+  }
+
+  @Test func variablesThatThePolicyDropsAreNamedInTheFirstLine() throws {
+    guard isPrivileged("a server") else { return }
+    func firstLine(_ server: TestServer) throws -> String {
+      let session = try #require(server.records.first)
+      return try server.record(session).first ?? ""
+    }
+    let server = try TestServer()
+    let names = ["AWS_SECRET_ACCESS_KEY=hidden-value", "GITHUB_TOKEN=hidden-value"]
+    let process = try server.start(["true"], environment: names)
+    #expect(try process.finish().status == 0)
+    var line = try firstLine(server)
+    #expect(line.contains("\"env_dropped\":[\"AWS_SECRET_ACCESS_KEY\",\"GITHUB_TOKEN\"]"), "\(line)")
+    #expect(!line.contains("hidden-value") && !line.contains("env_dropped_more"))
+    // Many, long ones, and such that would garble a terminal.
+    let strict = try TestServer(policies: ["test": TestServer.policy + "env_policy: {allow: [PATH, HOME, AGENTSH_*, LANG]}\n"])
+    let many = (0..<100).map { "V\($0 + 100)=hidden-value" } + ["A\u{1B}[31m=hidden-value", "B" + String(repeating: "b", count: 1000) + "=hidden-value"]
+    let crowded = try strict.start(["true"], environment: many.reversed())
+    #expect(try crowded.finish().status == 0)
+    line = try firstLine(strict)
+    #expect(line.contains("\"env_dropped_more\":38") && line.contains("\"A\\\\x1b[31m\"") && !line.contains("hidden-value"), "\(line)")
+    #expect(line.contains("\"B" + String(repeating: "b", count: 124) + "…\""), "\(line)")
+    // Nothing dropped, nothing said.
+    let plain = try TestServer()
+    #expect(try plain.shell("true").status == 0)
+    line = try firstLine(plain)
+    #expect(line.contains("session.start") && !line.contains("env_dropped"))
+  }
+
+  /// Whatever the length: how many arguments are missing, how many bytes, and the hash of the whole, in every line that names the command.
+  @Test(arguments: [40, 200], [true, false]) func ofAVeryLongCommandTheRecordSaysWhatIsMissing(kilobytes: Int, isStandalone: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let project = server.project(server.firstUser)
+    if isStandalone { try write(TestServer.policy, to: "\(project)/policy.yaml", owner: server.firstUser) }
+    let options = isStandalone ? ["--standalone", "--policy-file", "\(project)/policy.yaml"] : []
+    let command = ["true"] + (0..<kilobytes).map { String(repeating: "x", count: 1000) + "\($0 % 10)" }
+    let process = try server.start(options + ["--"] + command, environment: ["XDG_STATE_HOME=\(project)/.state"])
+    #expect(try process.finish().status == 0)
+    let directory = isStandalone ? "\(project)/.state/agentsh/sessions" : server.recordsDirectory
+    let name = try #require(names(in: directory).first)
+    let bytes = try readSmallFile(at: AT_FDCWD, Array("\(directory)/\(name)".utf8), limit: 1 << 20)
+    let record = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    var lines = record.filter { $0.contains("\"op\":\"session.start\"") || $0.contains("\"op\":\"exec\"") }
+    #expect(lines.count == 2)
+    if !isStandalone { lines += try server.log().filter { $0.contains("\"op\":\"session.opened\"") } }
+    for line in lines {
+      // An execution is told by the program's path.
+      let program = line.contains("\"op\":\"exec\"") ? "/usr/bin/true" : "true"
+      let whole = ([program] + command.dropFirst()).joined(separator: "\0")
+      let sum = String(try run(["sha256sum"], input: whole).output.prefix(64))
+      let told = line.between("\"command\":[\"\(program)\"", "]").split(separator: ",").count
+      let bytes = whole.utf8.count - program.utf8.count - 1 - told * 1002
+      let expected = "\"command_omitted\":\(kilobytes - told),\"command_omitted_bytes\":\(bytes),\"command_sha256\":\"\(sum)\""
+      let isRight = line.contains(expected) && (told == 31 || told == 32)
+      let said = line.between("\"command_omitted\"", "}").prefix(300)
+      #expect(isRight, "\(told) arguments, not \(expected) but \(said)")
+    }
+    guard !isStandalone else { return }
+    let events = try run(server.client(["events", String(name.dropLast(6)), "--op", "exec"]))
+    let end = String(events.output.suffix(60))
+    #expect(end.contains("x1 … (") && end.contains(" more, ") && end.contains(" bytes)"), "\(end)")
+    #expect(try run(server.client(["ps", "--all", "--json"])).output.contains("\"…\"]"))
+  }
+}
+
+extension String {
+  /// What stands between two texts.
+  fileprivate func between(_ start: String, _ end: String) -> Substring {
+    guard let begin = ranges(of: start).first else { return "" }
+    return self[begin.upperBound...].prefix { $0 != end.first }
   }
 }

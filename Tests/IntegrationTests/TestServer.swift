@@ -63,6 +63,12 @@ final class TestServer {
     try awaitReady()
   }
 
+  /// A mount namespace of agentshd's own, in which no control group can be made.
+  static let withoutCgroups = [
+    "unshare", "-m", "sh", "-c",
+    "for m in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do mount --bind $m $m; mount -o remount,ro,bind $m; done; exec \"$@\"", "sh",
+  ]
+
   /// Ends agentshd, with SIGKILL or by asking, and starts it again.
   func restart(_ signal: Int32 = SIGTERM) throws {
     kill(process.pid, signal)

@@ -81,4 +81,41 @@ struct WhyTests {
     let outcome = try server.wrap(["--", "python3", "-c", script])
     #expect(outcome.output == "1 -22 -22 -22 -22 -9 0 1\n", "\(outcome)")
   }
+
+  /// strace, gdb, perf and ping say no more than "Operation not permitted": the filter refuses, and the record has the first of each.
+  @Test func whatDebuggersAndProfilersAreRefusedIsExplained() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try server()
+    let agentsh = server.program("agentsh")
+    let number: (String) -> UInt32 = { SyscallTable.named($0)?.number(on: .native) ?? 0 }
+    let script = """
+      import ctypes, errno, os, socket, subprocess
+      libc = ctypes.CDLL(None, use_errno=True)
+      def call(number, *arguments):
+          ctypes.set_errno(0)
+          return errno.errorcode.get(ctypes.get_errno(), 'none') if libc.syscall(number, *map(ctypes.c_ulong, arguments)) < 0 else 'done'
+      def why():
+          said = subprocess.run(['\(agentsh)', 'why'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+          return next((line for line in said.splitlines() if line.startswith('rule:')), said)
+      print(why())
+      for number, arguments in [(\(number("ptrace")), (0,)), (\(number("perf_event_open")), ()), (\(number("bpf")), (0,)), (\(number("process_vm_readv")), (1,)), (\(number("keyctl")), ())]:
+          print(call(number, *arguments), call(number, *arguments), why())
+      for family, kind, protocol in [(2, 3, 1), (10, 0x80003, 58), (17, 3, 0), (2, 10, 0)]:
+          print(call(\(number("socket")), family, kind, protocol), why())
+      print(call(\(number("clone")), 0x00800000), why())
+      print(call(\(number("userfaultfd")), 0), call(\(number("swapoff")), 0))
+      """
+    let outcome = try server.wrap(["--", "python3", "-c", script])
+    let groups = ["ptrace", "perf", "bpf", "ptrace", "keyring"]
+    var expected = groups.map { "EPERM EPERM rule:     builtin:\($0)" }
+    expected += ["raw_sockets", "raw_sockets", "packet_sockets", "packet_sockets", "ptrace"].map { "EPERM rule:     builtin:\($0)" } + ["EPERM EPERM"]
+    let lines = outcome.output.split(separator: "\n").map(String.init)
+    #expect(Array(lines.suffix(expected.count)) == expected, "\(outcome)")
+    // Before anything is on record, what leaves no line is named.
+    #expect(lines.first?.contains("nothing was refused that is on record") == true && outcome.output.contains("userfaultfd"), "\(outcome)")
+    let record = try server.record(#require(server.records.first)).filter { $0.contains("\"op\":\"syscall\"") }
+    #expect(record.count == 8, "\(record)")
+    let after = try run(server.client(["why"]))
+    #expect(after.status == 0 && after.output.contains("\nor else:  \"Operation not permitted\" without a line"), "\(after)")
+  }
 }

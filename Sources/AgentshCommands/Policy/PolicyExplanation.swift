@@ -112,7 +112,7 @@ struct PolicyExplanation {
     lines += ["", "The network:", ""] + networkLines
     lines += [""] + floor.lines
     if !told.isEmpty {
-      lines += ["", "Refused and recorded, some of them only with arguments that make namespaces, \(told.count) calls:", ""]
+      lines += ["", "Refused and recorded, the first of each in a session (clone and unshare where they make namespaces, socket where it is raw), \(told.count) calls:", ""]
       lines += Self.wrapped(told, indent: 2)
     }
     lines += ["", "Refused by the filter with some arguments, \(refusedWithSomeArguments.count) calls:", ""]

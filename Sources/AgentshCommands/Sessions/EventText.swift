@@ -63,10 +63,15 @@ enum EventText {
     }
     guard let command = object["command"] else { return text(object, "op") == "syscall" ? text(object, "syscall") : nil }
     if case .array(let elements) = command {
-      return elements.map { element in
+      var words = elements.map { element in
         if case .string(let text) = element { return displayEscaped(text) }
         return "?"
-      }.joined(separator: " ")
+      }
+      if let missing = number(object, "command_omitted") {
+        let bytes = number(object, "command_omitted_bytes").map { ", \($0) bytes" } ?? ""
+        words.append("… (\(missing) more\(bytes))")
+      }
+      return words.joined(separator: " ")
     }
     return shown(object, "command")
   }

@@ -37,12 +37,14 @@ struct WhyCommand: AgentshCommand {
       line = try lineFromOutside(wanted, context)
     }
     guard let line, let object = try? JSONObject.parse(line) else {
-      throw CommandFailure(.no, wanted.number == nil ? "nothing was refused" : "no refusal has this number", "`agentsh events` shows the record")
+      if wanted.number != nil { throw CommandFailure(.no, "no refusal has this number", "`agentsh events` shows the record") }
+      throw CommandFailure(.no, "nothing was refused that is on record; `agentsh events` shows the record", RefusalText.unrecorded)
     }
     if output.json {
       try Output.line(line)
     } else {
       for text in RefusalText.lines(object) { try Output.line(text) }
+      if wanted.number == nil { try Output.line("or else:  " + RefusalText.unrecorded) }
     }
     return .success
   }
@@ -112,6 +114,17 @@ enum RefusalText {
     return refusals.contains(decision)
   }
 
+  /// What no line tells of: a program that was refused something by the filter alone is explained by none.
+  static let unrecorded = """
+    "Operation not permitted" without a line of its own comes from the filter, which refuses by itself: \(groups(told: false)), and more that changes the \
+    whole machine. Of \(groups(told: true)) the first refusal of each call in a session is on record. A policy permits both with `syscalls: {allow: […]}`; \
+    `agentsh policy explain` lists the calls
+    """
+
+  private static func groups(told: Bool) -> String {
+    RestrictedGroup.allCases.filter { $0.isTold == told }.map(\.rawValue).joined(separator: ", ")
+  }
+
   static func lines(_ object: JSONObject) -> [String] {
     let operation = EventText.text(object, "op") ?? "?"
     var what = operation
@@ -155,6 +168,9 @@ enum RefusalText {
     case "identity": "stay with one identity: nothing is done for a process of the session that has become another user"
     case "agentsh": "leave agentsh's own processes and sockets alone: no policy opens them to a session"
     case "namespaces", "mount": "do without a sandbox or container of your own; a policy permits them with `syscalls: {allow: [\(name)]}`"
+    case "ptrace": "do without a debugger or a tracer; a policy permits them, for processes of the session, with `syscalls: {allow: [ptrace]}`"
+    case "bpf", "perf", "keyring": "do without this system call; a policy permits it with `syscalls: {allow: [\(name)]}`"
+    case "raw_sockets", "packet_sockets": "do without raw sockets (ping, tcpdump): a connection tells whether a host answers; a policy permits them with `syscalls: {allow: [\(name)]}`"
     case "terminal": "use the session's own terminal, /dev/tty; the user's other terminals are closed to it"
     case "process_memory", "process_descriptor": "leave other processes' memory and descriptors alone; a policy opens those of its session with `syscalls: {allow: [ptrace]}`"
     default: "nothing that a program of the session could do: this is refused whatever the policy says"

@@ -64,6 +64,7 @@ final class EmbeddedServer {
       canKillCgroup: false, sessionDirectory: directory.path, recordPath: recordPath)
     plan.exactRights = exactRights.rawValue
     plan.network = request.network
+    plan.omission = request.omission
     let resolver = knowsNames ? try ResolverSockets.open() : nil
     var resolverNumbers: [CInt]?
     var warnings: [String] = []

@@ -10,12 +10,16 @@ struct Handshake {
   /// Of a session inside another: it takes the place of the sockets.
   private let link: NestedLink?
   private let deadline: Deadline
+  /// For the record.
+  private let dropped: DroppedVariables
 
   /// As long as the server gives, and a little more, so that its reason arrives.
   static func patience(_ reply: WrapReply) -> Int64 { Int64(min(reply.handshakeMilliseconds ?? 30_000, 86_400_000)) + 5000 }
 
-  init(reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil) {
+  /// - Parameter dropped: names of the variables that the policy drops.
+  init(reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil, dropped: [[UInt8]] = []) {
     self.reply = reply
+    self.dropped = DroppedVariables(dropped)
     self.link = link
     self.embedded = embedded
     deadline = .after(milliseconds: Self.patience(reply))
@@ -37,7 +41,7 @@ struct Handshake {
     let ptrace = try connect(reply.ptraceSocket)
     _ = try exchange(ptrace, "ptrace.sock", hello, pidfd)
     let supervisor = try connect(reply.signalSocket)
-    _ = try exchange(supervisor, "signal.sock", hello, pidfd)
+    _ = try exchange(supervisor, "signal.sock", ProcessHello(token: reply.token, pid: child.pid, dropped: dropped).frame, pidfd)
     let notify = try connect(reply.notifySocket)
     let answer = try exchange(notify, "notify.sock", ListenerHello(token: reply.token).frame, listener.rawValue)
     guard case .acceptedWithNonce(let nonce) = answer else {
@@ -49,7 +53,7 @@ struct Handshake {
   /// The filter on top has no listener, and the supervisor looks for itself who the child is.
   private func perform(_ child: inout LauncherChild, over link: NestedLink) throws(CommandFailure) -> Completed {
     guard try filterReport(of: &child) < 0, let supervisor = link.take() else { throw LaunchProblems.explain(nil) }
-    let answer = try exchange(supervisor, "connection", ProcessHello(token: reply.token, pid: child.pid).frame, nil)
+    let answer = try exchange(supervisor, "connection", ProcessHello(token: reply.token, pid: child.pid, dropped: dropped).frame, nil)
     guard case .acceptedWithNonce(let nonce) = answer else {
       throw CommandFailure(.failed, "the supervisor gave no nonce; the command was not started")
     }

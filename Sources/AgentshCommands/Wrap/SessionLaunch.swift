@@ -7,14 +7,17 @@ enum SessionLaunch {
   /// Starts the command behind its filter, hands it to the supervisor, and stays with it to its end.
   ///
   /// A failure up to the hand-over kills the child: nothing runs unsupervised because something went wrong.
-  static func run(_ request: LaunchRequest, reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil) throws(CommandFailure) -> SessionOutcome {
+  /// - Parameter dropped: names of the variables that the policy drops, for the record.
+  static func run(
+    _ request: LaunchRequest, reply: WrapReply, embedded: EmbeddedServer?, link: NestedLink? = nil, dropped: [[UInt8]] = []
+  ) throws(CommandFailure) -> SessionOutcome {
     do {
       // Blocked around the clone only, so that Ctrl-C ends a handshake that hangs; the child unblocks them for the command.
       let mask = try LauncherSignals.block()
       var child = try LauncherChild.start(request, restoring: mask)
       try LauncherSignals.restore(mask)
       let handshake: Handshake.Completed
-      do throws(CommandFailure) { handshake = try Handshake(reply: reply, embedded: embedded, link: link).perform(&child) } catch {
+      do throws(CommandFailure) { handshake = try Handshake(reply: reply, embedded: embedded, link: link, dropped: dropped).perform(&child) } catch {
         child.kill()
         throw error
       }

@@ -43,7 +43,7 @@ struct WrapSession {
       closedStandardDescriptors: context.start.closedStandardDescriptors, hasListener: !reply.isNested, tracer: session.embedded?.supervisorPID, landlockRuleset: floor.descriptor)
     request.leavesNoCoreFile = CorePattern.writesFiles()
     let outcome = try withExtendedLifetime(floor) { () throws(CommandFailure) in
-      try SessionLaunch.run(request, reply: reply, embedded: session.embedded, link: session.link)
+      try SessionLaunch.run(request, reply: reply, embedded: session.embedded, link: session.link, dropped: environment.dropped)
     }
     if case .notExecuted(let errno, let candidate) = outcome.ending {
       if candidates.indices.contains(candidate) {
@@ -99,8 +99,9 @@ struct WrapSession {
   }
 
   private func openSession(command: [[UInt8]], cwd: [UInt8], policyFile: [UInt8]?, _ door: consuming ControlClient?) throws(CommandFailure) -> OpenedSession {
+    let listed = ListedCommand.of(command)
     let request = WrapRequest(
-      callerUID: context.identity.uid, command: ListedCommand.of(command), cwd: cwd, policy: options.policy, name: options.name,
+      callerUID: context.identity.uid, command: listed.told, omission: listed.omission, cwd: cwd, policy: options.policy, name: options.name,
       timeoutMilliseconds: options.timeout?.milliseconds, sudoUID: context.sudoUID, network: options.network?.rawValue)
     // Which server that is, is the session's affair.
     if let door { return try openSession(request, door) }
