@@ -259,9 +259,18 @@ extension Worker {
       raise(SIGXFSZ, in: call)
       return .failure(EFBIG)
     }
-    return perform(call, held: floor.holds(.truncate)) {
-      PathCalls.truncate(descriptorPath(located.descriptor.rawValue), off_t(length))
+    // Waits for whoever has a lease on the file (F_SETLEASE of fcntl(2)).
+    let path = descriptorPath(located.descriptor.rawValue)
+    func attempt() -> CInt? {
+      supervision.waits.waiting(call) {
+        if PathCalls.truncate(path, off_t(length)) == 0 { return 0 }
+        return errno == EINTR ? nil : errno
+      }
     }
+    let failure: CInt?
+    do throws(SyscallError) { failure = try acting(held: floor.holds(.truncate), attempt) } catch { return .failure(error.errno.rawValue) }
+    guard let failure else { throw try interruption(call) }
+    return failure == 0 ? .value(0) : .failure(failure)
   }
 
   /// RLIMIT_FSIZE, which the target has and the supervisor hasn't: getrlimit(2). Read from proc_pid_limits(5).

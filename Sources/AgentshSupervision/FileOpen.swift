@@ -167,9 +167,12 @@ extension Worker {
     case S_IFREG, S_IFDIR:
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
       let entry = descriptorEntry(located.descriptor.rawValue)
-      switch openAndInject(call, request, held: floor.holds(rights), entry.directory, entry.name, flags: flags) {
+      // A regular file may be waited for: whoever has a lease on it gives it up first (F_SETLEASE of fcntl(2)).
+      switch openAndInject(call, request, held: floor.holds(rights), entry.directory, entry.name, flags: flags, mayWait: located.status.isRegular) {
       case .success(let injected): return try injected.get()
-      case .failure(let error): opened = try openOwnAgain(call, located, flags, rights, error)
+      case .failure(let error):
+        if error.errno == .interrupted { throw try interruption(call) }
+        opened = try openOwnAgain(call, located, flags, rights, error)
       }
     default:
       // FIFOs wait for their other end, devices for whatever they like.
@@ -274,23 +277,13 @@ extension Worker {
   }
 
   private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt, _ rights: LandlockRights) throws(CallFailure) -> OwnedDescriptor {
-    var failure: Errno?
-    func open() -> CInt? {
-      supervision.waits.waiting(call) { () -> CInt? in
-        do throws(SyscallError) {
-          return try openAt(AT_FDCWD, name, flags: flags, interruptible: true).release()
-        } catch {
-          if error.errno == .interrupted { return nil }
-          failure = error.errno
-          return -1
-        }
-      }
+    func open() -> Result<CInt, SyscallError> {
+      do throws(SyscallError) { return .success(try waitingOpen(call, AT_FDCWD, name, flags).release()) } catch { return .failure(error) }
     }
-    let raw: CInt?
-    do throws(SyscallError) { raw = try acting(held: floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
-    guard let raw else { throw try interruption(call) }
-    if let failure { throw .errno(failure.rawValue) }
-    return OwnedDescriptor(owning: raw)
+    do throws(SyscallError) { return OwnedDescriptor(owning: try acting(held: floor.holds(rights), open).get()) } catch {
+      if error.errno == .interrupted { throw try interruption(call) }
+      throw .errno(error.errno.rawValue)
+    }
   }
 
   // MARK: New files
@@ -335,17 +328,32 @@ extension Worker {
   ///
   /// Fails with what openat(2) says; what comes of the hand-over is inside.
   private func openAndInject(
-    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0
+    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0, mayWait: Bool = false
   ) -> Result<Result<Answer, CallFailure>, SyscallError> {
     func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
       do throws(SyscallError) {
-        let opened = try openAt(directory, name, flags: flags, mode: mode)
+        let opened = mayWait
+          ? try waitingOpen(call, directory, name, flags) : try openAt(directory, name, flags: flags, mode: mode)
         do throws(CallFailure) { return .success(.success(try inject(call, opened, request, isPlain: true))) } catch { return .success(.failure(error)) }
       } catch {
         return .failure(error)
       }
     }
     do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
+  }
+
+  /// Opens what may have to be waited for, as a call that the watch interrupts; EINTR when it did.
+  private func waitingOpen(_ call: TrappedCall, _ directory: CInt, _ name: [UInt8], _ flags: CInt) throws(SyscallError) -> OwnedDescriptor {
+    var failure = SyscallError("openat", .interrupted)
+    let raw = supervision.waits.waiting(call) { () -> CInt? in
+      do throws(SyscallError) { return try openAt(directory, name, flags: flags, interruptible: true).release() } catch {
+        if error.errno == .interrupted { return nil }
+        failure = error
+        return -1
+      }
+    }
+    guard let raw, raw >= 0 else { throw failure }
+    return OwnedDescriptor(owning: raw)
   }
 
   /// Hands the open file over as the call's result.
