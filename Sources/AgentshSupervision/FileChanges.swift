@@ -53,6 +53,7 @@ extension Worker {
     _ = try status(parent)
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
+    if try isOwnEntries(call, parent.directoryPath), !isNoName(parent.name) { throw .errno(isDirectory || parent.name.last == UInt8(ascii: "/") ? ENOTDIR : EPERM) }
     return perform(call, held: floor.holds(isDirectory ? .removeDir : .removeFile), naming: parent) {
       PathCalls.unlink(parent.directory.rawValue, parent.name, flags)
     }
@@ -155,6 +156,7 @@ extension Worker {
       return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
     try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
+    if try isOwnEntries(call, old.directoryPath) { throw .errno(newStatus == nil ? ENOENT : flags & noReplace != 0 ? EEXIST : EPERM) }
     // What stands at the names may have been exchanged meanwhile; from here on nobody in the session changes what is there.
     let isGuarded = oldStatus.type != S_IFDIR && isProtected(newName)
     let answer = supervision.directories.moving(from: old.identity, to: new.identity, expectDelay: expectDelay) { () -> Answer? in
@@ -221,6 +223,9 @@ extension Worker {
     let old = try named(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
     try checkAbsent(new)
+    // filename_create() of fs/namei.c comes before the question where the file lies. In procfs there is no name that could be made.
+    if new.name.last == UInt8(ascii: "/") || (try? filesystemType(new.directory)) == procMagic { throw .errno(ENOENT) }
+    if isReadOnly(new.directory) { throw .errno(EROFS) }
     try checkSameDevice(old.status.device, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
@@ -252,7 +257,8 @@ extension Worker {
     if located.status.isDirectory { throw .errno(EISDIR) }
     // vfs_truncate() of fs/open.c.
     guard located.status.isRegular else { throw .errno(EINVAL) }
-    try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
+    // Something like a namespace, by its entry in /proc: no rule speaks of it, and nothing comes of it.
+    if located.hasPath { try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path) }
     if length > located.status.size, try exceedsFileSizeLimit(call, length) {
       let raw = located.descriptor.rawValue
       guard PathCalls.mayAccess(raw, W_OK) else { return .failure(errno) }
@@ -319,10 +325,11 @@ extension Worker {
 
   // MARK: What is changed
 
-  /// What stands at a name, a link itself; ENOENT when nothing does, which the target is told before anything is decided.
+  /// What stands at a name, a link itself; ENOENT when nothing does, which the target is told before anything is decided. Of a mount that can't be written the
+  /// kernel says so before it looks the name up (mnt_want_write() of fs/namespace.c).
   private func status(_ parent: borrowing Parent) throws(CallFailure) -> FileStatus {
     do throws(SyscallError) { return try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
-      throw .errno(error.errno.rawValue)
+      throw .errno(isReadOnly(parent.directory) ? EROFS : error.errno.rawValue)
     }
   }
 
@@ -345,9 +352,21 @@ extension Worker {
     do throws(SyscallError) { return try fileStatus(parent.directory).device } catch { throw .errno(EIO) }
   }
 
-  /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it.
+  /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it. So does what else keeps a name from being looked up.
   private func checkAbsent(_ parent: borrowing Parent) throws(CallFailure) {
-    if (try? linkStatus(at: parent.directory.rawValue, bareName(parent.name))) != nil { throw .errno(EEXIST) }
+    do throws(SyscallError) { _ = try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
+      if error.errno == .noSuchFileOrDirectory { return }
+      throw .errno(error.errno.rawValue)
+    }
+    throw .errno(EEXIST)
+  }
+
+  /// Whether a directory is one of the caller's own below /proc that are open to it whatever their mode says (proc_fd_permission() of fs/proc/fd.c): it is told what they
+  /// can't do, and anybody else that they may not be used.
+  func isOwnEntries(_ call: TrappedCall, _ path: [UInt8]) throws(CallFailure) -> Bool {
+    guard let number = procNumber(path), path.hasSuffix(Array("/fd".utf8)) || path.hasSuffix(Array("/map_files".utf8)) else { return false }
+    if number == call.thread { return true }
+    return try processID(call) == number
   }
 
   private func existing(_ call: TrappedCall, at directory: CInt, path: [UInt8], following: Bool) throws(CallFailure) -> Located {
@@ -412,11 +431,4 @@ private let linksByDescriptor: Bool = {
 private func isNoName(_ name: [UInt8]) -> Bool {
   let bare = bareName(name)
   return bare.count <= 2 && bare.allSatisfy { $0 == UInt8(ascii: ".") }
-}
-
-/// A name without trailing slashes.
-private func bareName(_ name: [UInt8]) -> [UInt8] {
-  var bare = name
-  while bare.count > 1, bare.last == UInt8(ascii: "/") { bare.removeLast() }
-  return bare
 }
