@@ -122,7 +122,7 @@ extension Worker {
     try checkSearchable(new)
     // In the order of the kernel (do_renameat2 of fs/namei.c): another file system is another matter, which no permission changes; then names that are
     // none; then what is there.
-    try checkSameDevice(device(of: old), new)
+    try checkSameMount(old.mount, old.identity.device, new)
     if isNoName(old.name) { throw .errno(EBUSY) }
     if isNoName(new.name) { throw .errno(flags & noReplace != 0 ? EEXIST : EBUSY) }
     let oldStatus = try status(old)
@@ -156,7 +156,6 @@ extension Worker {
       return protection(oldStatus, oldName, newName) ?? (flags & exchange != 0 ? protection(newStatus, newName, oldName) : nil) ?? verdict
     }
     try settle(call, kind, .fileRename, .paths(oldName, newName), judgement)
-    if try isOwnEntries(call, old.directoryPath) { throw .errno(newStatus == nil ? ENOENT : flags & noReplace != 0 ? EEXIST : EPERM) }
     // What stands at the names may have been exchanged meanwhile; from here on nobody in the session changes what is there.
     let isGuarded = oldStatus.type != S_IFDIR && isProtected(newName)
     let answer = supervision.directories.moving(from: old.identity, to: new.identity, expectDelay: expectDelay) { () -> Answer? in
@@ -226,7 +225,7 @@ extension Worker {
     // filename_create() of fs/namei.c comes before the question where the file lies. In procfs there is no name that could be made.
     if new.name.last == UInt8(ascii: "/") || (try? filesystemType(new.directory)) == procMagic { throw .errno(ENOENT) }
     if isReadOnly(new.directory) { throw .errno(EROFS) }
-    try checkSameDevice(old.status.device, new)
+    try checkSameMount(old.mount, old.status.device, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if let kind = Self.makingOperation(old.status.type) { questions.append(FileQuestion(kind, new.path)) }
@@ -333,9 +332,10 @@ extension Worker {
     }
   }
 
-  /// EXDEV: what stands on another file system can't be renamed or linked to here, whatever is permitted.
-  private func checkSameDevice(_ other: UInt64, _ parent: borrowing Parent) throws(CallFailure) {
-    if try device(of: parent) == other { return }
+  /// EXDEV: what stands on another mount can't be renamed or linked to here, whatever is permitted and whichever file system it is.
+  private func checkSameMount(_ mount: MountNumber?, _ device: UInt64, _ parent: borrowing Parent) throws(CallFailure) {
+    if let mount, let own = parent.mount, mount != own { throw .errno(EXDEV) }
+    if parent.identity.device == device { return }
     guard let type = try? filesystemType(parent.directory) else { throw .errno(EIO) }
     // BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC: one file system with several device numbers. There the kernel has the only word.
     if type == 0x9123_683e || type == 0x794c_7630 { return }
@@ -346,10 +346,6 @@ extension Worker {
   private func checkSearchable(_ parent: borrowing Parent) throws(CallFailure) {
     let raw = parent.directory.rawValue
     guard PathCalls.mayAccess(raw, X_OK) else { throw .errno(errno) }
-  }
-
-  private func device(of parent: borrowing Parent) throws(CallFailure) -> UInt64 {
-    do throws(SyscallError) { return try fileStatus(parent.directory).device } catch { throw .errno(EIO) }
   }
 
   /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it. So does what else keeps a name from being looked up.

@@ -140,8 +140,8 @@ extension Worker {
     if full != [UInt8(ascii: "/")] { full.append(UInt8(ascii: "/")) }
     full += name
     let directoryPath = located.path
-    let identity = DirectoryIdentity(located.status)
-    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: full)
+    let (identity, mount) = (DirectoryIdentity(located.status), located.mount)
+    return Parent(directory: located.descriptor, identity: identity, mount: mount, directoryPath: directoryPath, name: name, path: full)
   }
 
   // MARK: Existing objects

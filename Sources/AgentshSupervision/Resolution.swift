@@ -11,6 +11,7 @@ struct Located: ~Copyable {
   /// prefix of its own what lies on a file system that the session made for itself (`SessionMounts`).
   let path: [UInt8]
   let status: FileStatus
+  let mount: MountNumber?
 
   /// Whether it is a file in memory (memfd_create(2)): its name says nothing, and who has a descriptor of it has it.
   var isMemory: Bool { status.links == 0 && path.starts(with: memoryPrefix) }
@@ -22,6 +23,7 @@ struct Located: ~Copyable {
 struct Parent: ~Copyable {
   let directory: OwnedDescriptor
   let identity: DirectoryIdentity
+  let mount: MountNumber?
   let directoryPath: [UInt8]
   /// Last component as the target wrote it, trailing slashes included: the kernel gives them their meaning.
   let name: [UInt8]
@@ -192,7 +194,7 @@ extension Worker {
       }
     }
     path = try usualName(descriptor, path, status, mount, isRemoved: isRemoved)
-    return Located(descriptor: descriptor, path: path, status: status)
+    return Located(descriptor: descriptor, path: path, status: status, mount: mount)
   }
 
   /// Whether a kernel path lies in the supervisor's own part of /proc: reached through /proc/self, or named on purpose.
@@ -435,8 +437,8 @@ extension Worker {
       path += bare
     }
     let directoryPath = located.path
-    let identity = DirectoryIdentity(located.status)
-    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: path)
+    let (identity, mount) = (DirectoryIdentity(located.status), located.mount)
+    return Parent(directory: located.descriptor, identity: identity, mount: mount, directoryPath: directoryPath, name: name, path: path)
   }
 
   /// For creating: the parent and name that a path leads to when its last component is a chain of links to nowhere. nil when something exists there.

@@ -131,9 +131,9 @@ static void text_of(char *out, size_t size, const char *path) {
   // Names of what lies around the directory differ between machines, not between runs.
   size_t length = strlen(base);
   char own[32];
-  int own_length = snprintf(own, sizeof own, "/proc/%d/", getpid());
+  int own_length = snprintf(own, sizeof own, "/proc/%d", getpid());
   if (strncmp(path, base, length) == 0) snprintf(out, size, "BASE%s", path + length);
-  else if (strncmp(path, own, (size_t)own_length) == 0) snprintf(out, size, "/proc/PID/%s", path + own_length);
+  else if (strncmp(path, own, (size_t)own_length) == 0) snprintf(out, size, "/proc/PID%s", path + own_length);
   else snprintf(out, size, "%s", path);
 }
 
