@@ -24,6 +24,18 @@ struct ExpectedImage: ~Copyable {
   let loaderFile: ExpectedFile?
   /// Whether its format is known: an ELF program, looked at before it was permitted.
   let isKnown: Bool
+  /// What nobody could read: where it is a script, its interpreter shows at the stop alone, and is decided there.
+  var unread: UnreadFile?
+}
+
+/// What the kernel hands to the interpreter of a file that nobody but the kernel could read, if it has one.
+struct UnreadFile {
+  /// The file's name as its interpreter gets it, and the arguments behind it.
+  let name: [UInt8]
+  let rest: [[UInt8]]
+  /// How many interpreters may follow one another from there on.
+  let interpreters: Int
+  let depth: Layered<Int?>
 }
 
 /// A file that must be mapped: a number alone is not enough, since another file system may have the same one.
@@ -34,7 +46,7 @@ struct ExpectedFile {
 }
 
 /// One program of an exec: what the policy was asked about it, and what it answered.
-private struct DecidedProgram {
+struct DecidedProgram {
   let path: [UInt8]
   let arguments: [[UInt8]]
   let judgement: Judgement
@@ -76,7 +88,7 @@ extension Worker {
   }
 
   /// Pins what is to be executed, or fails as the kernel would (do_open_execat of fs/exec.c).
-  private func executable(_ call: TrappedCall, at directory: CInt, path: [UInt8], follows: Bool) throws(CallFailure) -> Located {
+  func executable(_ call: TrappedCall, at directory: CInt, path: [UInt8], follows: Bool) throws(CallFailure) -> Located {
     let located: Located
     if path.isEmpty {
       let object = try openBase(call, at: directory)
@@ -111,20 +123,34 @@ extension Worker {
         if interpreters > mostInterpreters { throw .errno(ELOOP) }
         vector = [interpreter] + (argument.map { [$0] } ?? []) + [inherited] + vector.dropFirst()
         scriptName = interpreter
-        guard !interpreter.isEmpty else { throw .errno(ENOENT) }
+        // The kernel opens the empty path, which is the working directory: no program.
+        guard !interpreter.isEmpty else { throw .errno(EACCES) }
         let next = try executable(call, at: AT_FDCWD, path: interpreter, follows: true)
         names = executableNames(call, at: AT_FDCWD, path: interpreter, canonical: next.path)
         current = next
       case .elf(let loader)?:
-        var loaderFile: ExpectedFile?
-        if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
-        // musl's is a link to its libc.so.
-        if ([current.path, path] + names.trusted + names.untrusted + vector.prefix(1)).contains(where: LoaderCommand.isLoader) { try decideLoaded(call, vector, depth, &decided) }
+        let loaderFile = try decideBeside(call, current.path, path, names, loader, vector, depth, &decided)
         return image(current, vector, loader, loaderFile, isKnown: true)
-      case .other?, nil:
+      case .other?:
         return image(current, vector, nil, nil, isKnown: false)
+      case nil:
+        let unread = scriptName.map { UnreadFile(name: $0, rest: Array(vector.dropFirst()), interpreters: mostInterpreters - interpreters, depth: depth) }
+        return image(current, vector, nil, nil, isKnown: false, unread)
       }
     }
+  }
+
+  /// Decides about what an ELF program brings along or is asked to run: its loader, and as a loader the program that it loads. Answers the loader's file if that must be
+  /// the one that is mapped.
+  func decideBeside(
+    _ call: TrappedCall, _ program: [UInt8], _ path: [UInt8], _ names: ExecutableNames, _ loader: [UInt8]?, _ vector: [[UInt8]], _ depth: Layered<Int?>,
+    _ decided: inout [DecidedProgram]
+  ) throws(CallFailure) -> ExpectedFile? {
+    var loaderFile: ExpectedFile?
+    if let loader { loaderFile = try decideLoader(call, loader, vector, depth, &decided) }
+    // musl's is a link to its libc.so.
+    if ([program, path] + names.trusted + names.untrusted + vector.prefix(1)).contains(where: LoaderCommand.isLoader) { try decideLoaded(call, vector, depth, &decided) }
+    return loaderFile
   }
 
   /// Generations between the caller and the session's command, where a rule asks for it.
@@ -135,12 +161,13 @@ extension Worker {
     return layered { $0.relations.depth(of: process) }
   }
 
-  private func image(
-    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderFile: ExpectedFile?, isKnown: Bool
+  func image(
+    _ located: consuming Located, _ arguments: [[UInt8]], _ loader: [UInt8]?, _ loaderFile: ExpectedFile?, isKnown: Bool, _ unread: UnreadFile? = nil
   ) -> ExpectedImage {
     let status = located.status
     let path = located.path
-    return ExpectedImage(program: located.descriptor, status: status, path: path, arguments: arguments, loader: loader, loaderFile: loaderFile, isKnown: isKnown)
+    return ExpectedImage(
+      program: located.descriptor, status: status, path: path, arguments: arguments, loader: loader, loaderFile: loaderFile, isKnown: isKnown, unread: unread)
   }
 
   /// What the kernel passes to an interpreter as the script's name; nil when the script can't be opened by it any more (a close-on-exec descriptor).
@@ -159,8 +186,7 @@ extension Worker {
     return name
   }
 
-  /// The format of a pinned file; nil for one that may be executed and not read. A script of that kind can't be run by its interpreter, and what the
-  /// kernel makes of any other shows at the verification.
+  /// The format of a pinned file; nil for one that may be executed and not read: what the kernel makes of that shows at the verification.
   func executableFormat(of file: borrowing OwnedDescriptor) -> ExecutableFormat? {
     guard let readable = try? reopen(file, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return nil }
     let raw = readable.rawValue
@@ -171,7 +197,7 @@ extension Worker {
     }
   }
 
-  private func decide(_ path: [UInt8], _ names: ExecutableNames, _ arguments: [[UInt8]], _ depth: Layered<Int?>) -> DecidedProgram {
+  func decide(_ path: [UInt8], _ names: ExecutableNames, _ arguments: [[UInt8]], _ depth: Layered<Int?>) -> DecidedProgram {
     var untrusted = names.untrusted
     if let zero = arguments.first, !zero.isEmpty { untrusted.append(zero) }
     func subject(_ depth: Int?) -> CommandSubject {
@@ -235,7 +261,7 @@ extension Worker {
     }
   }
 
-  private func strictest(_ decided: [DecidedProgram]) -> DecidedProgram {
+  func strictest(_ decided: [DecidedProgram]) -> DecidedProgram {
     decided.first { !$0.judgement.isPermitted } ?? decided.first { $0.judgement.isRecorded } ?? decided.first
       ?? DecidedProgram(path: [], arguments: [], judgement: layered { _ in Verdict(decision: .deny, rule: "internal") })
   }

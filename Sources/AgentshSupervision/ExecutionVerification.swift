@@ -34,13 +34,15 @@ extension Worker {
         supervision.executions.add(1, ordering: .releasing)
         supervision.ownDomains.noteExecution(of: call.thread, as: process)
         for layer in [supervision.layer, innermost] where process == layer.relations.rootTarget { layer.relations.noteRootExecution() }
-        if let difference = difference(process, image) {
+        if let difference = unexpected(call, kind, process, image) {
           // Killed at its stop: there is nothing to look at any more, and nothing has run.
           if difference == Self.unreadable, ash_ptrace_is_stopped(process) == 0 {
             letGo(process, 0)
             return .sent
           }
           kill(process)
+          // What its rules refuse is on record as any refused program.
+          if difference == Self.refused { return .sent }
           let verdict = Verdict(decision: .deny, rule: "builtin:exec_verification", message: difference)
           try? settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, isAnswered: true)
         } else {
@@ -96,13 +98,23 @@ extension Worker {
     try settle(call, kind, .exec, .command(path: image.path, arguments: image.arguments), verdict, refusal: EPERM)
   }
 
-  private static let unreadable = "what was executed can't be looked at"
+  static let unreadable = "what was executed can't be looked at"
+  static let refused = "what was executed is refused"
+  static let otherProgram = "another program than the permitted one was executed"
+  static let otherArguments = "other arguments than the permitted ones were used"
+
+  /// What speaks against the new image, in words; nil when it may run.
+  private func unexpected(_ call: TrappedCall, _ kind: CallKind, _ process: Int32, _ image: borrowing ExpectedImage) -> String? {
+    guard let unread = image.unread, let status = executedStatus(process), status.inode != image.status.inode || status.device != image.status.device
+    else { return difference(process, image) }
+    do throws(CallFailure) { return try decideInterpreter(call, kind, process, of: unread) } catch { return Self.refused }
+  }
 
   /// What is other than it was decided, in words; nil when the new image is the one that was permitted.
-  private func difference(_ process: Int32, _ image: borrowing ExpectedImage) -> String? {
+  func difference(_ process: Int32, _ image: borrowing ExpectedImage) -> String? {
     guard let status = executedStatus(process) else { return Self.unreadable }
     guard status.inode == image.status.inode, status.device == image.status.device else {
-      return "another program than the permitted one was executed"
+      return Self.otherProgram
     }
     var expected: [UInt8] = []
     expected.reserveCapacity(image.arguments.reduce(0) { $0 + $1.count + 1 })
@@ -115,7 +127,7 @@ extension Worker {
     }
     // One read gives what there is (get_mm_cmdline() of fs/proc/base.c), and more than expected if there is more.
     if found != expected, let rest = try? readAll(line, limit: expected.count + 1) { found += rest }
-    guard found == expected else { return "other arguments than the permitted ones were used" }
+    guard found == expected else { return Self.otherArguments }
     // The file can't be written while it is executed (ETXTBSY), so what it names as its loader now is what the kernel took.
     if image.isKnown, image.loaderFile == nil, isInstalled(image.path, image.status) { return nil }
     guard let program = try? openOwn(procPath(process, "exe"), flags: ASH_O_PATH) else { return Self.unreadable }

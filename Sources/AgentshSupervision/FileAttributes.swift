@@ -57,9 +57,11 @@ extension Worker {
     if path == 0, directory != AT_FDCWD {
       guard CInt(truncatingIfNeeded: flags) == 0 else { throw .errno(EINVAL) }
       let located = try openFile(call, directory)
+      let opened = fcntl(located.descriptor.rawValue, F_GETFL)
+      if opened & O_PATH != 0 { throw .errno(EBADF) }
       try check()
       // Whoever was permitted to open it for writing may say that it was written.
-      if isNow, fcntl(located.descriptor.rawValue, F_GETFL) & O_ACCMODE != O_RDONLY {
+      if isNow, opened & O_ACCMODE != O_RDONLY {
         do throws(SyscallError) { try setTimes(.descriptor(located.descriptor.rawValue), times) } catch { return .failure(error.errno.rawValue) }
         return .value(0)
       }
@@ -190,6 +192,7 @@ extension Worker {
     default: throw .errno(ENOSYS)
     }
     let located = try openFile(call, number)
+    if fcntl(located.descriptor.rawValue, F_GETFL) & O_PATH != 0 { throw .errno(EBADF) }
     let bytes = try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: argument, count: size) }
     // A device may mean something else by the same number, of another length.
     guard located.status.isRegular || located.status.isDirectory else { throw .errno(ENOTTY) }
@@ -251,8 +254,7 @@ extension Worker {
     _ act: (AttributeTarget) throws(SyscallError) -> Void
   ) throws(CallFailure) -> Answer {
     if located.hasPath, !located.isMemory { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
-    do throws(SyscallError) { try act(.descriptor(located.descriptor.rawValue)) } catch { return .failure(error.errno.rawValue) }
-    return .value(0)
+    return try answer(call, operation, on: located.path, .descriptor(located.descriptor.rawValue), act)
   }
 
   /// Decides about a pinned object, a link included, and acts on exactly that: its entry below /proc leads to the object itself, and no link is followed from there.
@@ -261,7 +263,17 @@ extension Worker {
     _ act: (AttributeTarget) throws(SyscallError) -> Void
   ) throws(CallFailure) -> Answer {
     if located.hasPath, !located.isMemory { try settleChange(call, kind, recordName(operation), [FileQuestion(operation, located.path)], path: located.path) }
-    do throws(SyscallError) { try act(.path(descriptorPath(located.descriptor.rawValue))) } catch { return .failure(error.errno.rawValue) }
+    return try answer(call, operation, on: located.path, .path(descriptorPath(located.descriptor.rawValue)), act)
+  }
+
+  private func answer(
+    _ call: TrappedCall, _ operation: FileOperation, on path: [UInt8], _ target: AttributeTarget, _ act: (AttributeTarget) throws(SyscallError) -> Void
+  ) throws(CallFailure) -> Answer {
+    do throws(SyscallError) { try act(target) } catch {
+      // procfs has no attributes to set, which the owner of such a directory is told.
+      if operation == .chmod, error.errno == .permissionDenied, try isOwnEntries(call, path) { return .failure(EOPNOTSUPP) }
+      return .failure(error.errno.rawValue)
+    }
     return .value(0)
   }
 }

@@ -53,6 +53,7 @@ extension Worker {
     _ = try status(parent)
     try settleChange(
       call, kind, isDirectory ? .fileRmdir : .fileDelete, [FileQuestion(isDirectory ? .rmdir : .delete, parent.path)], path: parent.path)
+    if try isOwnEntries(call, parent.directoryPath), !isNoName(parent.name) { throw .errno(isDirectory || parent.name.last == UInt8(ascii: "/") ? ENOTDIR : EPERM) }
     return perform(call, held: floor.holds(isDirectory ? .removeDir : .removeFile), naming: parent) {
       PathCalls.unlink(parent.directory.rawValue, parent.name, flags)
     }
@@ -121,7 +122,7 @@ extension Worker {
     try checkSearchable(new)
     // In the order of the kernel (do_renameat2 of fs/namei.c): another file system is another matter, which no permission changes; then names that are
     // none; then what is there.
-    try checkSameDevice(device(of: old), new)
+    try checkSameMount(old.mount, old.identity.device, new)
     if isNoName(old.name) { throw .errno(EBUSY) }
     if isNoName(new.name) { throw .errno(flags & noReplace != 0 ? EEXIST : EBUSY) }
     let oldStatus = try status(old)
@@ -221,7 +222,10 @@ extension Worker {
     let old = try named(call, at: oldDirectory, path: source, following: flags & AT_SYMLINK_FOLLOW != 0)
     let new = try resolveParent(call, at: newDirectory, path: try path(call, at: newPath))
     try checkAbsent(new)
-    try checkSameDevice(old.status.device, new)
+    // filename_create() of fs/namei.c comes before the question where the file lies. In procfs there is no name that could be made.
+    if new.name.last == UInt8(ascii: "/") || (try? filesystemType(new.directory)) == procMagic { throw .errno(ENOENT) }
+    if isReadOnly(new.directory) { throw .errno(EROFS) }
+    try checkSameMount(old.mount, old.status.device, new)
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if let kind = Self.makingOperation(old.status.type) { questions.append(FileQuestion(kind, new.path)) }
@@ -252,16 +256,26 @@ extension Worker {
     if located.status.isDirectory { throw .errno(EISDIR) }
     // vfs_truncate() of fs/open.c.
     guard located.status.isRegular else { throw .errno(EINVAL) }
-    try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path)
+    // Something like a namespace, by its entry in /proc: no rule speaks of it, and nothing comes of it.
+    if located.hasPath { try settleChange(call, kind, .fileWrite, [FileQuestion(.write, located.path)], path: located.path) }
     if length > located.status.size, try exceedsFileSizeLimit(call, length) {
       let raw = located.descriptor.rawValue
       guard PathCalls.mayAccess(raw, W_OK) else { return .failure(errno) }
       raise(SIGXFSZ, in: call)
       return .failure(EFBIG)
     }
-    return perform(call, held: floor.holds(.truncate)) {
-      PathCalls.truncate(descriptorPath(located.descriptor.rawValue), off_t(length))
+    // Waits for whoever has a lease on the file (F_SETLEASE of fcntl(2)).
+    let path = descriptorPath(located.descriptor.rawValue)
+    func attempt() -> CInt? {
+      supervision.waits.waiting(call) {
+        if PathCalls.truncate(path, off_t(length)) == 0 { return 0 }
+        return errno == EINTR ? nil : errno
+      }
     }
+    let failure: CInt?
+    do throws(SyscallError) { failure = try acting(held: floor.holds(.truncate), attempt) } catch { return .failure(error.errno.rawValue) }
+    guard let failure else { throw try interruption(call) }
+    return failure == 0 ? .value(0) : .failure(failure)
   }
 
   /// RLIMIT_FSIZE, which the target has and the supervisor hasn't: getrlimit(2). Read from proc_pid_limits(5).
@@ -310,16 +324,18 @@ extension Worker {
 
   // MARK: What is changed
 
-  /// What stands at a name, a link itself; ENOENT when nothing does, which the target is told before anything is decided.
+  /// What stands at a name, a link itself; ENOENT when nothing does, which the target is told before anything is decided. Of a mount that can't be written the
+  /// kernel says so before it looks the name up (mnt_want_write() of fs/namespace.c).
   private func status(_ parent: borrowing Parent) throws(CallFailure) -> FileStatus {
     do throws(SyscallError) { return try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
-      throw .errno(error.errno.rawValue)
+      throw .errno(isReadOnly(parent.directory) ? EROFS : error.errno.rawValue)
     }
   }
 
-  /// EXDEV: what stands on another file system can't be renamed or linked to here, whatever is permitted.
-  private func checkSameDevice(_ other: UInt64, _ parent: borrowing Parent) throws(CallFailure) {
-    if try device(of: parent) == other { return }
+  /// EXDEV: what stands on another mount can't be renamed or linked to here, whatever is permitted and whichever file system it is.
+  private func checkSameMount(_ mount: MountNumber?, _ device: UInt64, _ parent: borrowing Parent) throws(CallFailure) {
+    if let mount, let own = parent.mount, mount != own { throw .errno(EXDEV) }
+    if parent.identity.device == device { return }
     guard let type = try? filesystemType(parent.directory) else { throw .errno(EIO) }
     // BTRFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC: one file system with several device numbers. There the kernel has the only word.
     if type == 0x9123_683e || type == 0x794c_7630 { return }
@@ -332,13 +348,21 @@ extension Worker {
     guard PathCalls.mayAccess(raw, X_OK) else { throw .errno(errno) }
   }
 
-  private func device(of parent: borrowing Parent) throws(CallFailure) -> UInt64 {
-    do throws(SyscallError) { return try fileStatus(parent.directory).device } catch { throw .errno(EIO) }
+  /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it. So does what else keeps a name from being looked up.
+  private func checkAbsent(_ parent: borrowing Parent) throws(CallFailure) {
+    do throws(SyscallError) { _ = try linkStatus(at: parent.directory.rawValue, bareName(parent.name)) } catch {
+      if error.errno == .noSuchFileOrDirectory { return }
+      throw .errno(error.errno.rawValue)
+    }
+    throw .errno(EEXIST)
   }
 
-  /// EEXIST comes before any question of permission, as it does from the kernel: `mkdir -p` lives on it.
-  private func checkAbsent(_ parent: borrowing Parent) throws(CallFailure) {
-    if (try? linkStatus(at: parent.directory.rawValue, bareName(parent.name))) != nil { throw .errno(EEXIST) }
+  /// Whether a directory is one of the caller's own below /proc that are open to it whatever their mode says (proc_fd_permission() of fs/proc/fd.c): it is told what they
+  /// can't do, and anybody else that they may not be used.
+  func isOwnEntries(_ call: TrappedCall, _ path: [UInt8]) throws(CallFailure) -> Bool {
+    guard let number = procNumber(path), path.hasSuffix(Array("/fd".utf8)) || path.hasSuffix(Array("/map_files".utf8)) else { return false }
+    if number == call.thread { return true }
+    return try processID(call) == number
   }
 
   private func existing(_ call: TrappedCall, at directory: CInt, path: [UInt8], following: Bool) throws(CallFailure) -> Located {
@@ -403,11 +427,4 @@ private let linksByDescriptor: Bool = {
 private func isNoName(_ name: [UInt8]) -> Bool {
   let bare = bareName(name)
   return bare.count <= 2 && bare.allSatisfy { $0 == UInt8(ascii: ".") }
-}
-
-/// A name without trailing slashes.
-private func bareName(_ name: [UInt8]) -> [UInt8] {
-  var bare = name
-  while bare.count > 1, bare.last == UInt8(ascii: "/") { bare.removeLast() }
-  return bare
 }

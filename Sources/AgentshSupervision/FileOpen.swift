@@ -48,7 +48,10 @@ extension Worker {
     if request.contradictsItself { throw .errno(EINVAL) }
     if request.resolve & UInt64(RESOLVE_CACHED) != 0, request.flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT) != 0 { throw .errno(EAGAIN) }
     try checkFlags(request)
-    return try open(call, .openat2, at: directory, path: try self.path(call, at: path), request)
+    let path = try self.path(call, at: path)
+    // Before the descriptor is looked at, which such a path doesn't need (nd_jump_root() of fs/namei.c).
+    if request.resolve & UInt64(RESOLVE_BENEATH) != 0, path.first == UInt8(ascii: "/") { throw .errno(EXDEV) }
+    return try open(call, .openat2, at: directory, path: path, request)
   }
 
   /// What the kernel says of the flags alone, before it reads the path.
@@ -66,16 +69,22 @@ extension Worker {
       // The kernel comes to the last component first, and says then that it can't be made.
       let (folder, _) = splitLast(path)
       let scope = folder.isEmpty ? [UInt8(ascii: ".")] : folder
-      guard try resolve(call, at: directory, path: scope, ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)) != nil else {
+      guard let found = try resolve(call, at: directory, path: scope, ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)) else {
         throw .errno(ENOENT)
       }
-      throw .errno(EISDIR)
+      let raw = found.descriptor.rawValue
+      throw .errno(PathCalls.mayAccess(raw, X_OK) ? EISDIR : errno)
     }
     let mayNotFollow = request.flags & O_NOFOLLOW != 0 || (request.creates && request.flags & O_EXCL != 0)
     let options = ResolutionOptions(
       followsLast: !mayNotFollow, mustBeDirectory: request.flags & O_DIRECTORY != 0 && !request.creates, resolve: request.resolve)
     for _ in 0..<mostAttempts {
-      if let located = try resolve(call, at: directory, path: path, options) {
+      let found: Located?
+      do throws(CallFailure) { found = try resolve(call, at: directory, path: path, options) } catch {
+        guard error == .errno(ENOTDIR), request.creates, !mayNotFollow, (try? linksToDirectory(call, at: directory, path: path)) ?? false else { throw error }
+        throw .errno(EISDIR)
+      }
+      if let located = found {
         if request.creates && request.flags & O_EXCL != 0 { throw .errno(EEXIST) }
         let answer = try openExisting(call, kind, located, request, named: path)
         if request.isSimpleRead, located.status.isRegular, located.path == path, !(supervision.names?.mayBeSettings(path) ?? false) { known.insert(path) }
@@ -93,6 +102,19 @@ extension Worker {
     throw .errno(EAGAIN)
   }
 
+  /// Whether a path's last component is a link whose text ends in slashes, or leads to one: where a file may be created the kernel comes to that before
+  /// it looks at what is there. Tells two failures apart, and nothing else.
+  private func linksToDirectory(_ call: TrappedCall, at directory: CInt, path: [UInt8]) throws(CallFailure) -> Bool {
+    var (base, next) = (directory, path)
+    for _ in 0..<mostLinks {
+      let parent = try resolveParent(call, at: base, path: next)
+      guard let text = try? readLink(at: parent.directory.rawValue, parent.name), let first = text.first else { return false }
+      if namesDirectory(text) { return true }
+      (base, next) = (AT_FDCWD, first == UInt8(ascii: "/") ? text : parent.directoryPath + [UInt8(ascii: "/")] + text)
+    }
+    return false
+  }
+
   /// Where a file that doesn't exist is to be created; nil when something exists there by now.
   private func resolveCreation(
     _ call: TrappedCall, at directory: CInt, path: [UInt8], _ request: OpenRequest, links: Int = 0
@@ -108,7 +130,7 @@ extension Worker {
     guard let located = try resolve(call, at: directory, path: scope, options) else { throw .errno(ENOENT) }
     if let status = try? linkStatus(at: located.descriptor.rawValue, name) {
       guard status.isSymbolicLink else { return nil }
-      guard links < 40, request.flags & (O_EXCL | O_NOFOLLOW) == 0, request.resolve & UInt64(RESOLVE_NO_SYMLINKS) == 0, procNumber(located.path) == nil,
+      guard links < mostLinks, request.flags & (O_EXCL | O_NOFOLLOW) == 0, request.resolve & UInt64(RESOLVE_NO_SYMLINKS) == 0, procNumber(located.path) == nil,
         let text = try? readLink(at: located.descriptor.rawValue, name), let first = text.first
       else { throw .errno(ELOOP) }
       if first == UInt8(ascii: "/"), request.resolve & UInt64(RESOLVE_BENEATH) != 0 { throw .errno(EXDEV) }
@@ -118,8 +140,8 @@ extension Worker {
     if full != [UInt8(ascii: "/")] { full.append(UInt8(ascii: "/")) }
     full += name
     let directoryPath = located.path
-    let identity = DirectoryIdentity(located.status)
-    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: full)
+    let (identity, mount) = (DirectoryIdentity(located.status), located.mount)
+    return Parent(directory: located.descriptor, identity: identity, mount: mount, directoryPath: directoryPath, name: name, path: full)
   }
 
   // MARK: Existing objects
@@ -166,10 +188,22 @@ extension Worker {
     switch located.status.type {
     case S_IFREG, S_IFDIR:
       let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, located.status.type)
+      if located.status.isDirectory, request.flags & O_NOFOLLOW != 0 {
+        // By a name that is no link, so that the target reads the flag back (F_GETFL). That takes the right to search the directory.
+        let raw = located.descriptor.rawValue
+        if case .success(let injected) = openAndInject(call, request, held: floor.holds(rights), raw, [UInt8(ascii: ".")], flags: flags | O_NOFOLLOW) { return try injected.get() }
+      }
+      if request.writes, try isOwnAttribute(call, located), floor.grants(rights, on: located.path) {
+        do throws(SyscallError) { opened = try openTracing(descriptorPath(located.descriptor.rawValue), flags: flags) } catch { throw .errno(error.errno.rawValue) }
+        break
+      }
       let entry = descriptorEntry(located.descriptor.rawValue)
-      switch openAndInject(call, request, held: floor.holds(rights), entry.directory, entry.name, flags: flags) {
+      // A regular file may be waited for: whoever has a lease on it gives it up first (F_SETLEASE of fcntl(2)).
+      switch openAndInject(call, request, held: floor.holds(rights), entry.directory, entry.name, flags: flags, mayWait: located.status.isRegular) {
       case .success(let injected): return try injected.get()
-      case .failure(let error): opened = try openOwnAgain(call, located, flags, rights, error)
+      case .failure(let error):
+        if error.errno == .interrupted { throw try interruption(call) }
+        opened = try openOwnAgain(call, located, flags, rights, error)
       }
     default:
       // FIFOs wait for their other end, devices for whatever they like.
@@ -177,6 +211,14 @@ extension Worker {
       opened = try openWaiting(call, descriptorPath(located.descriptor.rawValue), flags, rights)
     }
     return try inject(call, opened, request, isPlain: isPlain)
+  }
+
+  /// Whether it is a file of `/proc/self/attr` of a process that isn't dumpable: whom it takes writes from is settled when it is opened, by the right to trace its process,
+  /// which that process has itself (proc_pid_attr_open() of fs/proc/base.c).
+  private func isOwnAttribute(_ call: TrappedCall, _ located: borrowing Located) throws(CallFailure) -> Bool {
+    guard let number = procNumber(located.path), located.status.owner != geteuid(), splitLast(located.path).folder.hasSuffix(Array("/attr/".utf8)) else { return false }
+    if number == call.thread { return true }
+    return try processID(call) == number
   }
 
   /// A target's own entries below /proc are open to it even where it isn't dumpable, and those of the session's other processes even though a thread
@@ -282,23 +324,13 @@ extension Worker {
   }
 
   private func openWaiting(_ call: TrappedCall, _ name: [UInt8], _ flags: CInt, _ rights: LandlockRights) throws(CallFailure) -> OwnedDescriptor {
-    var failure: Errno?
-    func open() -> CInt? {
-      supervision.waits.waiting(call) { () -> CInt? in
-        do throws(SyscallError) {
-          return try openAt(AT_FDCWD, name, flags: flags, interruptible: true).release()
-        } catch {
-          if error.errno == .interrupted { return nil }
-          failure = error.errno
-          return -1
-        }
-      }
+    func open() -> Result<CInt, SyscallError> {
+      do throws(SyscallError) { return .success(try waitingOpen(call, AT_FDCWD, name, flags).release()) } catch { return .failure(error) }
     }
-    let raw: CInt?
-    do throws(SyscallError) { raw = try acting(held: floor.holds(rights), open) } catch { throw .errno(error.errno.rawValue) }
-    guard let raw else { throw try interruption(call) }
-    if let failure { throw .errno(failure.rawValue) }
-    return OwnedDescriptor(owning: raw)
+    do throws(SyscallError) { return OwnedDescriptor(owning: try acting(held: floor.holds(rights), open).get()) } catch {
+      if error.errno == .interrupted { throw try interruption(call) }
+      throw .errno(error.errno.rawValue)
+    }
   }
 
   // MARK: New files
@@ -335,7 +367,9 @@ extension Worker {
       mode: request.mode)
     switch outcome {
     case .success(let injected): return try injected.get()
-    case .failure(let error): throw .errno(error.errno.rawValue)
+    case .failure(let error):
+      if error.errno == .permissionDenied, try isOwnEntries(call, located.path) { throw .errno(EOPNOTSUPP) }
+      throw .errno(error.errno.rawValue)
     }
   }
 
@@ -343,17 +377,32 @@ extension Worker {
   ///
   /// Fails with what openat(2) says; what comes of the hand-over is inside.
   private func openAndInject(
-    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0
+    _ call: TrappedCall, _ request: OpenRequest, held: Bool, _ directory: CInt, _ name: [UInt8], flags: CInt, mode: UInt32 = 0, mayWait: Bool = false
   ) -> Result<Result<Answer, CallFailure>, SyscallError> {
     func open() -> Result<Result<Answer, CallFailure>, SyscallError> {
       do throws(SyscallError) {
-        let opened = try openAt(directory, name, flags: flags, mode: mode)
+        let opened = mayWait
+          ? try waitingOpen(call, directory, name, flags) : try openAt(directory, name, flags: flags, mode: mode)
         do throws(CallFailure) { return .success(.success(try inject(call, opened, request, isPlain: true))) } catch { return .success(.failure(error)) }
       } catch {
         return .failure(error)
       }
     }
     do throws(SyscallError) { return try acting(held: held, open) } catch { return .failure(error) }
+  }
+
+  /// Opens what may have to be waited for, as a call that the watch interrupts; EINTR when it did.
+  private func waitingOpen(_ call: TrappedCall, _ directory: CInt, _ name: [UInt8], _ flags: CInt) throws(SyscallError) -> OwnedDescriptor {
+    var failure = SyscallError("openat", .interrupted)
+    let raw = supervision.waits.waiting(call) { () -> CInt? in
+      do throws(SyscallError) { return try openAt(directory, name, flags: flags, interruptible: true).release() } catch {
+        if error.errno == .interrupted { return nil }
+        failure = error
+        return -1
+      }
+    }
+    guard let raw, raw >= 0 else { throw failure }
+    return OwnedDescriptor(owning: raw)
   }
 
   /// Hands the open file over as the call's result.

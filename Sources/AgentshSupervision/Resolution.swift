@@ -11,6 +11,7 @@ struct Located: ~Copyable {
   /// prefix of its own what lies on a file system that the session made for itself (`SessionMounts`).
   let path: [UInt8]
   let status: FileStatus
+  let mount: MountNumber?
 
   /// Whether it is a file in memory (memfd_create(2)): its name says nothing, and who has a descriptor of it has it.
   var isMemory: Bool { status.links == 0 && path.starts(with: memoryPrefix) }
@@ -22,6 +23,7 @@ struct Located: ~Copyable {
 struct Parent: ~Copyable {
   let directory: OwnedDescriptor
   let identity: DirectoryIdentity
+  let mount: MountNumber?
   let directoryPath: [UInt8]
   /// Last component as the target wrote it, trailing slashes included: the kernel gives them their meaning.
   let name: [UInt8]
@@ -40,7 +42,7 @@ struct ResolutionOptions {
 }
 
 /// Links that may be followed in one path, as the kernel counts (MAXSYMLINKS).
-private let mostLinks = 40
+let mostLinks = 40
 
 extension Worker {
   /// Reads a path argument. An empty one is ENOENT unless `mayBeEmpty`.
@@ -74,6 +76,11 @@ extension Worker {
     } catch {
       guard error.errno == .permissionDenied || error.errno == .notPermitted else { throw error }
     }
+    return try openTracing(path, flags: flags)
+  }
+
+  /// The same with CAP_SYS_PTRACE in effect at once, for what opens differently without it.
+  func openTracing(_ path: [UInt8], flags: Int32) throws(SyscallError) -> OwnedDescriptor {
     var raw: CInt = -1
     var failure = SyscallError("openat", .permissionDenied)
     withPtraceCapability {
@@ -155,7 +162,8 @@ extension Worker {
     } catch {
       if error.errno == .noSuchFileOrDirectory { return false }
     }
-    let (folder, name) = splitLast(path)
+    let (folder, last) = splitLast(path)
+    let name = bareName(last)
     do throws(SyscallError) {
       let parent: OwnedDescriptor
       if folder.isEmpty {
@@ -186,7 +194,7 @@ extension Worker {
       }
     }
     path = try usualName(descriptor, path, status, mount, isRemoved: isRemoved)
-    return Located(descriptor: descriptor, path: path, status: status)
+    return Located(descriptor: descriptor, path: path, status: status, mount: mount)
   }
 
   /// Whether a kernel path lies in the supervisor's own part of /proc: reached through /proc/self, or named on purpose.
@@ -225,12 +233,14 @@ extension Worker {
       if let mount, mountNumber(of: place) != mount { throw .errno(EXDEV) }
     }
     var pending = components(path)
-    var mustBeDirectory = options.mustBeDirectory || path.last == UInt8(ascii: "/")
+    // Slashes at its end follow a link, whatever was asked for; O_DIRECTORY doesn't.
+    var endsInSlash = path.last == UInt8(ascii: "/")
     var links = 0
     while let component = pending.popLast() {
       let isLast = pending.isEmpty
       if component == [UInt8(ascii: ".")] {
-        if isLast { mustBeDirectory = true }
+        // Which takes the right to search it.
+        if isLast { current = try open(current, component, O_PATH | O_DIRECTORY) }
         continue
       }
       if component == [UInt8(ascii: "."), UInt8(ascii: ".")] {
@@ -253,7 +263,7 @@ extension Worker {
       }
       let status: FileStatus
       do throws(SyscallError) { status = try fileStatus(next) } catch { throw .errno(EIO) }
-      if status.isSymbolicLink && (!isLast || options.followsLast || mustBeDirectory) {
+      if status.isSymbolicLink && (!isLast || options.followsLast || endsInSlash) {
         if options.resolve & UInt64(RESOLVE_NO_SYMLINKS) != 0 { throw .errno(ELOOP) }
         links += 1
         if links > mostLinks { throw .errno(ELOOP) }
@@ -265,7 +275,7 @@ extension Worker {
             current = try duplicate(root)
             try checkMount(current)
           }
-          if isLast, text.last == UInt8(ascii: "/") { mustBeDirectory = true }
+          if isLast, text.last == UInt8(ascii: "/") { endsInSlash = true }
           pending += components(text)
         case .jump(let raw):
           current = OwnedDescriptor(owning: raw)
@@ -280,7 +290,7 @@ extension Worker {
     }
     do throws(SyscallError) {
       let located = try locate(current)
-      if mustBeDirectory && !located.status.isDirectory { throw SyscallError("walk", .notDirectory) }
+      if (options.mustBeDirectory || endsInSlash) && !located.status.isDirectory { throw SyscallError("walk", .notDirectory) }
       // What lies in the supervisor's own /proc is its memory and its descriptors: nobody's business, whatever the policy says.
       if isOwnProc(located.path) { throw SyscallError("walk", .permissionDenied) }
       return located
@@ -419,8 +429,7 @@ extension Worker {
 
   private func parent(_ located: consuming Located, _ name: [UInt8]) -> Parent {
     var path = located.path
-    var bare = name
-    while bare.count > 1, bare.last == UInt8(ascii: "/") { bare.removeLast() }
+    let bare = bareName(name)
     if bare == [UInt8(ascii: "/")] || bare == [UInt8(ascii: ".")] {
       // The directory itself.
     } else {
@@ -428,8 +437,8 @@ extension Worker {
       path += bare
     }
     let directoryPath = located.path
-    let identity = DirectoryIdentity(located.status)
-    return Parent(directory: located.descriptor, identity: identity, directoryPath: directoryPath, name: name, path: path)
+    let (identity, mount) = (DirectoryIdentity(located.status), located.mount)
+    return Parent(directory: located.descriptor, identity: identity, mount: mount, directoryPath: directoryPath, name: name, path: path)
   }
 
   /// For creating: the parent and name that a path leads to when its last component is a chain of links to nowhere. nil when something exists there.
@@ -511,6 +520,13 @@ func splitLast(_ path: [UInt8]) -> (folder: [UInt8], name: [UInt8]) {
   var start = end
   while start > 0, path[start - 1] != slash { start -= 1 }
   return (Array(path[..<start]), Array(path[start...]))
+}
+
+/// A name without trailing slashes.
+func bareName(_ name: [UInt8]) -> [UInt8] {
+  var bare = name
+  while bare.count > 1, bare.last == UInt8(ascii: "/") { bare.removeLast() }
+  return bare
 }
 
 extension [UInt8] {

@@ -131,6 +131,13 @@ public func filesystemType(_ descriptor: borrowing OwnedDescriptor) throws(Sysca
   return type
 }
 
+/// Whether nothing can be written on the mount that it lies on: fstatvfs(3).
+public func isReadOnly(_ descriptor: borrowing OwnedDescriptor) -> Bool {
+  var status = statvfs()
+  // SAFETY: an out parameter that lives for the call.
+  return unsafe fstatvfs(descriptor.rawValue, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
+}
+
 /// Reads up to `limit` bytes from the start of a file of /proc or a small file, in full.
 public func readSmallFile(at directory: CInt, _ path: [UInt8], limit: Int = 65536) throws(SyscallError) -> [UInt8] {
   let file = try openAt(directory, path, flags: O_RDONLY | O_NOCTTY)

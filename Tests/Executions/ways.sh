@@ -25,6 +25,15 @@ script made/chain3 "$here/made/chain2"
 script made/by-loader "$loader $here/tools/victim"
 script made/by-env "/usr/bin/env -S $here/tools/victim with words"
 script made/by-link "$here/made/link"
+# Which nobody but the kernel can read.
+closed() { script "$@" && chmod 0111 "$1"; }
+closed made/closed "$here/tools/victim"
+closed made/closed-by-env "/usr/bin/env -S $here/tools/victim with words"
+closed made/closed-by-loader "$loader $here/tools/victim"
+closed made/closed-by-link "$here/made/link word"
+closed made/closed-chain "$here/made/closed word"
+closed made/closed-chain1 "$here/made/chain1"
+script made/chain-of-closed "$here/made/closed-chain word"
 
 way same direct 'tools/victim'
 way same absolute '"$here/tools/victim"'
@@ -48,6 +57,14 @@ way same chain-of-four 'made/chain3'
 way same script-by-link 'made/by-link'
 way same script-of-loader 'made/by-loader'
 way same script-of-env 'made/by-env'
+way same unreadable-script 'made/closed'
+way same unreadable-script-of-env 'made/closed-by-env'
+way same unreadable-script-of-loader 'made/closed-by-loader'
+way same unreadable-script-by-link 'made/closed-by-link'
+way same unreadable-chain 'made/closed-chain'
+way same unreadable-in-a-chain 'made/chain-of-closed'
+way same readable-in-an-unreadable-chain 'made/closed-chain1'
+way same unreadable-script-by-descriptor 'python3 -c "import os; f = os.open(\"made/closed\", os.O_PATH); os.set_inheritable(f, True); os.execve(f, [\"x\"], {})"'
 way same loader '"$loader" "$here/tools/victim"'
 way same loader-relative '"$loader" ./tools/victim'
 way same loader-options '"$loader" --inhibit-cache --argv0 harmless --library-path /nonexistent:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu ./tools/victim'

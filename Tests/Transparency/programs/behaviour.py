@@ -309,6 +309,32 @@ def locks():
         os.waitpid(child, 0)
         print(os.read(reader, 100).decode())
         os.close(fd)
+    # What waits for a lease to be given up is interrupted as any wait is, and holds up nobody else.
+    for title, call in (("open", lambda: libc.open(b"locked", os.O_WRONLY)), ("open to read", lambda: libc.open(b"locked", os.O_RDONLY)), ("truncate", lambda: libc.truncate(b"locked", ctypes.c_long(3)))):
+        for restart in (False, True):
+            fd = os.open("locked", os.O_RDWR)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            reader, writer = os.pipe()
+            child = os.fork()
+            if child == 0:
+                signal.signal(signal.SIGUSR1, lambda *_: os.write(writer, b"told "))
+                signal.siginterrupt(signal.SIGUSR1, not restart)
+                os.write(writer, name(OSError(ctypes.get_errno(), "")).encode() if call() < 0 else b"done")
+                os._exit(0)
+            waits(child)
+            os.mkdir("meanwhile"), os.rmdir("meanwhile")
+            os.kill(child, signal.SIGUSR1)
+            if restart:
+                time.sleep(0.1)
+                waits(child)
+            else:
+                os.waitpid(child, 0)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            if restart:
+                os.waitpid(child, 0)
+            os.close(fd)
+            print("interrupted", title, "that waits for a lease,", "restarted:" if restart else "not restarted:", os.read(reader, 100).decode())
+            os.close(reader), os.close(writer)
     while signal.sigtimedwait({signal.SIGIO}, 0):
         pass
 

@@ -131,9 +131,9 @@ static void text_of(char *out, size_t size, const char *path) {
   // Names of what lies around the directory differ between machines, not between runs.
   size_t length = strlen(base);
   char own[32];
-  int own_length = snprintf(own, sizeof own, "/proc/%d/", getpid());
+  int own_length = snprintf(own, sizeof own, "/proc/%d", getpid());
   if (strncmp(path, base, length) == 0) snprintf(out, size, "BASE%s", path + length);
-  else if (strncmp(path, own, (size_t)own_length) == 0) snprintf(out, size, "/proc/PID/%s", path + own_length);
+  else if (strncmp(path, own, (size_t)own_length) == 0) snprintf(out, size, "/proc/PID%s", path + own_length);
   else snprintf(out, size, "%s", path);
 }
 
@@ -148,7 +148,7 @@ static void report(long result, const char *format, ...) {
   lines++;
 }
 
-// What was asked for: O_NOFOLLOW doesn't show in a session for a file that was there already (docs/architecture.md).
+// What was asked for: O_NOFOLLOW doesn't show in a session for what was there already, but for directories (docs/architecture.md).
 static int wanted;
 
 static void report_open(long fd, const char *format, ...) {
@@ -172,7 +172,8 @@ static void report_open(long fd, const char *format, ...) {
   // The number of a file without a name.
   char *number = strstr(shown, "/#");
   if (number) strcpy(number, "/#N");
-  int hidden = wanted & O_NOFOLLOW && !(wanted & O_PATH) ? O_NOFOLLOW : 0;
+  int is_searched = S_ISDIR(status.st_mode) && faccessat((int)fd, ".", X_OK, AT_EACCESS) == 0;
+  int hidden = wanted & O_NOFOLLOW && !(wanted & O_PATH) && !is_searched ? O_NOFOLLOW : 0;
   printf(" = %ld flags %o exec %d mode %o size %ld at %s\n", fd, fcntl((int)fd, F_GETFL) & ~hidden, fcntl((int)fd, F_GETFD), status.st_mode,
     S_ISREG(status.st_mode) ? (long)status.st_size : -1, shown);
   close((int)fd);
