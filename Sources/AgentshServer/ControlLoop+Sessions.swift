@@ -421,9 +421,11 @@ extension ControlLoop {
     var message = session.failure ?? session.summary?.reason ?? session.stopReason
     if session.summary == nil, let status = session.status {
       // Died, or was killed: the session went with it.
-      fields.append(AuditField("supervisor", .text(Self.words(status))))
       message = message ?? "the supervisor died; everything in the session was killed"
-      context.log.logger.error("session \(session.id): \(message ?? ""): \(Self.words(status))")
+      // That of a session inside another may go on with the one around.
+      let hasEnded = session.opened.supervisor != nil || session.parent?.status != nil
+      if hasEnded { fields.append(AuditField("supervisor", .text(Self.words(status)))) }
+      context.log.logger.error("session \(session.id): \(message ?? "")\(hasEnded ? ": \(Self.words(status))" : "")")
     }
     return AuditRecord(operation: .sessionClosed, session: session.id, uid: session.session.facts.uid, fields: fields, message: message)
   }
