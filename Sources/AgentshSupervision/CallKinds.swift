@@ -39,7 +39,7 @@ enum CallKind: String, CaseIterable, Sendable {
   /// Whether there is a way for the call to go on in the kernel. Whatever a mistake makes of an answer, no other call does.
   var mayProceed: Bool {
     switch self {
-    case .open, .openat, .execve, .execveat, .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .fcntl, .landlock_restrict_self: true
+    case .open, .openat, .execve, .execveat, .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl, .landlock_restrict_self: true
     default: false
     }
   }

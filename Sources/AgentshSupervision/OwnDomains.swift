@@ -20,17 +20,23 @@ final class OwnDomain: Sendable {
   ///   - flags: of landlock_restrict_self(2), for this thread alone.
   /// - Throws: what landlock_restrict_self(2) says of the ruleset.
   init(_ ruleset: consuming LandlockRuleset, above base: OwnDomain?, floor: ActingFloor, flags: UInt32) throws(SyscallError) {
+    // Given up as soon as it is put on the thread.
     final class Held: Sendable {
-      let ruleset: LandlockRuleset
+      private let ruleset: Mutex<LandlockRuleset?>
       let failure = Mutex<SyscallError?>(nil)
-      init(_ ruleset: consuming LandlockRuleset) { self.ruleset = ruleset }
+
+      init(_ ruleset: consuming LandlockRuleset) { self.ruleset = Mutex(ruleset) }
+
+      func restrictThread(flags: UInt32) throws(SyscallError) {
+        try ruleset.withLock { ruleset throws(SyscallError) in try ruleset.take()?.restrictThread(flags: flags) }
+      }
     }
     let held = Held(ruleset)
     func restrict(_ floor: ActingFloor?) throws(SyscallError) -> Companion {
       try Companion(hasOwnView: true) { () throws(SyscallError) in
         do throws(SyscallError) {
           try floor?.restrictThread()
-          try held.ruleset.restrictThread(flags: flags)
+          try held.restrictThread(flags: flags)
         } catch {
           held.failure.withLock { $0 = error }
           throw error
@@ -97,7 +103,8 @@ final class OwnDomains: Sendable {
     let threads = isForAll ? [] : directoryNumbers(procPath(process, "task"))
     let children = SessionRelations.allProcesses().filter { $0.parent == process }
     members.withLock { members in
-      if members.count >= Self.mostMembers { members = members.filter { ProcessFacts(of: $0.key)?.started == $0.value.started } }
+      // Those that have ended keep a thread each.
+      members = members.filter { ProcessFacts(of: $0.key)?.started == $0.value.started }
       var member = members[process].flatMap { $0.started == facts.started ? $0 : nil } ?? Member(started: facts.started, stages: [])
       for child in children where members[child.process]?.started != child.started {
         members[child.process] = Member(started: child.started, stages: [Stage(thread: 0, domain: member.latest)])

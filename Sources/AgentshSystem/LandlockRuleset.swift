@@ -79,5 +79,13 @@ public struct LandlockRuleset: ~Copyable, Sendable {
 
 /// Pins what stands at an absolute path, as a name only; ELOOP where a link is on the way or at its end.
 public func openPlace(_ path: [UInt8]) throws(SyscallError) -> OwnedDescriptor {
-  try openAt2(AT_FDCWD, path, flags: O_PATH, resolve: UInt64(RESOLVE_NO_SYMLINKS) | UInt64(RESOLVE_NO_MAGICLINKS))
+  do throws(SyscallError) {
+    return try openAt2(AT_FDCWD, path, flags: O_PATH, resolve: UInt64(RESOLVE_NO_SYMLINKS) | UInt64(RESOLVE_NO_MAGICLINKS))
+  } catch {
+    // In a session openat2(2) hands out no such descriptor.
+    guard error.errno == .noFunction else { throw error }
+  }
+  let place = try openAt(AT_FDCWD, path, flags: O_PATH | O_NOFOLLOW)
+  guard try readLink(at: AT_FDCWD, Array("/proc/self/fd/\(place.rawValue)".utf8)) == path else { throw SyscallError("open", .tooManySymbolicLinkLevels) }
+  return place
 }
