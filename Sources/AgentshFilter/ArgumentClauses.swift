@@ -19,10 +19,10 @@ func openFlags(argument: Int) -> [Clause] {
   ]
 }
 
-/// sendto(2) without an address on a connected socket names nobody new. MSG_FASTOPEN connects.
+/// sendto(2) without an address on a connected socket names nobody new. MSG_FASTOPEN connects, and MSG_DONTROUTE asks the local network for whoever has the address.
 let sendtoAddress: [Clause] = [
   Clause(.isNotNull(4), then: .trap([.network, .unixSockets])),
-  Clause(.int(3, hasAnyOf: 0x2000_0000), then: .trap([.network, .unixSockets])),
+  Clause(.int(3, hasAnyOf: 0x2000_0004), then: .trap([.network, .unixSockets])),
 ]
 
 /// prctl(2). PR_SET_MM with these two says which file a process runs, and records name it.
@@ -134,13 +134,44 @@ let socketFamilies: [Clause] = [Clause(family(1), then: .allow)] + [2, 10, 17, 4
   Clause(then: .refuse(EAFNOSUPPORT, nil)),
 ]
 
-/// setsockopt(2): a packet with a source route goes to the first address of the route, whatever address was decided about. ip(7), ipv6(7).
+/// setsockopt(2): a packet with a source route goes to the first address of the route, whatever address was decided about, and one that is sent by an interface of the
+/// program's choice leaves the machine with an address that means it (127.0.0.1). ip(7), ipv6(7), socket(7). Joining a multicast group tells the network so.
 let routeOptions: [Clause] = [
   Clause(.int(1, equals: 0), .int(2, equals: 4), then: .refuseWith(.network, EPERM)),  // IP_OPTIONS
   Clause(.int(1, equals: 41), .int(2, equals: 57), then: .refuseWith(.network, EPERM)),  // IPV6_RTHDR
   Clause(.int(1, equals: 41), .int(2, equals: 6), then: .refuseWith(.network, EPERM)),  // IPV6_2292PKTOPTIONS: any of the others
   Clause(.int(1, equals: 41), .int(2, equals: 32), then: .refuseWith(.network, EPERM)),  // IPV6_FLOWLABEL_MGR: a label can bring a route with it
-]
+  Clause(.int(1, equals: 1), .int(2, equals: 5), then: .refuseWith(.network, EPERM)),  // SO_DONTROUTE
+  Clause(.int(1, equals: 1), .int(2, equals: 25), then: .refuseWith(.network, EPERM)),  // SO_BINDTODEVICE
+  Clause(.int(1, equals: 1), .int(2, equals: 62), then: .refuseWith(.network, EPERM)),  // SO_BINDTOIFINDEX
+  Clause(.int(1, equals: 0), .int(2, equals: 50), then: .refuseWith(.network, EPERM)),  // IP_UNICAST_IF
+  Clause(.int(1, equals: 41), .int(2, equals: 76), then: .refuseWith(.network, EPERM)),  // IPV6_UNICAST_IF
+  Clause(.int(1, equals: 41), .int(2, equals: 50), then: .refuseWith(.network, EPERM)),  // IPV6_PKTINFO
+  Clause(.int(1, equals: 41), .int(2, equals: 9), then: .refuseWith(.network, EPERM)),  // IPV6_NEXTHOP
+] + MulticastOption.allCases.map { Clause(.int(1, equals: $0.level), .int(2, equals: $0.rawValue & 0xff), then: .trap(.network)) }
+
+/// Options of setsockopt(2) by which a socket joins a multicast group, whose address is in memory: ip(7), ipv6(7). Levels are in the upper half.
+public enum MulticastOption: UInt32, CaseIterable, Sendable {
+  case addMembership = 35  // IP_ADD_MEMBERSHIP
+  case addSourceMembership = 39  // IP_ADD_SOURCE_MEMBERSHIP
+  case sourceFilter = 41  // IP_MSFILTER
+  case joinGroup = 42  // MCAST_JOIN_GROUP
+  case joinSourceGroup = 46  // MCAST_JOIN_SOURCE_GROUP
+  case groupFilter = 48  // MCAST_MSFILTER
+  case addMembership6 = 0x2914  // IPV6_ADD_MEMBERSHIP
+  case joinAnycast6 = 0x291b  // IPV6_JOIN_ANYCAST
+  case joinGroup6 = 0x292a  // MCAST_JOIN_GROUP
+  case joinSourceGroup6 = 0x292e  // MCAST_JOIN_SOURCE_GROUP
+  case groupFilter6 = 0x2930  // MCAST_MSFILTER
+
+  /// IPPROTO_IP or IPPROTO_IPV6.
+  public var level: UInt32 { rawValue >> 8 }
+
+  public init?(level: UInt32, option: UInt32) {
+    guard level == 0 || level == 41, option <= 0xff else { return nil }
+    self.init(rawValue: level << 8 | option)
+  }
+}
 
 /// socketpair(2): only Unix has a use.
 let socketpairFamilies: [Clause] = [

@@ -74,7 +74,7 @@ public enum SyscallTable {
     row("getsockname", 51, 204, .allow, .socket),
     row("getpeername", 52, 205, .allow, .socket),
     row("socketpair", 53, 199, .clauses(socketpairFamilies), "the family is a register"),
-    row("setsockopt", 54, 208, .clauses(routeOptions), "level and option are registers: a route of one's own would send packets past the address that was decided"),
+    row("setsockopt", 54, 208, .clauses(routeOptions), "level and option are registers: a route or an interface of one's own would send packets past the address that was decided and is refused; joining a multicast group is performed"),
     row("getsockopt", 55, 209, .allow, .socket),
     row("clone", 56, 220, .clauses(cloneFlags), "flags are a register: new namespaces and CLONE_UNTRACED are refused"),
     row("fork", 57, nil, .allow, "children inherit the filter"),

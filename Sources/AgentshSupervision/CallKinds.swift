@@ -13,6 +13,8 @@ enum CallKind: String, CaseIterable, Sendable {
   case ioctl
   case execve, execveat
   case connect, bind, sendto, sendmsg, sendmmsg, listen
+  // The options by which a socket joins a multicast group.
+  case setsockopt
   case kill, tgkill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
   // F_SETOWN only: whom SIGIO of a descriptor is sent to.
   case fcntl

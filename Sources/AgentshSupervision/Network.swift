@@ -1,4 +1,5 @@
 import AgentshAudit
+import AgentshFilter
 import AgentshPolicy
 import AgentshSystem
 import CAgentshSystem
@@ -67,6 +68,7 @@ extension Worker {
       let address = try meant(by: address, socket)
       switch address.meaning {
       case .inet(let destination, let port):
+        try checkInterface(call, kind, socket, destination, isConnecting: isConnecting)
         if let place = try resolverPlace(call, kind, isConnecting ? .netConnect : .netSend, socket, address, destination, port) { return .resolver(place) }
         switch try settleNetwork(call, kind, isConnecting ? .connect : .send, socket, destination, port, address.bytes) {
         case .asAsked: break
@@ -78,6 +80,7 @@ extension Worker {
         // second kind into the first (IPV6_ADDRFORM of ipv6(7)): so none is what it is given.
         if !isConnecting, socket.domain == AF_INET6 { return .address([]) }
         if !isConnecting, let destination {
+          try checkInterface(call, kind, socket, destination, isConnecting: isConnecting)
           if let place = try resolverPlace(call, kind, .netSend, socket, address, destination, port) { return .resolver(place) }
           _ = try settleNetwork(call, kind, .send, socket, destination, port, address.bytes)
         }
@@ -94,6 +97,19 @@ extension Worker {
     default:
       throw .errno(EACCES)
     }
+  }
+
+  /// A socket that is bound to an interface (by SO_BINDTODEVICE outside the session, by binding or connecting to a link-local address inside) sends by that one alone,
+  /// and what it sends to an address of this machine leaves it there.
+  private func checkInterface(
+    _ call: TrappedCall, _ kind: CallKind, _ socket: borrowing TargetSocket, _ destination: IPAddress, isConnecting: Bool
+  ) throws(CallFailure) {
+    guard destination.isLoopback || destination.isUnspecified else { return }
+    // LOOPBACK_IFINDEX of include/net/flow.h: the first in every network namespace.
+    guard let interface = try? socketOption(socket.descriptor.rawValue, 62 /* SO_BINDTOIFINDEX */), interface > 1 else { return }
+    let verdict = Verdict(
+      decision: .deny, rule: "builtin:source_route", message: "the socket is bound to an interface, by which the packet would leave this machine")
+    try settle(call, kind, isConnecting ? .netConnect : .netSend, .address(SocketAddress.text(destination, port: 0)), verdict, refusal: EPERM)
   }
 
   /// The address that the kernel takes for the unspecified one, in its place: this machine, by the address that the socket is bound to if it is
@@ -212,5 +228,42 @@ extension Worker {
       throw .errno(EACCES)
     }
     return Glibc.listen(socket.descriptor.rawValue, descriptor(call.arguments.1)) == 0 ? .value(0) : .failure(errno)
+  }
+  /// setsockopt(2) with an option that joins a multicast group, of which the machine tells the network: decided like sending there, from the port that the socket
+  /// is bound to, and performed with a copy.
+  func joinGroup(_ call: TrappedCall) throws(CallFailure) -> Answer {
+    let a = call.arguments
+    let (level, number) = (UInt32(truncatingIfNeeded: a.1), UInt32(truncatingIfNeeded: a.2))
+    guard let option = MulticastOption(level: level, option: number) else { throw .errno(ENOPROTOOPT) }
+    let socket = try fetchSocket(call, descriptor(a.0))
+    let length = Int(CInt(truncatingIfNeeded: a.4))
+    // Of filters with many sources the kernel's own bound is net.core.optmem_max.
+    guard length >= 0, length <= MessageHeader.mostControl else { throw .errno(length < 0 ? EINVAL : ENOBUFS) }
+    let value = length == 0 ? [] : try memory(call) { memory throws(TargetMemoryError) in try memory.bytes(at: a.3, count: length) }
+    try checkStillWaiting(call)
+    // Anything shorter, and any other family, the kernel refuses.
+    if socket.isInternet, let group = option.group(in: value) {
+      let own = SocketAddress(try socketName(socket.descriptor.rawValue)).meaning
+      let port: UInt16 = if case .inet(_, let port) = own { port } else { 0 }
+      try settleNetwork(call, .setsockopt, .send, socket, group, port)
+    }
+    return setSocketOption(socket.descriptor.rawValue, CInt(bitPattern: level), CInt(bitPattern: number), value) == 0 ? .value(0) : .failure(errno)
+  }
+}
+
+extension MulticastOption {
+  /// The group that the option's value names; nil where it is too short for one.
+  func group(in value: [UInt8]) -> IPAddress? {
+    func address(_ range: Range<Int>) -> IPAddress? { value.count >= range.upperBound ? IPAddress(bytes: Array(value[range])) : nil }
+    switch self {
+    // struct ip_mreq, ip_mreqn, ip_mreq_source, ip_msfilter.
+    case .addMembership, .addSourceMembership, .sourceFilter: return address(0..<4)
+    // struct ipv6_mreq.
+    case .addMembership6, .joinAnycast6: return address(0..<16)
+    // struct group_req, group_source_req, group_filter: a sockaddr_storage behind the interface.
+    case .joinGroup, .joinSourceGroup, .groupFilter, .joinGroup6, .joinSourceGroup6, .groupFilter6:
+      guard value.count >= 36, case .inet(let group, _) = SocketAddress(Array(value[8..<36])).meaning else { return nil }
+      return group
+    }
   }
 }

@@ -31,6 +31,15 @@ struct SocketAddress {
     meaning = Self.meaning(of: bytes)
   }
 
+  /// Whether it means somebody on one link only, or everybody there, so that which one belongs to the address: broadcast, multicast, link-local of IPv6.
+  var isOfLink: Bool {
+    switch meaning {
+    case .inet(.v4(let value), _): value >> 28 == 0xe || value == .max
+    case .inet(.v6(let high, _, _), _): high >> 54 == 0xfe80 >> 6 || high >> 56 == 0xff
+    default: false
+    }
+  }
+
   private static func meaning(of bytes: [UInt8]) -> Meaning {
     guard bytes.count >= 2 else { return .malformed }
     let family = UInt16(bytes[0]) | UInt16(bytes[1]) << 8  // in the machine's order, which is little-endian wherever this runs

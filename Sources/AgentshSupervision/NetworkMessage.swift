@@ -96,6 +96,15 @@ struct ControlMessage: Equatable {
   /// A source route: the packet goes to its first address, whatever address was decided about. IP_RETOPTS; IPV6_2292RTHDR, IPV6_RTHDR.
   var routesPacket: Bool { (level == 0 && type == 7) || (level == 41 && (type == 5 || type == 57)) }
 
+  /// Forgets by which interface the packet is to leave: in_pktinfo of ip(7), in6_pktinfo of ipv6(7). Which of its own addresses the sender wants to have stays.
+  mutating func forgetInterface() {
+    switch (level, type) {
+    case (0, 8) where data.count >= 4: for index in 0..<4 { data[index] = 0 }  // IP_PKTINFO
+    case (41, 50) where data.count >= 20, (41, 2) where data.count >= 20: for index in 16..<20 { data[index] = 0 }  // IPV6_PKTINFO, IPV6_2292PKTINFO
+    default: break
+    }
+  }
+
   /// The descriptor numbers of an SCM_RIGHTS message; nil where the kernel says EINVAL (more than SCM_MAX_FD).
   var descriptors: [CInt]? {
     guard data.count / 4 <= 253 else { return nil }

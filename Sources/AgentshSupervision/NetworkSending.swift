@@ -14,6 +14,7 @@ private let manyWaits = 32
 private let longestDatagram = 8 << 20
 private let fastOpen: CInt = 0x2000_0000  // MSG_FASTOPEN
 private let noSignal: CInt = 0x4000  // MSG_NOSIGNAL
+private let noRoute: CInt = 0x4  // MSG_DONTROUTE
 private let zeroCopy: CInt = 0x400_0000  // MSG_ZEROCOPY
 
 /// Something to send, in the target's memory, and what goes with it, copied.
@@ -130,6 +131,7 @@ extension Worker {
     case AF_INET, AF_INET6, AF_UNIX, AF_NETLINK: break
     default: throw .errno(EACCES)
     }
+    if socket.isInternet, outgoing.flags & noRoute != 0 { throw try refuseRoute(call, kind, "a message can't be sent past the routes of this machine") }
     var passed = 0
     for message in outgoing.control where message.passesDescriptors {
       guard let numbers = message.descriptors else { throw .errno(EINVAL) }
@@ -146,9 +148,9 @@ extension Worker {
     var control: [ControlMessage] = []
     for var message in outgoing.control {
       if socket.isInternet, message.routesPacket {
-        let verdict = Verdict(decision: .deny, rule: "builtin:source_route", message: "a message can't bring a route of its own")
-        try settle(call, kind, .netSend, .nothing, verdict, refusal: EPERM)
+        throw try refuseRoute(call, kind, "a message can't bring a route of its own")
       }
+      if socket.isInternet, !(outgoing.address?.isOfLink ?? false) { message.forgetInterface() }
       if socket.domain == AF_UNIX, message.namesCredentials {
         try checkCredentials(call, message)
         continue
@@ -191,6 +193,11 @@ extension Worker {
         try transmit(call, socket, outgoing, to: bytes, control: attached)
       }
     }
+  }
+
+  private func refuseRoute(_ call: TrappedCall, _ kind: CallKind, _ message: String) throws(CallFailure) -> CallFailure {
+    try settle(call, kind, .netSend, .nothing, Verdict(decision: .deny, rule: "builtin:source_route", message: message), refusal: EPERM)
+    return .errno(EPERM)
   }
 
   /// Refuses credentials that aren't the caller's own, as the kernel does (scm_check_creds of net/core/scm.c); root may name others. What is sent then

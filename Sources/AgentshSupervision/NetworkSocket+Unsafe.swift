@@ -54,6 +54,12 @@ func connectSocket(_ socket: CInt, _ address: [UInt8]) -> CInt {
   unsafe address.withUnsafeBytes { unsafe ash_connect(socket, $0.baseAddress, $0.count) }
 }
 
+/// setsockopt(2) with a value as bytes: 0, or -1 and errno.
+func setSocketOption(_ socket: CInt, _ level: CInt, _ option: CInt, _ value: [UInt8]) -> CInt {
+  // SAFETY: the bytes live for the call, and their number is passed with them.
+  unsafe value.withUnsafeBytes { unsafe setsockopt(socket, level, option, $0.baseAddress, socklen_t($0.count)) }
+}
+
 /// bind(2) with an address as bytes: 0, or -1 and errno.
 func bindSocket(_ socket: CInt, _ address: [UInt8]) -> CInt {
   // SAFETY: the bytes live for the call, and their number is passed with them.

@@ -169,6 +169,7 @@ final class Worker {
     case .connect: return try connect(call)
     case .bind: return try bind(call)
     case .listen: return try listen(call)
+    case .setsockopt: return try joinGroup(call)
     case .sendto: return try sendTo(call)
     case .sendmsg: return try sendMessage(call)
     case .sendmmsg: return try sendMessages(call)

@@ -196,11 +196,19 @@ import Testing
   @Test(arguments: highHalves)
   func noPacketTakesARouteOfItsOwnWhereAddressesAreDecided(high: UInt64) throws {
     let filter = try Compiled([.network])
-    for (level, option) in [(0, 4), (41, 57), (41, 6), (41, 32)] as [(UInt64, UInt64)] {
+    for (level, option) in [
+      (0, 4), (41, 57), (41, 6), (41, 32), (1, 5), (1, 25), (1, 62), (0, 50), (41, 76), (41, 50), (41, 9),
+    ] as [(UInt64, UInt64)] {
       #expect(try filter.answer("setsockopt", 3, high | level, high | option) == .errno(EPERM))
       #expect(try Compiled([.fileChanges]).answer("setsockopt", 3, high | level, high | option) == .allow)
     }
-    for (level, option) in [(0, 1), (0, 2), (1, 4), (1, 57), (6, 4), (17, 6), (41, 4), (41, 26), (41, 5)] as [(UInt64, UInt64)] {
+    for (level, option) in [(0, 35), (0, 39), (0, 41), (0, 42), (0, 46), (0, 48), (41, 20), (41, 27), (41, 42), (41, 46), (41, 48)] as [(UInt64, UInt64)] {
+      #expect(try filter.answer("setsockopt", 3, high | level, high | option) == .notify)
+      #expect(try Compiled([.fileChanges]).answer("setsockopt", 3, high | level, high | option) == .allow)
+    }
+    for flags in [0x4, 0x4004, 0x2000_0000] as [UInt64] { #expect(try filter.answer("sendto", 3, 1, 1, high | flags, 0, 0) == .notify) }
+    #expect(try filter.answer("sendto", 3, 1, 1, high | 0x4000, 0, 0) == .allow)
+    for (level, option) in [(0, 1), (0, 2), (0, 8), (0, 32), (0, 36), (41, 17), (41, 21), (41, 49), (1, 4), (1, 57), (6, 4), (17, 6), (41, 4), (41, 26), (41, 5)] as [(UInt64, UInt64)] {
       #expect(try filter.answer("setsockopt", 3, high | level, high | option) == .allow)
     }
   }

@@ -101,6 +101,98 @@ private func python(_ script: String) throws -> SupervisedRun {
     #expect(!run.lines("net.send", "builtin:source_route").isEmpty)
   }
 
+  /// What is sent to 127.0.0.1 by another interface leaves the machine with that address.
+  @Test func noInterfaceOfItsOwnCarriesAMessagePastTheAddressThatWasDecided() throws {
+    let script = """
+      other = next((i for i, n in socket.if_nameindex() if n != "lo" and open(f"/sys/class/net/{n}/operstate").read().strip() != "down"), None)
+      if other is None: print("no interface"); sys.exit()
+      name = socket.if_indextoname(other).encode()
+      r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); r.bind(("127.0.0.1", 0)); r.settimeout(0.3); to = r.getsockname()
+      four = lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      six = lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+      info = struct.pack("=i8x", other); info6 = bytes(16) + struct.pack("=i", other)
+      def arrives(way, send):
+        try: send(way.encode())
+        except OSError as e: return print(way, errno.errorcode.get(e.errno, e.errno))
+        try: print(way, "arrived" if r.recv(99) == way.encode() else "?")
+        except TimeoutError: print(way, "left")
+      def bound(socket, level, option, value, to):
+        def send(text): socket.setsockopt(level, option, value); socket.sendto(text, to)
+        return send
+      arrives("plain", lambda text: four().sendto(text, to))
+      arrives("device", bound(four(), 1, 25, name, to))
+      arrives("index", bound(four(), 1, 62, struct.pack("=i", other), to))
+      arrives("unicast", bound(four(), 0, 50, struct.pack("!I", other), to))
+      arrives("message", lambda text: four().sendmsg([text], [(0, 8, info)], 0, to))
+      arrives("device6", bound(six(), 1, 25, name, ("::ffff:127.0.0.1", to[1])))
+      arrives("message6", lambda text: six().sendmsg([text], [(41, 50, info6)], 0, ("::1", 9)) and four().sendto(text, to))
+      arrives("option6", bound(six(), 41, 50, info6, ("::ffff:127.0.0.1", to[1])))
+      arrives("unicast6", bound(six(), 41, 76, struct.pack("!I", other), ("::ffff:127.0.0.1", to[1])))
+      def pinned(text):
+        u = four(); u.connect(to); u.sendmsg([text], [(0, 8, info)])
+      arrives("connected", pinned)
+      attempt("dontroute", lambda: four().setsockopt(1, 5, 1))
+      attempt("flag", lambda: four().sendto(b"x", 4, ("127.0.0.77", to[1])))
+      def late():
+        u = four(); u.connect(to); return u.send(b"x", 4)
+      attempt("late flag", late)
+      near = [l.split() for l in open("/proc/net/if_inet6") if l.startswith("fe80") and int(l.split()[1], 16) > 1]
+      if near:
+        a = near[0][0]; v = six(); v.bind((":".join(a[i:i + 4] for i in range(0, 32, 4)), 0, 0, int(near[0][1], 16)))
+        arrives("near", lambda text: v.sendto(text, ("::ffff:127.0.0.1", to[1])))
+      """
+    // Where no rule speaks of addresses nothing is decided about them.
+    let alone = try runSupervised(["python3", "-u", "-c", prelude + script], "").output
+    let run = try python(script)
+    if alone.contains("no interface") { return print("skipped: this machine has no interface but lo") }
+    // The ways are real.
+    for way in ["device", "index", "unicast", "message"] { #expect(alone.contains("\n\(way) left\n"), "\(way) in \(alone)") }
+    for way in ["device", "index", "unicast", "device6", "option6", "unicast6", "dontroute", "flag", "late flag"] {
+      #expect(run.output.contains("\n\(way) EPERM\n"), "\(way) in \(run.output)")
+    }
+    for way in ["message", "connected"] { #expect(run.output.contains("\n\(way) arrived\n"), "\(way) in \(run.output)") }
+    #expect(!run.output.contains(" left\n"), "\(run.output)")
+    if run.output.contains("near ") { #expect(run.output.contains("near EPERM\n"), "\(run.output)") }
+    #expect(!run.lines("net.send", "builtin:source_route").isEmpty)
+  }
+
+  /// The machine tells its networks which groups it is in.
+  @Test func aSocketJoinsNoGroupThatItMayNotSendTo() throws {
+    let run = try runSupervised(
+      ["python3", "-u", "-c", prelude + """
+        group = lambda text: socket.inet_aton(text) + socket.inet_aton("127.0.0.1")
+        named = lambda text: struct.pack("=I4xHH", 1, 2, 0) + socket.inet_aton(text) + bytes(120)
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        attempt("refused", lambda: u.setsockopt(0, 35, group("239.1.2.3")))
+        attempt("named", lambda: u.setsockopt(0, 42, named("239.1.2.3")))
+        attempt("source", lambda: u.setsockopt(0, 39, socket.inet_aton("239.1.2.3") + socket.inet_aton("127.0.0.1") + socket.inet_aton("192.0.2.1")))
+        attempt("no port", lambda: u.setsockopt(0, 35, group("239.9.9.9")))
+        u.bind(("", 5353))
+        attempt("port", lambda: u.setsockopt(0, 35, group("239.9.9.9")))
+        attempt("again", lambda: u.setsockopt(0, 35, group("239.9.9.9")))
+        attempt("left", lambda: u.setsockopt(0, 36, group("239.9.9.9")))
+        attempt("allowed", lambda: u.setsockopt(0, 42, named("239.8.8.8")))
+        attempt("short", lambda: u.setsockopt(0, 35, b"123"))
+        attempt("no group", lambda: u.setsockopt(0, 35, group("127.0.0.1")))
+        try: v = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        except OSError: sys.exit()
+        attempt("refused6", lambda: v.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, "ff05::1234") + struct.pack("=i", 1)))
+        attempt("other", lambda: u.setsockopt(1, 2, 1))
+        """],
+      """
+        network_rules:
+          - { name: announcing, cidrs: [239.9.9.9/32], ports: [5353], decision: allow }
+          - { name: group, cidrs: [239.8.8.8/32, 127.0.0.0/8], decision: allow }
+
+        """)
+    for line in [
+      "refused EACCES", "named EACCES", "source EACCES", "no port EACCES", "port None", "again EADDRINUSE", "left None", "allowed None", "short EINVAL",
+      "no group EINVAL", "other None",
+    ] { #expect(run.output.contains(line + "\n"), "\(line) in \(run.output)") }
+    if run.output.contains("refused6") { #expect(run.output.contains("refused6 EACCES\n"), "\(run.output)") }
+    #expect(run.lines("net.send", "239.1.2.3", "\"decision\":\"deny\"").count == 3)
+  }
+
   @Test func aBatchStopsAtTheMessageThatIsRefused() throws {
     let run = try python("""
       r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); r.bind(("127.0.0.1", 0)); port = r.getsockname()[1]
