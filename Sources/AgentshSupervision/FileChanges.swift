@@ -225,7 +225,10 @@ extension Worker {
     // filename_create() of fs/namei.c comes before the question where the file lies. In procfs there is no name that could be made.
     if new.name.last == UInt8(ascii: "/") || (try? filesystemType(new.directory)) == procMagic { throw .errno(ENOENT) }
     if isReadOnly(new.directory) { throw .errno(EROFS) }
-    try checkSameMount(old.mount, old.status.device, new)
+    do throws(CallFailure) { try checkSameMount(old.mount, old.status.device, new) } catch {
+      // Nor is there one in a directory that has been removed.
+      throw (try? fileStatus(new.directory))?.links == 0 ? .errno(ENOENT) : error
+    }
     // A second name gives all that the first one gives.
     var questions = [FileQuestion(.link, new.path), FileQuestion(.create, new.path)]
     if let kind = Self.makingOperation(old.status.type) { questions.append(FileQuestion(kind, new.path)) }

@@ -65,6 +65,22 @@ way same unreadable-chain 'made/closed-chain'
 way same unreadable-in-a-chain 'made/chain-of-closed'
 way same readable-in-an-unreadable-chain 'made/closed-chain1'
 way same unreadable-script-by-descriptor 'python3 -c "import os; f = os.open(\"made/closed\", os.O_PATH); os.set_inheritable(f, True); os.execve(f, [\"x\"], {})"'
+closed made/echoes "/bin/echo"
+cat >made/exchange.py <<'SCRIPT'
+import os, subprocess
+def put(name):
+    os.link(name, "made/next")
+    os.rename("made/next", "made/exchanged")
+put("made/echoes")
+child = os.fork()
+while child == 0 and os.getppid() != 1:
+    put("made/closed")
+    put("made/echoes")
+for _ in range(300): subprocess.run(["made/exchanged"], stderr=subprocess.DEVNULL)
+os.kill(child, 9)
+os.wait()
+SCRIPT
+way same unreadable-script-that-is-exchanged 'python3 made/exchange.py'
 way same loader '"$loader" "$here/tools/victim"'
 way same loader-relative '"$loader" ./tools/victim'
 way same loader-options '"$loader" --inhibit-cache --argv0 harmless --library-path /nonexistent:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu ./tools/victim'

@@ -193,6 +193,8 @@ static void call(int number) {
   unsigned at = draw(3) ? 0 : draw(slots), to = draw(3) ? 0 : draw(slots), held = draw(slots);
   long flags = PICK(at_flags), mode = PICK(modes), result = -1;
   printf("%d ", number);
+  // Now and then from a directory that is no more.
+  if (draw(12) == 0) checked(mkdir("gone", 0755), "gone"), checked(chdir("gone"), "gone"), checked(rmdir("../gone"), "gone");
   unsigned which = draw(27);
   switch (which) {
     case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: {
@@ -249,9 +251,13 @@ static void call(int number) {
     case 25: result = times(first, at, flags); break;
     default: result = attributes(first, at, held, flags);
   }
-  if (result < 0) return;
-  look_at(first), look_at(second);
-  make_anew(), hold();
+  if (result >= 0) {
+    look_at(first), look_at(second);
+    make_anew(), hold();
+  } else {
+    char here[PATH_MAX + 8];
+    snprintf(here, sizeof here, "%s/t", base), checked(chdir(here), here);
+  }
 }
 
 // What a process that isn't dumpable says of its own label: who may is settled at the open.
