@@ -180,11 +180,12 @@ private func python(_ script: String) throws -> SupervisedRun {
         attempt("other", lambda: u.setsockopt(1, 2, 1))
         """],
       """
-        network_rules:
-          - { name: announcing, cidrs: [239.9.9.9/32], ports: [5353], decision: allow }
-          - { name: group, cidrs: [239.8.8.8/32, 127.0.0.0/8], decision: allow }
+      network_rules:
+        - { name: announcing, cidrs: [239.9.9.9/32], ports: [5353], decision: allow }
+        - { name: group, cidrs: [239.8.8.8/32, 127.0.0.0/8], decision: allow }
+        - { name: rest, cidrs: ["224.0.0.0/4", "ff00::/8"], decision: deny }
 
-        """)
+      """)
     for line in [
       "refused EACCES", "named EACCES", "source EACCES", "no port EACCES", "port None", "again EADDRINUSE", "left None", "allowed None", "short EINVAL",
       "no group EINVAL", "other None",
