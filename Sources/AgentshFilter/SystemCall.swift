@@ -121,7 +121,7 @@ private func kind(of name: String, _ treatment: Treatment) -> SyscallClass {
     // pidfd_send_signal's descriptor can be replaced in the table between check and use, so it is performed.
     if classes == .signals { return name == "pidfd_send_signal" ? .performed : .registerOnly }
     // Nothing is decided about a ruleset: whoever replaces its descriptor restricts itself otherwise than what is performed for it.
-    return classes == .listening || name == "landlock_restrict_self" ? .registerOnly : .performed
+    return name == "landlock_restrict_self" ? .registerOnly : .performed
   case .clauses(let clauses):
     var classes: TrapClasses = []
     for clause in clauses {

@@ -65,6 +65,13 @@ struct BoundFileRules: Sendable {
     return operation.isReading ? reading : writing
   }
 
+  func refusal(of operation: FileOperation, byName path: [UInt8]) -> Verdict? {
+    guard let rule = index.firstRule(operation, path.span), !answers[rule].isPermitted else { return nil }
+    let root = [UInt8(ascii: "/")]
+    if rules[rule].globs.contains(where: { $0.coversDescendants(of: root) }) { return nil }
+    return answers[rule].verdict { Self.fact($0, path, operation) }
+  }
+
   /// The rule that trying all in turn finds; for tests of the index.
   func naiveRule(_ operation: FileOperation, _ path: Span<UInt8>) -> Int? {
     index.firstRuleNaively(operation, path, rules.map(\.globs))

@@ -67,6 +67,10 @@ public final class BoundPolicy: Sendable {
   /// Whether an operation on a file may happen. `path` is absolute and canonical.
   public func file(_ operation: FileOperation, _ path: [UInt8]) -> Verdict { files.verdict(operation, path.span) }
 
+  /// The refusal of an operation on a file by a rule that speaks of this very name; nil where the name is permitted, or refused by a default or by a rule about
+  /// everything. For names that an object has besides the one by which it is decided. `path` is absolute and canonical.
+  public func fileRefusal(of operation: FileOperation, byName path: [UInt8]) -> Verdict? { files.refusal(of: operation, byName: path) }
+
   /// The same, without an array.
   public func file(_ operation: FileOperation, _ path: Span<UInt8>) -> Verdict { files.verdict(operation, path) }
 
@@ -129,6 +133,9 @@ public final class BoundPolicy: Sendable {
 
   /// The verdict that keeps a symbolic link from standing at a name, since sockets that none may be bound below it would stand where it leads; nil where none does.
   public func unixRefusalOfLink(at name: [UInt8]) -> Verdict? { sockets.ruleRefusal(.bind, name) ?? sockets.refusalBelow(name, [.bind]) }
+
+  /// The refusal of a Unix socket by a rule that speaks of this very path; as `fileRefusal(of:byName:)`.
+  public func unixRefusal(of operation: UnixOperation, byName path: [UInt8]) -> Verdict? { sockets.ruleRefusal(operation, path) }
 
   /// Whether a Unix domain socket may be used.
   public func unixSocket(_ operation: UnixOperation, _ address: UnixAddress) -> Verdict {

@@ -18,6 +18,8 @@ extension Worker {
   /// not speak for another. The path itself always counts as untrusted.
   func executableNames(_ call: TrappedCall, at directory: CInt, path: [UInt8], canonical: [UInt8]) -> ExecutableNames {
     var names = linkNames(call, at: directory, path: path, canonical: canonical)
+    // What refuses it by another name that mounts give it refuses it; nothing is permitted by one.
+    names.found.untrusted += supervision.mounts.otherNames(of: canonical)
     if !names.reachesProgram {
       names.found.untrusted += names.found.trusted
       names.found.trusted = []

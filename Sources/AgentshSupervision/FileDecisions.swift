@@ -31,7 +31,13 @@ extension Worker {
 
   /// The policy's answer, or what holds for file systems of the session's own.
   func fileVerdict(_ operation: FileOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
-    ownVerdict(operation, path, layer) ?? layer.policy.file(operation, path)
+    let verdict = ownVerdict(operation, path, layer) ?? layer.policy.file(operation, path)
+    guard verdict.isPermitted else { return verdict }
+    // By another name it may be refused.
+    for name in supervision.mounts.otherNames(of: path) {
+      if let refusal = layer.policy.fileRefusal(of: operation, byName: name) { return refusal }
+    }
+    return verdict
   }
 
   /// Decides about a change at `parent`'s name and records it.
@@ -54,7 +60,17 @@ extension Worker {
     func arriving(_ directory: [UInt8]) -> Verdict? {
       directory.starts(with: SessionMounts.ownPrefix) ? nil : layer.policy.refusalBelow(directory, FileOperation.making, asksRulesOnly: true)
     }
-    return below(old) ?? below(new) ?? arriving(new) ?? socketsBelow(old) ?? socketsBelow(new) ?? layer.policy.refusalLost(movingFrom: old, to: new, FileOperation.moved)
+    // Under every name that the directory has, before and after.
+    for old in [old] + supervision.mounts.otherNames(of: old) {
+      for new in [new] + supervision.mounts.otherNames(of: new) {
+        if let refusal = below(old) ?? below(new) ?? arriving(new) ?? socketsBelow(old) ?? socketsBelow(new)
+          ?? layer.policy.refusalLost(movingFrom: old, to: new, FileOperation.moved)
+        {
+          return refusal
+        }
+      }
+    }
+    return nil
   }
 
   /// The verdict that keeps a socket from getting another name: one by which it could be reached although rules close the one that it has, or one that none may be

@@ -247,6 +247,8 @@ extension Worker {
     try settleMemory(call, kind, located, writes: request.writes)
     try settleTerminal(call, kind, located, writes: request.writes)
     let path = located.path
+    let version = supervision.mounts.version
+    if version != readableVersion { (readable, readableVersion) = (NameCache(), version) }
     if !request.writes, !located.status.isDirectory, inner == nil, readable.contains(path) {
       supervision.layer.counters.count(.allow)
       return

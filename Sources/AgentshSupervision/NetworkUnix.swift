@@ -106,8 +106,13 @@ extension Worker {
   /// A socket on a file system that the session made for itself has nobody but the session behind it.
   func unixVerdict(_ operation: UnixOperation, _ path: [UInt8], _ layer: SessionLayer) -> Verdict {
     if operation == .connect || operation == .sendto, let refusal = foreignResolver(socket: path) { return refusal }
-    return path.starts(with: SessionMounts.ownPrefix)
-      ? Verdict(decision: .allow, rule: "builtin:session_mount") : layer.policy.unixSocket(operation, .path(path))
+    if path.starts(with: SessionMounts.ownPrefix) { return Verdict(decision: .allow, rule: "builtin:session_mount") }
+    let verdict = layer.policy.unixSocket(operation, .path(path))
+    guard verdict.isPermitted else { return verdict }
+    for name in supervision.mounts.otherNames(of: path) {
+      if let refusal = layer.policy.unixRefusal(of: operation, byName: name) { return refusal }
+    }
+    return verdict
   }
 
   /// Whether the socket's file is the decided name. Landlock has kept it beneath the decided directory; this tells a deeper one.

@@ -35,6 +35,11 @@ final class SessionMounts: Sendable {
   /// The one of them that was met last: most calls in a row are about one mount. No mount has the number 0.
   private let usual = Atomic<UInt64>(0)
 
+  private let aliases = Mutex(MountAliases())
+  private let hasAliases = Atomic<Bool>(false)
+  /// Changes whenever what has several names does.
+  private let changes = Atomic<Int>(0)
+
   /// - Parameters:
   ///   - rootTarget: the process that the launcher started, and that has not run yet.
   ///   - isShared: whether its mount namespace is the supervisor's own.
@@ -45,7 +50,29 @@ final class SessionMounts: Sendable {
     followsOwn = isShared && !isRoot
     self.isShared = isShared
     self.mayDiffer = mayDiffer
+    noteAliases(mayDiffer ? first : MountTable(of: rootTarget) ?? MountTable([]))
   }
+
+  private func noteAliases(_ table: MountTable) {
+    let found = MountAliases(table)
+    let isNew = aliases.withLock { aliases in
+      if aliases == found { return false }
+      aliases = found
+      return true
+    }
+    guard isNew else { return }
+    hasAliases.store(!found.isEmpty, ordering: .releasing)
+    changes.add(1, ordering: .releasing)
+  }
+
+  /// Other names of what a path leads to, by the mounts of the session's beginning and those that root has made since, as far as they were met.
+  func otherNames(of path: [UInt8]) -> [[UInt8]] {
+    guard hasAliases.load(ordering: .acquiring) else { return [] }
+    return aliases.withLock { $0.names(of: path) }
+  }
+
+  /// A number for the state of `otherNames`.
+  var version: Int { changes.load(ordering: .acquiring) }
 
   /// Whether an object lies on a mount that a session has from its beginning, or that root has made since. No system call for mounts that were met before.
   private func isUsual(_ descriptor: borrowing OwnedDescriptor, _ number: MountNumber?, process: Int32) -> Bool {
@@ -83,6 +110,8 @@ final class SessionMounts: Sendable {
       if tables.count >= 16 { tables.removeAll(keepingCapacity: true) }
       tables[process] = (text, table)
     }
+    // What a session has mounted itself is named by the mounts of its beginning.
+    if !mayDiffer || followsOwn && process == getpid() { noteAliases(table) }
     return table
   }
 

@@ -34,6 +34,8 @@ final class Worker {
   var known = KnownFiles()
   /// Names that may be read, and of which nothing is recorded.
   var readable = NameCache()
+  /// Which names things had then (`SessionMounts.version`).
+  var readableVersion = 0
   /// The last caller that was described for a record.
   private var lastCaller: (description: CallerDescription, task: PinnedTask, executions: Int)?
   /// When the call that is being answered was received, CLOCK_MONOTONIC in nanoseconds.

@@ -33,7 +33,7 @@ private func explanation(_ text: String, version: Int32 = 7, missing: [String] =
   @Test func whatLandlockDecidesAloneIsNotAskedAbout() throws {
     let page = try explanation(trees).lines
     #expect(!page.contains { $0.hasPrefix("  read-only opens: default:file_read") })
-    #expect(page.contains { $0.hasPrefix("  read-only opens: Landlock decides them") })
+    #expect(page.contains { $0.hasPrefix("  read-only opens, but for openat2(2): Landlock decides them") })
     #expect(page.contains { $0.hasPrefix("  programs are asked about before, not looked at after") })
     #expect(page.contains("  opens for writing: default:file_write"))
     let other = try explanation(trees, isExact: false).lines
@@ -80,7 +80,7 @@ private func explanation(_ text: String, version: Int32 = 7, missing: [String] =
     let page = try explanation("version: 1\nname: open\ndefaults: {file_write: allow, command: allow, network: allow, unix: allow, signal: allow}\n").lines
     #expect(page.contains { $0.hasPrefix("  files: nothing, since the rules could permit everything") })
     #expect(page.contains { $0.hasPrefix("  TCP connections: not held") } && page.contains { $0.hasPrefix("  signals: not held") })
-    #expect(page.contains("  read-only opens: no rule refuses or records one"))
+    #expect(page.contains("  read-only opens, but for openat2(2): no rule refuses or records one"))
     #expect(page.contains("  opens for writing: what is permitted is recorded"))
   }
 

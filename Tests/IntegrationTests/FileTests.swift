@@ -144,6 +144,43 @@ import Testing
     #expect(try openly(["mv", "\(project)/keep/other", "\(project)/keep/inner"]) == 0)
   }
 
+  /// A mount gives what a rule protects another name, whether it was there before or root makes it meanwhile.
+  @Test func whatIsProtectedIsSoByEveryNameThatMountsGiveIt() throws {
+    guard isPrivileged("a server") else { return }
+    let policy = TestServer.policy.replacing(
+      "  - name: watched",
+      with: "  - name: kept\n    paths: [\"${PROJECT_ROOT}/kept\", \"${PROJECT_ROOT}/kept/**\"]\n    operations: [\"*\"]\n    decision: deny\n  - name: watched"
+    ).replacing("command_rules:", with: "command_rules:\n  - { name: no-program, commands: [\"${PROJECT_ROOT}/bin/program\"], decision: deny }")
+    let server = try TestServer(policies: ["test": policy, "open": TestServer.policy])
+    let user = server.firstUser
+    let project = server.project(user)
+    for name in ["kept", "kept/below", "free", "bin"] { makeDirectory("\(project)/\(name)", mode: 0o755, owner: user) }
+    try write("secret\n", to: "\(project)/kept/file", owner: user)
+    try write("open\n", to: "\(project)/free/file", owner: user)
+    try write("#!/bin/sh\necho ran\n", to: "\(project)/bin/program", mode: 0o755, owner: user)
+    let (before, meanwhile) = ("\(project)-before", "\(project)-meanwhile")
+    for place in [before, meanwhile] { makeDirectory(place, mode: 0o755, owner: user) }
+    defer { for place in [before, meanwhile] { _ = try? run(["umount", "-l", place]) } }
+    #expect(try run(["mount", "--bind", project, before]).status == 0)
+    func script(_ place: String) -> String {
+      """
+      cd '\(place)' && cat kept/file; cat free/file; ls kept; echo x 2>/dev/null >kept/new; rm -f kept/file; mv free kept/; mv kept moved; bin/program; ls
+      """
+    }
+    let openly = try run(server.client(["wrap", "--policy", "open", "--", "sh", "-c", "cat '\(before)/kept/file'; '\(before)/bin/program'"]))
+    #expect(openly.output == "secret\nran\n", "\(openly)")
+    let expected = "open\nbin\nfree\nkept\n"
+    let early = try server.shell(script(before))
+    #expect(early.output == expected, "\(early)")
+    let process = try server.start(["sh", "-c", "echo ready; read line; \(script(meanwhile))"])
+    try process.waitFor("ready")
+    #expect(try run(["mount", "--bind", project, meanwhile]).status == 0)
+    process.write("go\n")
+    let late = try process.finish()
+    #expect(late.output == "ready\n" + expected, "\(late)")
+    #expect(try content("\(project)/kept/file") == "secret\n")
+  }
+
   /// Rules know processes by their paths below /proc, and `self` in any procfs is whoever looks: the supervisor, there.
   @Test func aProcfsElsewhereThanAtProcIsClosed() throws {
     guard isPrivileged("a server") else { return }

@@ -48,6 +48,8 @@ struct PolicyExplanation {
     } else if exactRights.isSuperset(of: .reading) {
       unasked.append(("read-only opens", "Landlock decides them as the rules do; what it refuses isn't on record and has no message"))
     }
+    // Flags that are in memory are nobody's to look at but the supervisor's.
+    if bound.needs.writeOpens != nil { unasked = unasked.map { ($0.name + ", but for openat2(2)", $0.reason) } }
     self.unasked = unasked
     refused = calls.filter { $0.effect == .refused }.map(\.name)
     refusedWithSomeArguments = calls.filter { $0.effect == .mixed && $0.isRefused }.map(\.name)
@@ -81,7 +83,7 @@ struct PolicyExplanation {
   private var networkLines: [String] {
     switch network {
     case .none: return ["  none: the filter refuses every socket of internet families, and packet and vsock sockets; names are not looked up"]
-    case .restricted: return ["  restricted: what no rule matches is refused, whatever `defaults` says"] + nameLines
+    case .restricted: return ["  restricted: what no rule matches is not reached, whatever `defaults` says; listening is decided as ever (default:network_bind)"] + nameLines
     case .full: return ["  full: the rules, and `defaults` where none matches"] + nameLines
     }
   }
