@@ -87,6 +87,8 @@ public struct SessionPlan: WireMessage, Equatable {
   public var sessionDirectory: [UInt8]
   /// Path of the record, for messages.
   public var recordPath: [UInt8]
+  /// How many bytes the record may have; nil: as many as there is room for.
+  public var recordSize: Int64?
 
   public init(
     sessionID: String, token: SessionToken, callerUID: UInt32, callerGID: UInt32, groups: [UInt32], callerPID: Int32, command: [[UInt8]],
@@ -129,7 +131,7 @@ public struct SessionPlan: WireMessage, Equatable {
       "session", "token", "caller_uid", "caller_gid", "groups", "caller_pid", "command", "command_omitted", "command_omitted_bytes", "command_sha256", "cwd", "policy", "policy_source", "policy_file",
       "policy_sha256", "project_root", "git_root", "home", "user", "filter_sha256", "nonce", "handshake_timeout_ms", "timeout_ms", "name",
       "parent", "opened", "sudo_uid", "exact_rights", "supervisor_filter", "network", "resolver", "resolver_port", "features", "not_enforced", "embedded", "server_checks_filter",
-      "cgroup_kill", "directory", "record",
+      "cgroup_kill", "directory", "record", "record_size",
     ])
     sessionID = try fields.string("session")
     token = try fields.token("token")
@@ -180,6 +182,7 @@ public struct SessionPlan: WireMessage, Equatable {
     canKillCgroup = try fields.bool("cgroup_kill")
     sessionDirectory = try fields.checkNoNUL(try fields.base64("directory"), "directory")
     recordPath = try fields.checkNoNUL(try fields.base64("record"), "record")
+    recordSize = try fields.optionalInteger("record_size", in: 1...Int64.max)
   }
 
   public var object: JSONObject {
@@ -226,6 +229,7 @@ public struct SessionPlan: WireMessage, Equatable {
     object.add("cgroup_kill", .bool(canKillCgroup))
     object.add("directory", data(sessionDirectory))
     object.add("record", data(recordPath))
+    object.add("record_size", recordSize.map { number($0) })
     return object
   }
 }

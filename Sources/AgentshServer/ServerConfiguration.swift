@@ -32,7 +32,7 @@ public struct PolicyAssignment: Sendable, Equatable {
   public let position: TextPosition
 }
 
-/// How many sessions there may be.
+/// How many sessions there may be, and how much each may write.
 public struct SessionLimits: Sendable, Equatable {
   /// Sessions of one user that are starting, running or ending.
   public var activePerUser = 5
@@ -41,6 +41,8 @@ public struct SessionLimits: Sendable, Equatable {
   public var perUser = 10
   /// Sessions of all users that are starting, running or ending.
   public var active = 1000
+  /// Bytes of one session's record.
+  public var recordSize: Int64 = 4 << 30
 }
 
 /// What to do where the host lacks a feature.
@@ -161,6 +163,7 @@ extension ServerConfiguration {
       case "active_sessions_per_user": limits.activePerUser = reader.count(entry.value, entry.key) ?? limits.activePerUser
       case "sessions_per_user": limits.perUser = reader.count(entry.value, entry.key) ?? limits.perUser
       case "active_sessions": limits.active = reader.count(entry.value, entry.key) ?? limits.active
+      case "record_size": limits.recordSize = reader.size(entry.value, entry.key) ?? limits.recordSize
       default: reader.unknown(entry, in: "limits")
       }
     }
@@ -280,6 +283,21 @@ struct ConfigurationReader {
       return nil
     }
     return value
+  }
+
+  /// `64KiB`, `100MiB`, `4GiB`, `1TiB`: in bytes, at most a PiB.
+  mutating func size(_ node: YAMLNode, _ key: String) -> Int64? {
+    if let text = node.string {
+      for (unit, shift) in [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)] where text.hasSuffix(unit) {
+        let digits = text.dropLast(unit.count)
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let value = Int64(digits)
+        else { continue }
+        let (bytes, overflow) = value.multipliedReportingOverflow(by: 1 << shift)
+        if !overflow, (64 << 10...1 << 50).contains(bytes) { return bytes }
+      }
+    }
+    complain(node.position, "\(key) must be a size like 64KiB, 100MiB or 4GiB, at least 64KiB")
+    return nil
   }
 
   /// `500ms`, `30s`, `10m`, `1h`, at most a day.

@@ -412,6 +412,7 @@ extension SessionOpening {
     plan.omission = request.omission
     plan.parent = session.facts.parent
     plan.opened = session.facts.started
+    plan.recordSize = configuration.limits.recordSize
     if session.facts.permitsNested, !hasKillFile { plan.notEnforced.append("allow_nested_sessions") }
     // The supervisor of the session around has its own already.
     if plan.parent != nil { return plan }

@@ -103,7 +103,7 @@ class SessionCourse {
     guard sessionFloor.exactRights().isSuperset(of: left) else { throw SyscallError("landlock_create_ruleset", .notSupportedOnSocket, "exact rights") }
     floor = try ActingFloor(sessionFloor.rules, around: around)
     self.record = SessionRecord(
-      descriptor: record, session: plan.sessionID, uid: plan.callerUID, recordsAllowedReads: policy.audit.logAllowed)
+      descriptor: record, session: plan.sessionID, uid: plan.callerUID, recordsAllowedReads: policy.audit.logAllowed, most: plan.recordSize)
     processes = SessionProcesses(killFile: killFile, isCgroup: plan.canKillCgroup, launcher: plan.callerPID, session: plan.sessionID)
     self.mailbox = mailbox
     kinds = CallKinds()

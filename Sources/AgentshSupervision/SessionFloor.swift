@@ -120,7 +120,13 @@ extension FloorPlace {
   /// What stands at an absolute path for the calling process.
   init(_ path: [UInt8]) {
     do throws(SyscallError) {
-      self = try fileStatus(try openPlace(path)).isDirectory ? .directory : .file
+      let opened = try openPlace(path)
+      guard try fileStatus(opened).isDirectory else {
+        self = .file
+        return
+      }
+      // MQUEUE_MAGIC of ipc/mqueue.c, whose file system has one directory.
+      self = (try? filesystemType(opened)) == 0x1980_0202 ? .messageQueues : .directory
     } catch {
       self = error.errno == .tooManySymbolicLinkLevels ? .link : .missing
     }

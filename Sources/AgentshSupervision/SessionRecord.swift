@@ -23,6 +23,7 @@ final class SessionRecord: Sendable {
   /// Whether the policy wants permitted reads on record too (`audit: {log_allowed: true}`).
   let recordsAllowedReads: Bool
   private let log: AuditLog<SyscallError>
+  private let file: RecordFile
   private let unwritten = Mutex(Unwritten())
 
   /// What could not be written, and so did not happen.
@@ -31,12 +32,15 @@ final class SessionRecord: Sendable {
     var isFailing = false
   }
 
-  /// - Parameter descriptor: the record file, open for appending and empty; the record owns it.
-  init(descriptor: consuming OwnedDescriptor, session: String, uid: UInt32, recordsAllowedReads: Bool) {
+  /// - Parameters:
+  ///   - descriptor: the record file, open for appending and empty; the record owns it.
+  ///   - most: how many bytes it may have, its last line included; nil: as many as there is room for (`RecordRoom`).
+  init(descriptor: consuming OwnedDescriptor, session: String, uid: UInt32, recordsAllowedReads: Bool, most: Int64? = nil) {
     self.session = session
     self.uid = uid
     self.recordsAllowedReads = recordsAllowedReads
-    let file = RecordFile(descriptor)
+    let file = RecordFile(descriptor, most: most)
+    self.file = file
     log = AuditLog(clock: { wallClock() }, sink: { line throws(SyscallError) in try file.append(line) })
   }
 
@@ -63,6 +67,7 @@ final class SessionRecord: Sendable {
 
   /// Writes the last line. Whoever is still about to write one is refused: a record ends there.
   func close(with record: AuditRecord) -> Bool {
+    file.makeRoomForTheLast()
     do throws(SyscallError) {
       try log.close(with: record, afterwards: SyscallError("write", .badFileDescriptor, "the record is closed"))
     } catch {
@@ -106,22 +111,73 @@ final class SessionRecord: Sendable {
 /// The file under a record: a line is in it whole or not at all.
 private final class RecordFile: Sendable {
   private let descriptor: OwnedDescriptor
-  /// Bytes of whole lines; the writer's lock is held whenever it is used.
-  private let size: Mutex<Int64>
+  /// The writer's lock is held whenever it is used, but for the last line.
+  private let room: Mutex<RecordRoom>
 
-  init(_ descriptor: consuming OwnedDescriptor) {
-    size = Mutex((try? fileStatus(descriptor).size) ?? 0)
+  init(_ descriptor: consuming OwnedDescriptor, most: Int64?) {
+    room = Mutex(RecordRoom(size: (try? fileStatus(descriptor).size) ?? 0, most: most))
     self.descriptor = descriptor
   }
 
+  /// The next line is the last, for which room was kept.
+  func makeRoomForTheLast() { room.withLock { $0.isLast = true } }
+
   func append(_ line: [UInt8]) throws(SyscallError) {
+    try room.withLock { room throws(SyscallError) in try room.make(for: line.count) { fileSystemSpace(descriptor) } }
     let result = writeAll(descriptor.rawValue, line)
     if let error = result.error {
       // A full disk may have taken the start of the line: it is taken back, so that the next line starts on its own.
-      if result.written > 0 { _ = ftruncate(descriptor.rawValue, off_t(size.withLock { $0 })) }
+      if result.written > 0 { _ = ftruncate(descriptor.rawValue, off_t(room.withLock { $0.size })) }
       throw error
     }
-    size.withLock { $0 += Int64(line.count) }
+    room.withLock { $0.take(line.count) }
+  }
+}
+
+/// How far a record may grow: while it is smaller than what is still free on its file system, so that no session takes more than half of what others need to
+/// begin, and the server to write its own log; and to the size that the administrator permits. The last line may have what was kept for it.
+struct RecordRoom {
+  /// Bytes of whole lines.
+  private(set) var size: Int64
+  private let most: Int64
+  var isLast = false
+  /// Bytes that may be written before the next look at the file system.
+  private var granted: Int64 = 0
+  /// The last line that was asked about found no room.
+  private var isUsedUp = false
+
+  private static let keptForTheLast: Int64 = 4096
+  private static let mostGranted: Int64 = 1 << 20
+  /// What has to be free again before lines are taken again: else the administrator would be told of every short line that goes in and every long one that doesn't.
+  private static let resumption: Int64 = 64 << 10
+
+  init(size: Int64, most: Int64?) {
+    self.size = size
+    self.most = (most ?? .max) - Self.keptForTheLast
+  }
+
+  /// Throws ENOSPC where a line of that length finds no room.
+  /// - Parameter space: of the file system, in bytes; nil where it has no size.
+  mutating func make(for length: Int, _ space: () -> (free: Int64, total: Int64)?) throws(SyscallError) {
+    let length = Int64(length)
+    if isLast || granted >= length { return }
+    let (free, total) = space() ?? (.max, .max)
+    // A byte more in the record is one that is no longer free.
+    let beside = (free - size) / 2
+    let left = min(beside, most - size)
+    guard left >= max(length, isUsedUp ? min(Self.resumption, total / 16) : 0) else {
+      (granted, isUsedUp) = (0, true)
+      throw SyscallError(
+        "write", .noSpace, beside < most - size ? "record, which leaves no more free than it has" : "record, which has the size that limits.record_size permits")
+    }
+    isUsedUp = false
+    granted = max(length, min(left / 8, Self.mostGranted))
+  }
+
+  /// Notes what was written.
+  mutating func take(_ length: Int) {
+    size += Int64(length)
+    granted = max(0, granted - Int64(length))
   }
 }
 

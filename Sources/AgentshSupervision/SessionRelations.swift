@@ -50,6 +50,38 @@ extension ProcessFacts {
   }
 }
 
+/// The program that a process runs: its file, and the path by which it was executed, where another file may lie since.
+struct RunningProgram: Sendable {
+  private let device: UInt64
+  private let inode: UInt64
+  private let path: [UInt8]
+
+  /// From the link exe of proc_pid_exe(5), which wants PTRACE_MODE_READ: the supervisor's capability, for a process that isn't dumpable or another user's.
+  /// Nil where the process is gone, has no program (a kernel thread), or may not be looked at.
+  init?(of process: Int32) {
+    let link = procPath(process, "exe")
+    do throws(SyscallError) {
+      try self.init(link)
+    } catch {
+      guard error.errno == .permissionDenied || error.errno == .notPermitted else { return nil }
+      guard let program = try? withPtrace({ () throws(SyscallError) in try RunningProgram(link) }) else { return nil }
+      self = program
+    }
+  }
+
+  private init(_ link: [UInt8]) throws(SyscallError) {
+    let status = try fileStatus(at: AT_FDCWD, link)
+    let text = try readLink(at: AT_FDCWD, link)
+    (device, inode) = (status.device, status.inode)
+    path = text.hasSuffix(Self.deleted) ? Array(text.dropLast(Self.deleted.count)) : text
+  }
+
+  /// Whether both run the same file, or what was at the same path when they were started: a newer version is put in the place of a running one.
+  func isSame(as other: RunningProgram) -> Bool { device == other.device && inode == other.inode || path == other.path }
+
+  private static let deleted = Array(" (deleted)".utf8)
+}
+
 /// Which processes belong to the session, and how they stand to one another.
 final class SessionRelations: Sendable {
   /// The process that the launcher started.
@@ -61,6 +93,8 @@ final class SessionRelations: Sendable {
   /// The line of /proc/PID/cgroup that the session's processes have and the supervisor hasn't; nil without a control group of their own.
   let membership: [UInt8]?
   private let rootHasExecuted = Atomic<Bool>(false)
+  /// What agentsh's own processes run: supervisor, launcher and server, each as this session has it.
+  private let programs: [RunningProgram]
 
   /// To be made when the root target stands in the session's control group already.
   init(rootTarget: Int32, launcher: Int32, server: Int32?) {
@@ -69,6 +103,7 @@ final class SessionRelations: Sendable {
     self.server = server
     rootStarted = ProcessFacts(of: rootTarget)?.started ?? 0
     membership = Self.ownMembership(of: rootTarget, unlike: getpid())
+    programs = [getpid(), launcher, server].compactMap { $0.flatMap(RunningProgram.init) }
   }
 
   /// Notes that the session's command has been executed: what the root target executes from now on was started by it.
@@ -116,7 +151,7 @@ final class SessionRelations: Sendable {
   /// child, or was to adopt it as somebody else's in the session.
   func branch(of process: Int32) -> [Int32] {
     var branch = [process]
-    while branch.count < 4096, let last = branch.last, let facts = ProcessFacts(of: last), facts.parent > 1, !isUntouchable(facts.parent),
+    while branch.count < 4096, let last = branch.last, let facts = ProcessFacts(of: last), facts.parent > 1, !standsOver(facts.parent),
       let parent = ProcessFacts(of: facts.parent), parent.started >= rootStarted
     { branch.append(facts.parent) }
     return branch
@@ -137,9 +172,15 @@ final class SessionRelations: Sendable {
 
   // MARK: Relations
 
-  /// Whether signals to a process are refused whatever the policy says: it is a part of agentsh that stands over the session.
+  /// Whether a process is a part of agentsh that stands over this session.
+  private func standsOver(_ process: Int32) -> Bool { process == getpid() || process == launcher || process == server }
+
+  /// Whether signals to a process are refused whatever the policy says: it is a part of agentsh that stands over this session, or one outside: another session's
+  /// supervisor or launcher, a supervisor that waits for its session, a server. What runs agentsh in the session itself is a process like others there.
   func isUntouchable(_ process: Int32) -> Bool {
-    process == getpid() || process == launcher || process == server
+    if standsOver(process) { return true }
+    guard let program = RunningProgram(of: process), programs.contains(where: program.isSame) else { return false }
+    return !isInSession(process)
   }
 
   /// How `process` stands to `sender`; nil when there is no such process.

@@ -99,13 +99,14 @@ extension Worker {
     from sender: Int32
   ) throws(CallFailure) -> Answer {
     if receivers.isEmpty { throw .errno(ESRCH) }
+    let launchers = layered { $0.relations.launcher }
     let judgement = layered { layer in
       var permitted: Verdict?
       var refused: Verdict?
       for receiver in receivers {
         // The launcher stands in its command's process group: a group's signal that the session may send to itself is one that the user's Ctrl-C
-        // would have sent to both.
-        if areGroup, receiver.process == layer.relations.launcher { continue }
+        // would have sent to both. So may that of the session around.
+        if areGroup, receiver.process == layer.relations.launcher || receiver.process == launchers.outer { continue }
         let verdict = verdict(layer, signal, sender: sender, receiver)
         if !verdict.isPermitted {
           guard areGroup, isLeftToKernel, supervision.floor.keepsSignalsInside, !layer.relations.isInSession(receiver.process) else { return verdict }

@@ -12,27 +12,16 @@ struct TargetRoot: ~Copyable {
 
   /// - Parameter process: the root target, which lives: it waits for the nonce.
   init(of process: Int32) throws(SyscallError) {
-    let opened = try Self.withPtrace { () throws(SyscallError) -> OwnedDescriptor in
+    // A launcher that was installed setuid leaves its child not dumpable until exec, so that its /proc entries want CAP_SYS_PTRACE.
+    let opened = try withPtrace { () throws(SyscallError) -> OwnedDescriptor in
       try openAt(AT_FDCWD, procPath(process, "root"), flags: O_RDONLY | O_DIRECTORY | ASH_O_PATH)
     }
     let theirs = try fileStatus(opened)
     let mine = try linkStatus(at: AT_FDCWD, Array("/".utf8))
-    namespaces = try Self.withPtrace { () throws(SyscallError) -> Namespaces? in Namespaces(of: process) }
+    namespaces = try withPtrace { () throws(SyscallError) -> Namespaces? in Namespaces(of: process) }
     let myMounts = try? readLink(at: AT_FDCWD, Array("/proc/self/ns/mnt".utf8))
     isShared = theirs.device == mine.device && theirs.inode == mine.inode && namespaces != nil && namespaces?.mounts == myMounts
     directory = opened
-  }
-
-  /// A launcher that was installed setuid leaves its child not dumpable until exec, so that its /proc entries want CAP_SYS_PTRACE.
-  private static func withPtrace<Value: ~Copyable>(_ body: () throws(SyscallError) -> Value) throws(SyscallError) -> Value {
-    let permitted = try ThreadCapabilities.current().permitted & ThreadCapabilities.sysPtrace
-    guard permitted != 0 else { return try body() }
-    try ThreadCapabilities.set(effective: permitted, permitted: permitted)
-    defer {
-      // What stays in effect would let later opens through that the caller may not make.
-      if (try? ThreadCapabilities.set(effective: 0, permitted: permitted)) == nil { _exit(SupervisorMain.failure) }
-    }
-    return try body()
   }
 
   /// All that the workers share.
@@ -54,4 +43,16 @@ struct TargetRoot: ~Copyable {
       permitsTracing: loop.policy.allowedRestrictedCalls.contains("ptrace"), rootTarget: rootTarget, floor: loop.floor,
       names: loop.names, nested: nested, namespaces: namespaces, endSession: endSession)
   }
+}
+
+/// Runs `body` with CAP_SYS_PTRACE in effect for the calling thread, where it is permitted, and without it again afterwards.
+func withPtrace<Value: ~Copyable>(_ body: () throws(SyscallError) -> Value) throws(SyscallError) -> Value {
+  let permitted = try ThreadCapabilities.current().permitted & ThreadCapabilities.sysPtrace
+  guard permitted != 0 else { return try body() }
+  try ThreadCapabilities.set(effective: permitted, permitted: permitted)
+  defer {
+    // What stays in effect would let later opens through that the caller may not make.
+    if (try? ThreadCapabilities.set(effective: 0, permitted: permitted)) == nil { _exit(SupervisorMain.failure) }
+  }
+  return try body()
 }

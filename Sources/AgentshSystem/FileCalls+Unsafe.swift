@@ -131,6 +131,19 @@ public func filesystemType(_ descriptor: borrowing OwnedDescriptor) throws(Sysca
   return type
 }
 
+/// How many bytes users other than root can still write on the file system that an open file is on, and how many it has: fstatvfs(3). Nil where it
+/// doesn't tell its size (a tmpfs without a limit).
+public func fileSystemSpace(_ descriptor: borrowing OwnedDescriptor) -> (free: Int64, total: Int64)? {
+  var status = statvfs()
+  // SAFETY: an out parameter that lives for the call.
+  guard unsafe fstatvfs(descriptor.rawValue, &status) == 0, status.f_blocks > 0 else { return nil }
+  func bytes(_ blocks: UInt) -> Int64 {
+    let (bytes, isTooLarge) = blocks.multipliedReportingOverflow(by: status.f_frsize)
+    return isTooLarge ? .max : Int64(clamping: bytes)
+  }
+  return (bytes(status.f_bavail), bytes(status.f_blocks))
+}
+
 /// Whether nothing can be written on the mount that it lies on: fstatvfs(3).
 public func isReadOnly(_ descriptor: borrowing OwnedDescriptor) -> Bool {
   var status = statvfs()

@@ -119,6 +119,22 @@ private func reads(_ rules: String, missing: Set<String> = []) throws -> Bool {
     #expect(floor.placed(holding: [.readFile, .readDir]) { _ in .directory }.grants.filter { $0.rights.contains(.readFile) }.map(\.path) == [bytes("/srv/a"), bytes("/usr")])
   }
 
+  /// mq_open(2) is nobody's business, and the floor sees an open in it; reads that are left to the floor stay where rules permit them.
+  @Test func messageQueuesAreGrantedWhereTheyAreMountedAndNoExactRightIs() throws {
+    func queues(_ text: String, areMounted: Bool = true) throws -> (rights: FloorRights, exact: FloorRights) {
+      let floor = try policy(text).floor.placed { $0 == bytes("/dev/mqueue") && areMounted ? .messageQueues : .directory }
+      return (floor.grants.filter { bytes("/dev/mqueue").starts(with: $0.path) }.reduce([]) { $0.union($1.rights) }, floor.exactRights)
+    }
+    let decided = closed + "file_rules: [{name: r, paths: ['/usr/**', '/srv/*.txt'], operations: [read], decision: allow}]"
+    #expect(try queues(decided).rights.isSuperset(of: [.readFile, .writeFile]))
+    #expect(try queues(decided, areMounted: false).rights.isDisjoint(with: [.writeFile]))
+    let left = closed + "file_rules: [{name: r, paths: ['/usr/**'], operations: [read], decision: allow}]"
+    #expect(try queues(left).exact == queues(left, areMounted: false).exact && queues(left).exact.contains(.readFile))
+    #expect(try queues(left).rights.intersection([.readFile, .writeFile]) == .writeFile)
+    // Without anything to hold there is nothing to grant either.
+    #expect(try queues("defaults: {file_write: allow, command: allow}").rights == .all)
+  }
+
   @Test func aRepositoryThatIsNotCertainMakesNoClaims() throws {
     let text = closed + "file_rules: [{name: r, paths: ['${GIT_ROOT}/**', '/usr/**'], operations: [read], decision: allow}]"
     var variables = home

@@ -80,6 +80,7 @@ import Testing
     plan.name = "n"
     plan.sudoUID = 1000
     plan.network = "none"
+    plan.recordSize = 4 << 30
     try roundTrip(plan)
     plan.network = "some"
     #expect(throws: ProtocolError.self) { try SessionPlan(object: plan.object) }

@@ -15,7 +15,7 @@ struct ConfigurationTests {
       log_dir: /var/log/x
       policy_dir: /etc/x
       handshake_timeout: 30s
-      limits: { active_sessions_per_user: 6, sessions_per_user: 11, active_sessions: 1001 }
+      limits: { active_sessions_per_user: 6, sessions_per_user: 11, active_sessions: 1001, record_size: 100MiB }
       assignments:
         - { users: [alice], groups: [staff], default: agent-default, policies: [agent-default, agent-strict] }
         - { users: ["*"], default: agent-strict }
@@ -24,7 +24,7 @@ struct ConfigurationTests {
       """)
     #expect(problems == [])
     #expect(read.handshakeTimeoutMilliseconds == 30_000)
-    #expect([read.limits.activePerUser, read.limits.perUser, read.limits.active] == [6, 11, 1001])
+    #expect([read.limits.activePerUser, read.limits.perUser, read.limits.active, Int(read.limits.recordSize)] == [6, 11, 1001, 100 << 20])
     #expect(read.assignments.count == 2)
     #expect(read.assignments.first?.who == Principals(users: [.name(Array("alice".utf8))], groups: [.name(Array("staff".utf8))]))
     #expect(read.assignments.last?.who.users == [.anyone])
@@ -39,6 +39,8 @@ struct ConfigurationTests {
     ("log_dirr: /x", "f.yaml:1:1: error: the configuration has no key log_dirr"),
     ("log_dir: x", "f.yaml:1:10: error: log_dir must be an absolute path"),
     ("limits: { active_sessions: 0 }", "f.yaml:1:28: error: active_sessions must be a number from 1 to 1000000"),
+    ("limits: { record_size: 63KiB }", "f.yaml:1:24: error: record_size must be a size like 64KiB, 100MiB or 4GiB, at least 64KiB"),
+    ("limits: { record_size: 4 }", "f.yaml:1:24: error: record_size must be a size like 64KiB, 100MiB or 4GiB, at least 64KiB"),
     ("limits:\n  sesions: 3", "f.yaml:2:3: error: limits has no key sesions"),
     ("handshake_timeout: 30", "f.yaml:1:20: error: handshake_timeout must be a duration like 500ms, 30s or 10m, at most 24h"),
     ("handshake_timeout: 99999999999999999999h", "f.yaml:1:20: error: handshake_timeout must be a duration like 500ms, 30s or 10m, at most 24h"),

@@ -35,6 +35,51 @@ import Testing
     #expect(!outcome.errors.contains("not attested"))
   }
 
+  /// The kernel asks Landlock at mq_open(2) as at an open of a file, and no rule speaks of it; what is opened by path is decided as everywhere.
+  @Test(arguments: [false, true]) func messageQueuesWorkWhereTheyAreMounted(readsAreLeftToTheFloor: Bool) throws {
+    guard isPrivileged("mounting") else { return }
+    let directory = try scratchDirectory()
+    let user = UInt32.random(in: 100_000..<2_000_000_000)
+    defer { _ = try? run(["rm", "-rf", directory]) }
+    try Programs.install(into: "\(directory)/bin")
+    makeDirectory("\(directory)/work", mode: 0o700, owner: user)
+    let more = readsAreLeftToTheFloor ? "" : #", "/srv/*.txt""#
+    try write(
+      """
+      version: 1
+      name: test
+      defaults: { file_read: deny }
+      file_rules:
+        - { name: looks, paths: ["**"], operations: [stat, readlink, access], decision: allow }
+        - { name: reads, paths: ["/usr/**", "/etc/**", "/lib/**", "/lib64/**", "/proc/**"\(more)], operations: [read, open, list], decision: allow }
+        - { name: null, paths: ["/dev/null"], operations: [write], decision: allow }
+      command_rules: [{ name: all, commands: ["*"], decision: allow }]
+
+      """, to: "\(directory)/policy.yaml")
+    let script = """
+      import ctypes, errno, os
+      libc = ctypes.CDLL(None, use_errno=True)
+      def attempt(name, body):
+        try: body(); print(name, "done")
+        except OSError as e: print(name, errno.errorcode[e.errno])
+      def queue(flags):
+        if libc.syscall(240, b"queue", flags, 0o600, None) < 0: raise OSError(ctypes.get_errno(), "")
+      for name, flags in ("writing", os.O_WRONLY), ("reading", os.O_RDONLY), ("both", os.O_RDWR): attempt(name, lambda: queue(flags | os.O_CREAT))
+      attempt("reading by path", lambda: os.open("/dev/mqueue/queue", os.O_RDONLY)); attempt("writing by path", lambda: os.open("/dev/mqueue/queue", os.O_WRONLY))
+      """
+    // Mounts and queues of its own. Where there is no such directory, the devices' file system is a copy.
+    let place = """
+      [ -d /dev/mqueue ] || { mkdir "$0/dev" && mount -t tmpfs none "$0/dev" && cp -a /dev/null /dev/zero /dev/urandom /dev/tty "$0/dev" && mkdir "$0/dev/mqueue" "$0/dev/shm" && mount --move "$0/dev" /dev; }
+      mount -t mqueue none /dev/mqueue && cd "$0/work" && exec "$@"
+      """
+    let asUser = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin", "HOME=\(directory)/work", "XDG_STATE_HOME=\(directory)/work"]
+    let outcome = try run(
+      ["unshare", "--mount", "--ipc", "sh", "-c", place, directory] + asUser + ["\(directory)/bin/agentsh", "wrap", "--quiet", "--standalone", "--policy-file", "\(directory)/policy.yaml", "--", "/usr/bin/python3", "-c", script])
+    let reading = readsAreLeftToTheFloor ? "EACCES" : "done"
+    #expect(
+      outcome.output == "writing done\nreading \(reading)\nboth \(reading)\nreading by path EACCES\nwriting by path EACCES\n", "\(outcome)")
+  }
+
   @Test func whereMountsMayBeChangedTheFloorLeavesFilesOutAndSaysSo() throws {
     guard isPrivileged("a server") else { return }
     // Unmatched writes are refused, so that there would be something to hold; what unshare(1) writes is permitted.

@@ -126,6 +126,61 @@ private let prelude = """
       "\(inside.errors)")
   }
 
+  /// What stands over one session is out of the reach of every other of the same user, and what waits for a session too.
+  @Test func agentshsOwnProcessesTakeNoSignalsFromAnySession() throws {
+    guard isPrivileged("a server") else { return }
+    let rules = "signal_rules:\n  - { name: all, signals: ['@all'], target: { type: external }, decision: allow }\n  - { name: inside, signals: ['@all'], target: { type: session }, decision: allow }\n"
+    let server = try TestServer(policies: ["test": open + rules], spareSupervisors: 1)
+    #expect(try server.shell("exit 0").status == 0)
+    let victim = try server.start(["sh", "-c", "echo ready; read line; exit 5"])
+    try victim.waitFor("ready")
+    func own() -> [Int32] { childProcesses(of: server.process.pid).filter { commandName($0) == "agentsh-supervi" } }
+    // The one of the victim, and one that waits.
+    try eventually("a spare supervisor") { own().count == 2 }
+    let parts = own() + [victim.pid]
+    let other = try RunningProcess(server.asUser(server.firstUser) + ["sleep", "3600"])
+    try eventually("it runs as the user") { statusField("Uid", of: other.pid)?.hasPrefix("\(server.firstUser)\t") == true && commandName(other.pid) == "sleep" }
+    let script =
+      prelude + """
+        import ctypes, fcntl, signal
+        libc = ctypes.CDLL(None, use_errno=True)
+        information = ctypes.create_string_buffer(128); ctypes.memmove(information, (ctypes.c_int * 3)(signal.SIGURG, 0, -1), 12)
+        def call(number, *arguments):
+          if libc.syscall(number, *[ctypes.c_long(a) for a in arguments]) < 0: raise OSError(ctypes.get_errno(), "")
+        r, w = os.pipe(); address = ctypes.addressof(information); u = signal.SIGURG
+        for name, pid in [("part", p) for p in \(parts)] + [("other", \(other.pid))]:
+          attempt(name + " kill", lambda: os.kill(pid, u)); attempt(name + " group", lambda: os.killpg(os.getpgid(pid), u))
+          attempt(name + " tkill", lambda: call(200, pid, u)); attempt(name + " tgkill", lambda: call(234, pid, pid, u))
+          attempt(name + " queue", lambda: call(129, pid, u, address)); attempt(name + " thread queue", lambda: call(297, pid, pid, u, address))
+          attempt(name + " pidfd", lambda: call(424, os.pidfd_open(pid), u, 0, 0)); attempt(name + " owner", lambda: fcntl.fcntl(r, fcntl.F_SETOWN, pid))
+        """
+    let ways = ["kill", "group", "tkill", "tgkill", "queue", "thread queue", "pidfd", "owner"]
+    func expected(_ part: String) -> String {
+      (Array(repeating: part, count: parts.count).flatMap { answer in ways.map { "part \($0) \(answer)\n" } } + ways.map { "other \($0) done\n" }).joined()
+    }
+    let alone = try run(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", script])
+    #expect(alone.output == expected("done"), "\(alone.errors)")
+    // That session's own spare takes the place of the one that waited.
+    let inside = try server.wrap(["/usr/bin/python3", "-c", script.replacing("\(parts)", with: "\([parts[0], parts[2]])")])
+    let told = inside.output.split(separator: "\n")
+    #expect(told.filter { $0.hasPrefix("part") && $0.hasSuffix(" EPERM") }.count == 2 * ways.count, "\(inside.output)\(inside.errors)")
+    #expect(told.filter { $0.hasPrefix("other") && $0.hasSuffix(" done") }.count == ways.count, "\(inside.output)\(inside.errors)")
+    // Those that wait, looked for from inside.
+    let waiting = try server.shell("sleep 0.5; for p in $(pgrep -u \(server.firstUser) -f -- '-[-]spare'); do echo spare; kill -URG $p && echo reached; done; exit 0")
+    #expect(waiting.output == "spare\n", "\(waiting.errors)")
+    victim.write("go\n")
+    #expect(try victim.finish().status == 5)
+  }
+
+  @Test func whatRunsAgentshInTheSessionIsAProcessLikeOthers() throws {
+    guard isPrivileged("a server") else { return }
+    let rules = "signal_rules:\n  - { name: inside, signals: ['@all'], target: { type: session }, decision: allow }\n"
+    let server = try TestServer(policies: ["test": open + rules])
+    let client = server.program("agentsh")
+    let outcome = try server.shell("mkfifo f; \(client) policy check - <f & exec 3>f; until [ $(readlink /proc/$!/exe) = \(client) ]; do :; done; kill $!; wait $!; echo $?")
+    #expect(outcome.output == "143\n", "\(outcome.errors)")
+  }
+
   @Test func aTerminalOfSomebodyElseStaysClosedByEveryName() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer(policies: ["test": open])

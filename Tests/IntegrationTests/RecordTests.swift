@@ -316,6 +316,62 @@ import Testing
     #expect(full.errors.contains("because the session's record can't be written"), "\(full)")
   }
 
+  /// Signals to itself until one is refused, and it stays there until it is told to go.
+  private static let flood = """
+    import errno, os, signal, sys
+    try:
+      for i in range(100000): os.kill(os.getpid(), signal.SIGURG)
+      print("never refused", flush=True)
+    except OSError as e: print("refused", errno.errorcode[e.errno], flush=True)
+    sys.stdin.readline()
+    """
+
+  /// Records are root's files, which no quota of the user's bounds.
+  @Test func aSessionThatFloodsItsRecordKeepsNobodyFromBeginning() throws {
+    guard isPrivileged("a server and a small disk") else { return }
+    let server = try TestServer()
+    let place = "\(server.directory)/log"
+    try #require(try run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "agentsh-test", place]).status == 0)
+    defer { _ = try? run(["umount", "-l", place]) }
+    // The server opened the directory before the disk was there.
+    try server.restart()
+    let flooding = try server.start(["/usr/bin/python3", "-c", Self.flood])
+    try flooding.waitFor("refused")
+    let record = try #require(server.records.first)
+    let disk = try openAt(AT_FDCWD, Array(place.utf8), flags: O_RDONLY | O_DIRECTORY)
+    let free = fileSystemSpace(disk)?.free ?? 0
+    let size = try fileStatus(at: AT_FDCWD, Array("\(place)/sessions/\(record).jsonl".utf8)).size
+    // By pages, which is what files take.
+    #expect(size > 1 << 20 && size <= free + 16384, "\(size), and \(free) free")
+    // Others begin and end as if nothing were, and so does another session of the same user.
+    for user in [server.secondUser, server.firstUser] {
+      let other = try server.shell("mkdir made && echo ran", as: user)
+      #expect(other.status == 0 && other.output == "ran\n", "\(other)")
+    }
+    flooding.write("x\n")
+    let outcome = try flooding.finish()
+    #expect(outcome.output == "refused EIO\n", "\(outcome)")
+    #expect(outcome.errors.contains("because the session's record can't be written"), "\(outcome)")
+    #expect(try server.record(record).last?.contains("\"op\":\"session.end\"") == true)
+    try eventually("the server's log tells all ends") { try server.log().filter { $0.contains("session.closed") }.count == 3 }
+    // Told once, not for every line.
+    let told = try content("\(server.directory)/stderr").split(separator: "\n").filter { $0.contains("the record can't be written") }
+    #expect(told.count == 1 && told.first?.contains("which leaves no more free than it has") == true, "\(told)")
+  }
+
+  @Test func aRecordStopsAtItsLimitAndHasItsLastLine() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(limits: "{ record_size: 64KiB }")
+    let outcome = try server.wrap(["/usr/bin/python3", "-c", Self.flood], input: "x\n")
+    #expect(outcome.output == "refused EIO\n", "\(outcome)")
+    let record = try #require(server.records.first)
+    let size = try fileStatus(at: AT_FDCWD, Array("\(server.recordsDirectory)/\(record).jsonl".utf8)).size
+    #expect(size > 56 << 10 && size <= 64 << 10)
+    #expect(try server.record(record).last?.contains("\"op\":\"session.end\"") == true)
+    #expect(try content("\(server.directory)/stderr").contains("limits.record_size"))
+    #expect(try run([server.program("agentsh"), "audit", "verify", "\(server.recordsDirectory)/\(record).jsonl"]).status == 0)
+  }
+
   @Test func variablesThatThePolicyDropsAreNamedInTheFirstLine() throws {
     guard isPrivileged("a server") else { return }
     func firstLine(_ server: TestServer) throws -> String {

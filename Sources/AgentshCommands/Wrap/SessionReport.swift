@@ -7,7 +7,7 @@ enum SessionReport {
     var lines: [String] = []
     if summary.refused > 0 { lines.append("\(operations(summary.refused)) refused; see: agentsh events \(session) --decision deny") }
     if summary.unrecorded > 0, summary.hasRun {
-      lines.append("\(operations(summary.unrecorded)) refused because the session's record can't be written (its disk may be full); tell an administrator")
+      lines.append("\(operations(summary.unrecorded)) refused because the session's record can't be written (its disk may be full, or the record as large as it may be); tell an administrator")
     }
     return lines
   }
