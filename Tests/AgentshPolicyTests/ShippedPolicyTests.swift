@@ -125,7 +125,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     (changes, ".npm/_cacache/index-v5/ab"), (changes, ".npm/_logs/x.log"), ("create mkdir chmod rmdir", ".npm/_npx/ab12/concurrency.lock"), (changes, ".ccache/0/1/x.o"), (changes, ".pnpm-store/v3/x"), (changes, ".local/share/pnpm/store/v10/files/ab/cd"),
     (changes, ".local/state/pnpm/pnpm-state.json"), (changes, ".yarn/berry/cache/x.zip"), (changes, ".bun/install/cache/x@1/index.js"), ("mkdir", ".config/yarn/global"), ("mkdir", ".config/yarn/link"),
     (changes, ".cargo/registry/index/x/.cache/se/rd/serde"), (changes, ".cargo/registry/cache/x/serde-1.0.0.crate"), ("create mkdir chmod read list", ".cargo/registry/src/x/serde-1.0.0/build.rs"), (changes, ".cargo/.package-cache"), (changes, ".cargo/.global-cache-journal"),
-    (changes, ".cargo/git/db/x-ab/objects/ab/cd"), ("create write rename", ".cargo/git/db/x-ab/config"), (changes, ".cargo/git/checkouts/x-ab/12/.git/index.lock"), ("create mkdir chmod symlink", ".cargo/git/checkouts/x-ab/12/src/lib.rs"),
+    (changes, ".cargo/git/db/x-ab/objects/ab/cd"), ("create write rename", ".cargo/git/db/x-ab/config"), (changes, ".cargo/git/checkouts/x-ab/12/.git/index.lock"), ("create mkdir chmod symlink", ".cargo/git/checkouts/x-ab/12/src/lib.rs"), ("create write symlink delete", ".cargo/git/checkouts/x-ab/12/_git2_e33d"),
     (changes, "go/pkg/mod/cache/download/x/@v/v1.zip"), (changes, "go/pkg/mod/cache/lock"), (changes, "go/pkg/sumdb/sum.golang.org/latest"), ("create mkdir chmod read list", "go/pkg/mod/github.com/x/y@v1/y.go"), (changes, ".config/go/telemetry/local/x.count"),
     (changes, ".gradle/caches/modules-2/x"), (changes, ".gradle/daemon/8.5/registry.bin"), ("create write", ".gradle/wrapper/dists/gradle-8.5-bin/ab/gradle-8.5-bin.zip.lck"), ("create mkdir chmod", ".gradle/native/x/libnative-platform.so"), ("create write", ".gradle/native/x/libnative-platform.so.lock"),
     (changes, ".m2/repository/junit/junit/4/junit-4.jar"), (changes, ".nuget/packages/x/1.0/x.dll"), (changes, ".bundle/cache/compact_index/x"), (changes, ".local/share/Trash/files/x"), ("create write delete", ".local/share/uv/python/.lock"),
@@ -276,7 +276,12 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(bound.refusalBelow(bytes("/home/ann/shop/src"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/home/ann/shop/node_modules/.x"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/tmp/build"), changes) == nil)
-    #expect(bound.refusalBelow(bytes("/home/ann/.cargo/registry/cache/x"), changes) == nil)
+    for cache in [
+      ".cargo/registry/cache/x", ".cargo/registry/index/x", ".cache/uv/archive-v0/x", ".cache/uv/.tmpX", ".cache/pip/http-v2/a", ".cache/yarn/v6/.tmp/x", ".npm/_cacache/tmp/x", ".bun/install/cache/x",
+      ".gradle/caches/8.5/x", ".m2/repository/x", ".nuget/packages/x", ".cache/go-build/ab", ".local/share/pnpm/store/v10/x", ".claude/projects/x", ".codex/sessions/x",
+    ] {
+      #expect(bound.refusalBelow(bytes("/home/ann/\(cache)"), changes) == nil, "\(cache)")
+    }
     #expect(bound.refusalBelow(bytes("/home/ann/shop/sub"), changes) == nil)
     // What would become settings, and what they would be lost with.
     for name in [".vscode", "sub/.vscode", "sub/.idea", ".claude", ".cursor", ".gemini"] {
