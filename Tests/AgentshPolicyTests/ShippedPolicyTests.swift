@@ -24,7 +24,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("read write create delete mkdir", "/tmp/cc1234.s", true), ("create write delete", "/dev/shm/sem.x", true), ("read write", "/dev/null", true),
     ("read write", "/dev/tty", true), ("read write", "/dev/pts/3", true), ("write", "/proc/12/task/13/comm", true), ("mkdir create write", "/home/ann/.cache/pip/x", true),
     ("mkdir", "/home/ann/.cache", true), ("create write rename", "/home/ann/.cargo/registry/index/x", true), ("create write", "/home/ann/.claude/projects/x.jsonl", true),
-    ("create", "/home/ann/.local/share/uv/x", true), ("create write", "/home/ann/go/pkg/mod/x", true), ("mkdir", "/home/ann/.config", true), ("mkdir", "/home/ann/.local", true), ("mkdir", "/home/ann/.local/share", true),
+    ("mkdir", "/home/ann/.config", true), ("mkdir", "/home/ann/.local", true), ("mkdir", "/home/ann/.local/share", true),
     ("mkdir", "/home/ann/.config/yarn", true), ("mkdir create", "/home/ann/.config/x", false), ("mkdir", "/home/ann/.config/autostart", false), ("rename rmdir chmod symlink", "/home/ann/.config", false),
     ("create write rename delete", "/home/ann/.lesshsQ", true), ("create rename", "/home/ann/.lesshst", true), ("mkdir", "/home/ann/.config/htop", true),
     ("create write", "/home/ann/.config/htop/htoprc", true), ("create", "/home/ann/.lesskey", false), ("create", "/home/ann/.viminfo.tmp", false), ("create", "/home/ann/.parallel/tmp/x", false),
@@ -46,8 +46,8 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ("read write create", "/home/ann/.ssh/id_ed25519", false), ("write create", "/home/ann/.ssh/authorized_keys", false), ("write", "/home/ann/.ssh/config", false),
     ("read", "/home/ann/.aws/credentials", false), ("read", "/home/ann/.config/gcloud/x.db", false), ("read", "/home/ann/.netrc", false), ("read", "/home/ann/.git-credentials", false),
     ("write", "/home/ann/.nvm/nvm.sh", false), ("create", "/home/ann/.local/share/pnpm/git", false), ("create", "/home/ann/.local/share/pnpm/store/v3/x", true),
-    ("mkdir", "/home/ann/.local/share/pnpm", true), ("create", "/home/ann/go/bin/ls", false), ("create", "/home/ann/go/pkg/mod/x", true), ("create", "/home/ann/.cargo/registry/x", true),
-    ("write", "/home/ann/.local/lib/python3.11/site-packages/x.pth", false), ("write", "/home/ann/.local/lib/python3.11/site-packages/x.py", true),
+    ("mkdir", "/home/ann/.local/share/pnpm", true), ("create", "/home/ann/go/bin/ls", false), ("create", "/home/ann/go/pkg/mod/x", true), ("create", "/home/ann/.cargo/registry/cache/x", true),
+    ("write", "/home/ann/.local/lib/python3.11/site-packages/x.pth", false), ("write", "/home/ann/.local/lib/python3.11/site-packages/x.py", false),
     ("write", "/home/ann/shop/.vscode/mcp.json", false), ("read", "/home/ann/.Xauthority", false), ("read", "/home/ann/.bash_history", false),
     ("rename", "/home/ann/.ssh", false), ("read", "/home/ann/.docker/config.json", false), ("read", "/etc/shadow", false), ("read", "/proc/77/mem", false), ("read", "/proc/77/environ", true), ("write", "/home/ann/p/.git/commondir", false),
     ("read write", "/proc/77/mem", false), ("read", "/dev/sda1", false), ("read", "/dev/mem", false),
@@ -78,6 +78,106 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
       let verdict = bound.file(operation, bytes(path))
       #expect(verdict.isPermitted == expected, "\(operation) \(path): \(verdict.rule)")
       if !expected { #expect(verdict.message?.isEmpty == false, "\(verdict.rule) tells the agent nothing") }
+    }
+  }
+
+  private static let changes = "create write mkdir rename delete symlink link chmod"
+
+  /// What the user's own shells, tools and agents run or believe, wherever the session was started.
+  @Test(arguments: [
+    // Toolchains, shims and programs.
+    ".nvm/versions/node/v22.1.0/bin/node", ".nvm/versions/node/v22.1.0/lib/node_modules/npm/index.js", ".nvm/nvm.sh", ".nvm/alias/default",
+    ".rustup/toolchains/stable/lib/librustc_driver.so", ".rustup/toolchains/stable/bin/cargo", ".rustup/settings.toml",
+    ".local/share/claude/versions/2.0.1", ".local/share/mise/shims/node", ".local/share/fnm/node-versions/x/installation/bin/node", ".local/share/pyenv/shims/python",
+    ".local/share/uv/python/cpython-3.12/bin/python3", ".local/share/uv/tools/ruff/bin/ruff", ".local/share/coursier/bin/scala", ".local/share/JetBrains/Toolbox/scripts/idea",
+    ".local/share/virtualenvs/x/bin/activate", ".local/share/flatpak/exports/bin/org.x", ".local/share/thumbnailers/x.thumbnailer", ".local/state/fnm_multishells/1/bin/node", ".local/state/nix/profiles/profile",
+    ".local/lib/python3.11/site-packages/requests/__init__.py", ".local/lib/python3.12/site-packages/six.py", ".local/lib/python3.11/site-packages/x.pth",
+    ".gem/ruby/3.1.0/bin/rake", ".gem/ruby/3.1.0/gems/x/lib/x.rb", ".bun/install/global/node_modules/x/index.js", ".config/yarn/global/node_modules/.bin/x", ".yarn/bin/yarn",
+    ".npm/_npx/ab12/node_modules/.bin/x", ".cache/pnpm/dlx/x/node_modules/x", ".cache/uv/environments-v2/x/bin/python", ".cache/node/corepack/v1/pnpm/9.0.0/bin/pnpm.cjs", ".cache/pypoetry/virtualenvs/x/bin/python",
+    ".cache/coursier/jvm/x/bin/java", ".cache/bazelisk/downloads/x/bin/bazel", ".cache/ms-playwright/chromium-1100/chrome-linux/chrome",
+    ".gradle/wrapper/dists/gradle-8.5-bin/ab/gradle-8.5/bin/gradle", ".gradle/jdks/x/bin/java", ".m2/wrapper/dists/x/bin/mvn", "go/bin/gopls", "go/pkg/mod/golang.org/toolchain@v0.0.1-go1.22.0.linux-amd64/bin/go",
+    "go/pkg/mod/cache/download/golang.org/toolchain/@v/v0.0.1-go1.22.0.linux-amd64.zip",
+    // What shells source, and settings that name programs.
+    ".local/share/zinit/zinit.git/zinit.zsh", ".cache/gitstatus/gitstatusd-linux-x86_64", ".cache/oh-my-zsh/completions/_x", ".cache/zcompdump-host", ".cache/p10k-dump-ann.zsh", ".cache/starship/init.zsh", ".cache/wal/colors.sh",
+    ".cache/nvim/luac/x.luac", ".cache/pre-commit/x/hook", ".ccache/ccache.conf", ".cache/ccache/ccache.conf", ".m2/extensions.xml", ".m2/toolchains.xml", ".m2/settings.xml", ".bundle/plugin/index", ".bundle/config",
+    ".gradle/init.d/x.gradle", ".gradle/gradle.properties", ".cargo/config.toml", ".config/go/env", ".config/matplotlib/matplotlibrc", ".nuget/NuGet/NuGet.Config", ".cache/sessions/xfce4-session-x", ".cache/gstreamer-1.0/registry.x86_64.bin",
+    // Agents.
+    ".claude/settings.json", ".claude/local/claude", ".claude/commands/x.md", ".claude/skills/x/run.sh", ".claude/agents/x.md", ".claude/CLAUDE.md", ".claude/plugins/x", ".config/claude/settings.json",
+    ".codex/config.toml", ".codex/AGENTS.md", ".codex/rules/default.rules", ".codex/packages/x", ".gemini/settings.json", ".gemini/extensions/x/gemini-extension.json", ".gemini/trustedFolders.json", ".gemini/GEMINI.md",
+    ".cache/opencode/node_modules/x/index.js", ".local/share/cursor-agent/versions/x/cursor-agent",
+  ])
+  func whatRunsOutsideTheSessionStaysAsItIs(_ path: String) throws {
+    let started = PolicyVariables(projectRoot: bytes("/home/ann"), home: bytes("/home/ann"), user: bytes("ann"))
+    let named = !path.hasPrefix(".config/matplotlib")
+    for (bound, closed) in [(try agentDefault.get(), true), (try shipped("agent-default", started), named)] where closed {
+      for word in Self.changes.split(separator: " ") {
+        let verdict = bound.file(try #require(FileOperation(rawValue: String(word))), bytes("/home/ann/\(path)"))
+        #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(word) \(path): \(verdict.rule)")
+      }
+    }
+  }
+
+  /// What builds and agents can't do without.
+  @Test(arguments: [
+    (changes, ".cache/pip/http-v2/a/b"), (changes, ".cache/pip/wheels/a/x.whl"), (changes, ".cache/uv/archive-v0/x/y.py"), (changes, ".cache/uv/wheels-v5/x"), (changes, ".cache/go-build/ab/abcd-d"), (changes, ".cache/ccache/0/1/xR"),
+    (changes, ".cache/pnpm/metadata/x.json"), (changes, ".cache/yarn/v6/x/package.json"), (changes, ".cache/node-gyp/22/include/node.h"), (changes, ".cache/pypoetry/cache/x"), (changes, ".cache/sccache/a/b"), (changes, ".cache/org.swift.swiftpm/manifests/x"),
+    (changes, ".cache/huggingface/hub/x"), (changes, ".cache/starship/session_x.log"), (changes, ".cache/matplotlib/fontlist.json"), (changes, ".cache/deno/npm/x"),
+    (changes, ".npm/_cacache/index-v5/ab"), (changes, ".npm/_logs/x.log"), ("create mkdir chmod rmdir", ".npm/_npx/ab12/concurrency.lock"), (changes, ".ccache/0/1/x.o"), (changes, ".pnpm-store/v3/x"), (changes, ".local/share/pnpm/store/v10/files/ab/cd"),
+    (changes, ".local/state/pnpm/pnpm-state.json"), (changes, ".yarn/berry/cache/x.zip"), (changes, ".bun/install/cache/x@1/index.js"), ("mkdir", ".config/yarn/global"), ("mkdir", ".config/yarn/link"),
+    (changes, ".cargo/registry/index/x/.cache/se/rd/serde"), (changes, ".cargo/registry/cache/x/serde-1.0.0.crate"), ("create mkdir chmod read list", ".cargo/registry/src/x/serde-1.0.0/build.rs"), (changes, ".cargo/.package-cache"), (changes, ".cargo/.global-cache-journal"),
+    (changes, ".cargo/git/db/x-ab/objects/ab/cd"), ("create write rename", ".cargo/git/db/x-ab/config"), (changes, ".cargo/git/checkouts/x-ab/12/.git/index.lock"), ("create mkdir chmod symlink", ".cargo/git/checkouts/x-ab/12/src/lib.rs"), ("create write symlink delete", ".cargo/git/checkouts/x-ab/12/_git2_e33d"),
+    (changes, "go/pkg/mod/cache/download/x/@v/v1.zip"), (changes, "go/pkg/mod/cache/lock"), (changes, "go/pkg/sumdb/sum.golang.org/latest"), ("create mkdir chmod read list", "go/pkg/mod/github.com/x/y@v1/y.go"), (changes, ".config/go/telemetry/local/x.count"),
+    (changes, ".gradle/caches/modules-2/x"), (changes, ".gradle/daemon/8.5/registry.bin"), ("create write", ".gradle/wrapper/dists/gradle-8.5-bin/ab/gradle-8.5-bin.zip.lck"), ("create mkdir chmod", ".gradle/native/x/libnative-platform.so"), ("create write", ".gradle/native/x/libnative-platform.so.lock"),
+    (changes, ".m2/repository/junit/junit/4/junit-4.jar"), (changes, ".nuget/packages/x/1.0/x.dll"), (changes, ".bundle/cache/compact_index/x"), (changes, ".local/share/Trash/files/x"), ("create write delete", ".local/share/uv/python/.lock"),
+    ("mkdir", ".local/share/uv"), ("mkdir", ".local/share/uv/tools"), ("create write rename", ".local/share/uv/tools/.gitignore"), ("create write rename", ".local/share/uv/tools/.tmpPT8RYr"), ("mkdir", ".config/matplotlib"), ("mkdir", ".m2"), ("mkdir", ".gradle"), ("mkdir", "go"), ("mkdir", ".cargo"), ("mkdir", ".npm"), ("mkdir", ".local/state"),
+    (changes, ".claude/projects/-home-ann-shop/x.jsonl"), (changes, ".claude/todos/x.json"), (changes, ".claude/statsig/x"), (changes, ".claude/history.jsonl"), (changes, ".claude/.credentials.json"), (changes, ".claude/debug/x.txt"), (changes, ".claude/plans/x.md"),
+    (changes, ".claude/shell-snapshots/snapshot-bash-1-x.sh"), (changes, ".claude.json"), ("create write rename delete mkdir rmdir", ".claude.json.lock"), (changes, ".claude.json.tmp.7.1"), (changes, ".local/state/claude/locks/2.0.1.lock"),
+    (changes, ".codex/sessions/2025/01/x.jsonl"), (changes, ".codex/history.jsonl"), (changes, ".codex/auth.json"), (changes, ".codex/log/codex-tui.log"), (changes, ".codex/state_5.sqlite-wal"), (changes, ".gemini/tmp/x/logs.json"), (changes, ".gemini/oauth_creds.json"),
+    (changes, ".aider/caches/x"), (changes, ".local/share/opencode/storage/x"), (changes, ".local/state/opencode/x"), ("mkdir", ".claude"), ("mkdir", ".codex"), ("mkdir", ".gemini"),
+    ("read list", ".nvm/versions/node/v22.1.0/bin/node"), ("read list", ".rustup/toolchains/stable/lib/x.so"), ("read", ".claude/settings.json"), ("read list", ".local/lib/python3.11/site-packages/x.py"), ("read", ".ccache/ccache.conf"), ("read", ".gradle/gradle.properties"),
+  ])
+  func buildsAndAgentsKeepWhatIsTheirs(_ operations: String, _ path: String) throws {
+    let bound = try agentDefault.get()
+    for word in operations.split(separator: " ") {
+      let verdict = bound.file(try #require(FileOperation(rawValue: String(word))), bytes("/home/ann/\(path)"))
+      #expect(verdict.isPermitted, "\(word) \(path): \(verdict.rule)")
+    }
+  }
+
+  /// Builds are made of them unlooked at, and the tools write them once.
+  @Test(arguments: [
+    ".cargo/registry/src/x/serde-1.0.0/build.rs", ".cargo/git/checkouts/x-ab/12/build.rs", "go/pkg/mod/github.com/x/y@v1/y.go", ".gradle/native/x/libnative-platform.so",
+  ])
+  func whatIsUnpackedIsNotChanged(_ path: String) throws {
+    let bound = try agentDefault.get()
+    for operation in [FileOperation.write, .rename, .delete, .link, .chown] {
+      let verdict = bound.file(operation, bytes("/home/ann/\(path)"))
+      #expect(!verdict.isPermitted && verdict.rule == "deny-changing-unpacked", "\(operation) \(path): \(verdict.rule)")
+    }
+    let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+    for directory in [parent, String(path.prefix { $0 != "/" })] {
+      #expect(bound.refusalBelow(bytes("/home/ann/\(directory)"), [.read, .write, .create, .rename, .delete]) != nil, "\(directory) is moved away")
+    }
+  }
+
+  @Test(arguments: [".cargo/git/db/x-ab", "go/pkg/mod/cache/vcs/ab12", ".cache/org.swift.swiftpm/repositories/x-ab", ".cache/uv/git-v0/db/ab"])
+  func repositoriesOfToolsGetNoHooks(_ repository: String) throws {
+    let bound = try agentDefault.get()
+    for operation in [FileOperation.create, .write, .rename, .symlink] {
+      #expect(!bound.file(operation, bytes("/home/ann/\(repository)/hooks/reference-transaction")).isPermitted, "\(operation) \(repository)")
+    }
+    #expect(bound.file(.create, bytes("/home/ann/\(repository)/hooks/pre-commit.sample")).isPermitted)
+  }
+
+  @Test(arguments: [
+    ".npmrc", ".oci/config", ".pulumi/credentials.json", ".databrickscfg", ".kaggle/kaggle.json", ".huggingface/token", ".cache/huggingface/token", ".snowsql/config", ".mylogin.cnf", ".authinfo", ".authinfo.gpg", ".mbsyncrc",
+    ".config/composer/auth.json", ".config/stripe/config.toml", ".local/share/com.vercel.cli/auth.json", ".m2/settings.xml", ".vnc/passwd", ".local/share/kwalletd/kdewallet.kwl", ".local/share/gopass/stores/root/x.gpg",
+    ".local/share/pass/x", ".password-store/x.gpg", ".local/share/fish/fish_history", ".config/configstore/firebase-tools.json", ".ansible/cp/ab12", ".claude/ide/1234.lock", ".local/share/uv/credentials/credentials.toml",
+  ])
+  func credentialsAreNotRead(_ path: String) throws {
+    for operation in [FileOperation.read, .write, .create, .rename, .link] {
+      let verdict = try agentDefault.get().file(operation, bytes("/home/ann/\(path)"))
+      #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(operation) \(path): \(verdict.rule)")
     }
   }
 
@@ -176,7 +276,12 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(bound.refusalBelow(bytes("/home/ann/shop/src"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/home/ann/shop/node_modules/.x"), changes) == nil)
     #expect(bound.refusalBelow(bytes("/tmp/build"), changes) == nil)
-    #expect(bound.refusalBelow(bytes("/home/ann/.cargo/registry"), changes) == nil)
+    for cache in [
+      ".cargo/registry/cache/x", ".cargo/registry/index/x", ".cache/uv/archive-v0/x", ".cache/uv/.tmpX", ".cache/pip/http-v2/a", ".cache/yarn/v6/.tmp/x", ".npm/_cacache/tmp/x", ".bun/install/cache/x",
+      ".gradle/caches/8.5/x", ".m2/repository/x", ".nuget/packages/x", ".cache/go-build/ab", ".local/share/pnpm/store/v10/x", ".claude/projects/x", ".codex/sessions/x",
+    ] {
+      #expect(bound.refusalBelow(bytes("/home/ann/\(cache)"), changes) == nil, "\(cache)")
+    }
     #expect(bound.refusalBelow(bytes("/home/ann/shop/sub"), changes) == nil)
     // What would become settings, and what they would be lost with.
     for name in [".vscode", "sub/.vscode", "sub/.idea", ".claude", ".cursor", ".gemini"] {
@@ -201,7 +306,8 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
   }
 
   @Test(arguments: [
-    ("127.0.0.1", 8080, true), ("::1", 5432, true), ("0.0.0.0", 3000, true), ("127.0.0.1", 22, false), ("127.0.0.1", 6010, false), ("127.0.0.1", 9229, false), ("169.254.169.254", 80, false), ("10.1.2.3", 443, false),
+    ("127.0.0.1", 8080, true), ("::1", 5432, true), ("0.0.0.0", 3000, true), ("127.0.0.1", 22, false), ("127.0.0.1", 6010, false), ("127.0.0.1", 9229, false), ("127.0.0.1", 5900, false), ("::1", 5910, false), ("127.0.0.1", 3389, false), ("127.0.0.1", 5005, false), ("127.0.0.1", 5678, false), ("127.0.0.1", 2345, false), ("127.0.0.1", 9230, false), ("127.0.0.1", 5911, true),
+    ("169.254.169.254", 80, false), ("10.1.2.3", 443, false),
     ("192.168.1.1", 53, false), ("fd00:ec2::254", 80, false), ("fe80::1", 80, false), ("93.184.216.34", 443, false), ("93.184.216.34", 80, false), ("::ffff:10.0.0.1", 443, false),
   ] as [(String, UInt16, Bool)])
   func addresses(_ address: String, _ port: UInt16, _ expected: Bool) throws {
@@ -217,6 +323,7 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     (.path(bytes("/run/agentsh/control.sock")), false), (.path(bytes("/run/agentsh/sessions/x/notify.sock")), false), (.path(bytes("/tmp/ssh-abc/agent.1")), false),
     (.path(bytes("/tmp/tmux-1000/default")), false), (.path(bytes("/run/systemd/private")), false), (.path(bytes("/home/ann/.gnupg/S.gpg-agent")), false),
     (.path(bytes("/tmp/vscode-ipc-x.sock")), false), (.path(bytes("/home/ann/.cache/git/credential/socket")), false), (.path(bytes("/run/incus/unix.socket")), false),
+    (.path(bytes("/home/ann/.ansible/cp/ab12")), false), (.path(bytes("/home/ann/.screen/7.pts-0")), false), (.path(bytes("/run/tmux/1000/default")), false), (.path(bytes("/run/pcscd/pcscd.comm")), false), (.path(bytes("/run/k3s/containerd/containerd.sock")), false),
     (.path(bytes("/tmp/my.sock")), true), (.path(bytes("/home/ann/shop/x.sock")), true), (.abstract(bytes("mine")), true), (.path(bytes("/run/nscd/socket")), true),
     (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
   ] as [(UnixAddress, Bool)])
