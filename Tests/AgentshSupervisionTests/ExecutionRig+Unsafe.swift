@@ -60,14 +60,22 @@ func runSupervised(
     environment: [Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8)], keptDescriptors: [output])
   let mask = try LauncherSignals.block()
   var child = try LauncherChild.start(request, restoring: SignalMask(bits: 0, ignoredChildSignal: false))
+  // Whatever is thrown on the way: a child that nobody waits for would keep exit tests from seeing theirs end.
+  let number = child.pid
+  var isReaped = false
+  defer {
+    if !isReaped {
+      _ = Glibc.kill(number, SIGKILL)
+      _ = waitFor(number)
+    }
+  }
   try LauncherSignals.restore(mask)
   var report = try child.nextReport(deadline: .after(milliseconds: 10_000))
   while report?.stage != .listening {
     try #require(report?.error == 0, "the child reports \(String(describing: report))")
     report = try child.nextReport(deadline: .after(milliseconds: 10_000))
   }
-  let number = try #require(report?.value)
-  let listener = SeccompListener(OwnedDescriptor(owning: number))
+  let listener = SeccompListener(OwnedDescriptor(owning: try #require(report?.value)))
   let nonce: UInt64 = 0x1234_5678_9abc_def0
 
   let recordFile = try temporaryFile()
@@ -89,6 +97,7 @@ func runSupervised(
   // Not by waitpid(2) alone: that would take the stops away from the worker which verifies an exec, in this same process.
   if !(try waitUntilReady(child.pidfd.descriptor, deadline: .after(milliseconds: 30_000))) { child.kill() }
   let status = waitFor(child.pid)
+  isReaped = true
   _ = lseek(outputFile.rawValue, 0, SEEK_SET)
   let text = try readAll(outputFile, limit: 4 << 20)
   pool.close()
