@@ -50,9 +50,9 @@ struct call {
   const char *name;
   long number;
   signed char directory, path, directory2, path2;
-  signed char how, address, message, batch, vector, descriptor, pidfd;
+  signed char how, address, group, message, batch, vector, descriptor, pidfd;
 };
-#define NONE .directory = -1, .path = -1, .directory2 = -1, .path2 = -1, .how = -1, .address = -1, .message = -1, .batch = -1, .vector = -1, .descriptor = -1, .pidfd = -1
+#define NONE .directory = -1, .path = -1, .directory2 = -1, .path2 = -1, .how = -1, .address = -1, .group = -1, .message = -1, .batch = -1, .vector = -1, .descriptor = -1, .pidfd = -1
 #define CALL(n) .name = #n, .number = SYS_##n, NONE
 #pragma GCC diagnostic ignored "-Woverride-init"
 static const struct call calls[] = {
@@ -68,7 +68,7 @@ static const struct call calls[] = {
     {CALL(mknodat), .directory = 0, .path = 1}, {CALL(truncate), .path = 0}, {CALL(fchmodat), .directory = 0, .path = 1},
     {CALL(fchmodat2), .directory = 0, .path = 1}, {CALL(fchownat), .directory = 0, .path = 1}, {CALL(utimensat), .directory = 0, .path = 1, .descriptor = 0},
     {CALL(setxattr), .path = 0}, {CALL(lsetxattr), .path = 0}, {CALL(fchmod), .descriptor = 0}, {CALL(fchown), .descriptor = 0},
-    {CALL(fsetxattr), .descriptor = 0}, {CALL(pidfd_send_signal), .pidfd = 0}, {CALL(connect), .address = 1}, {CALL(bind), .address = 1},
+    {CALL(fsetxattr), .descriptor = 0}, {CALL(pidfd_send_signal), .pidfd = 0}, {CALL(connect), .address = 1}, {CALL(bind), .address = 1}, {CALL(setsockopt), .group = 3},
     {CALL(sendto), .address = 4}, {CALL(sendmsg), .message = 1}, {CALL(sendmmsg), .batch = 1}, {CALL(execve), .path = 0, .vector = 1},
     {CALL(execveat), .directory = 0, .path = 1, .vector = 2},
 };
@@ -167,6 +167,10 @@ static int refuses_address(uint64_t address, size_t length) {
   if (name.any.sa_family == AF_INET) return name.internet.sin_addr.s_addr == htonl(0x7f000002);
   return name.any.sa_family == AF_UNIX && refuses_path(AT_FDCWD, name.local.sun_path, 0);
 }
+static int refuses_group(uint64_t address) {
+  struct in_addr group;
+  return copy(address, &group, sizeof group) == 0 && group.s_addr == htonl(0xef4d4d02);
+}
 static int refuses_message(uint64_t address) {
   struct msghdr message;
   return copy(address, &message, sizeof message) == 0 && refuses_address((uintptr_t)message.msg_name, message.msg_namelen);
@@ -221,6 +225,7 @@ static int refuses(const struct call *call, const uint64_t *a) {
   }
   if (call->path >= 0 && a[call->path] && refuses_path_at(call->directory < 0 ? (uint64_t)AT_FDCWD : a[call->directory], a[call->path], writes)) return 1;
   if (call->path2 >= 0 && refuses_path_at(call->directory2 < 0 ? (uint64_t)AT_FDCWD : a[call->directory2], a[call->path2], 0)) return 1;
+  if (call->group >= 0 && a[call->group - 1] == IP_ADD_MEMBERSHIP && refuses_group(a[call->group])) return 1;
   if (call->address >= 0 && refuses_address(a[call->address], a[call->address + 1])) return 1;
   if (call->message >= 0 && refuses_message(a[call->message])) return 1;
   if (call->batch >= 0)

@@ -252,6 +252,17 @@ static long at_bind_local(void) {
   errno = error;
   return result;
 }
+// The address of a group, and behind it that of an interface: struct ip_mreq.
+static long at_join(void) {
+  int fresh = (int)must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+  long result = syscall(SYS_setsockopt, fresh, IPPROTO_IP, IP_ADD_MEMBERSHIP, &raced->internet.sin_addr, sizeof(struct ip_mreq));
+  struct ip_mreq refused = {.imr_multiaddr = {htonl(0xef4d4d02)}, .imr_interface = {htonl(0x7f000001)}};
+  int error = errno;
+  if (setsockopt(fresh, IPPROTO_IP, IP_DROP_MEMBERSHIP, &refused, sizeof refused) == 0) fd_won = 1;
+  close(fresh);
+  errno = error;
+  return result;
+}
 static long at_sendto(void) { return check_sent(syscall(SYS_sendto, datagrams, "hello", 5, MSG_DONTWAIT, &raced->internet, sizeof raced->internet)); }
 static long at_sendto_local(void) { return check_sent(syscall(SYS_sendto, locals, "hello", 5, MSG_DONTWAIT, &raced->local, sizeof raced->local)); }
 static long at_sendmsg(void) { return check_sent(syscall(SYS_sendmsg, datagrams, &raced->message, MSG_DONTWAIT)); }
@@ -336,7 +347,7 @@ static void again_l(void) { unlink("g/l"); }
 
 // --- cases -------------------------------------------------------------------------------------------------------------------
 
-enum kind { in_path, in_path_at, in_how, in_internet, in_local, in_message, in_message_name, in_message_local, in_batch, in_words, in_argument_pointer,
+enum kind { in_path, in_path_at, in_how, in_internet, in_group, in_local, in_message, in_message_name, in_message_local, in_batch, in_words, in_argument_pointer,
             in_program, in_program_at, in_script, in_loader, in_descriptor };
 struct test {
   const char *name;
@@ -392,6 +403,7 @@ static const struct test tests[] = {
     {"connect-stream", in_internet, "", at_connect_stream, NULL},
     {"connect-local", in_local, "socket", at_connect_local, NULL},
     {"bind", in_internet, "", at_bind, NULL},
+    {"setsockopt", in_group, "", at_join, NULL},
     {"bind-local", in_local, "n", at_bind_local, again_n},
     {"sendto", in_internet, "", at_sendto, NULL},
     {"sendto-local", in_local, "socket", at_sendto_local, NULL},
@@ -587,6 +599,10 @@ static void fill(struct raced *page, const struct test *test, enum racer racer) 
   page->good = page->internet;
   page->local.sun_family = AF_UNIX;
   strcpy(page->local.sun_path, path);
+  if (test->kind == in_group) {
+    page->internet.sin_addr.s_addr = htonl(0xef4d4d01);
+    memcpy(page->internet.sin_zero, &(struct in_addr){htonl(0x7f000001)}, 4);
+  }
   strcpy(page->words[0], "dad");
   strcpy(page->words[1], "bad");
   strcpy(page->payload, "hello");
@@ -610,7 +626,7 @@ static void choose_byte(const struct test *test) {
   byte = (unsigned char *)raced->path;
   switch (test->kind) {
     case in_how: byte = (unsigned char *)&raced->how.flags; good = (unsigned char)(O_RDONLY); bad = (unsigned char)(O_RDWR); break;
-    case in_internet: case in_message: case in_batch: byte = (unsigned char *)&raced->internet.sin_addr + 3; good = 1; bad = 2; break;
+    case in_internet: case in_group: case in_message: case in_batch: byte = (unsigned char *)&raced->internet.sin_addr + 3; good = 1; bad = 2; break;
     case in_local: case in_message_local: byte = (unsigned char *)raced->local.sun_path; break;
     case in_message_name:
       byte = (unsigned char *)&raced->message.msg_name;
