@@ -386,7 +386,7 @@ import Testing
     #expect(line.contains("\"env_dropped\":[\"AWS_SECRET_ACCESS_KEY\",\"GITHUB_TOKEN\"]"), "\(line)")
     #expect(!line.contains("hidden-value") && !line.contains("env_dropped_more"))
     // Many, long ones, and such that would garble a terminal.
-    let strict = try TestServer(policies: ["test": TestServer.policy + "env_policy: {allow: [PATH, HOME, AGENTSH_*, LANG]}\n"])
+    let strict = try TestServer(policies: ["test": TestServer.policy + "env_policy: {allow: [PATH, HOME, AGENTSH_*, LANG, TMPDIR]}\n"])
     let many = (0..<100).map { "V\($0 + 100)=hidden-value" } + ["A\u{1B}[31m=hidden-value", "B" + String(repeating: "b", count: 1000) + "=hidden-value"]
     let crowded = try strict.start(["true"], environment: many.reversed())
     #expect(try crowded.finish().status == 0)
