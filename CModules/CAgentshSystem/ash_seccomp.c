@@ -1,5 +1,6 @@
 #include "ash_seccomp.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -13,17 +14,26 @@ int ash_notif_recv(int listener, struct seccomp_notif *request) {
 
 int ash_notif_send(int listener, uint64_t id, int64_t value, int32_t error, uint32_t flags) {
   struct seccomp_notif_resp response = {.id = id, .val = value, .error = error, .flags = flags};
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  int result;
+  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  while (result < 0 && errno == EINTR);
+  return result;
 }
 
 int ash_notif_id_valid(int listener, uint64_t id) {
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
+  int result;
+  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
+  while (result < 0 && errno == EINTR);
+  return result;
 }
 
 int ash_notif_addfd(int listener, uint64_t id, uint32_t flags, int source, uint32_t target, uint32_t target_flags) {
   struct seccomp_notif_addfd add = {
       .id = id, .flags = flags, .srcfd = (uint32_t)source, .newfd = target, .newfd_flags = target_flags};
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  int result;
+  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  while (result < 0 && errno == EINTR);
+  return result;
 }
 
 int ash_notif_set_flags(int listener, uint64_t flags) {

@@ -17,4 +17,6 @@ enum CallFailure: Error, Sendable, Equatable {
   case errno(CInt)
   /// The target died or was interrupted; an answer would go nowhere.
   case gone
+  /// The target's open has returned, without its descriptor (`SeccompListener.answer(_:injecting:closeOnExec:)`); or the target died, unless that is certain.
+  case lost(isCertain: Bool)
 }

@@ -425,8 +425,12 @@ extension Worker {
       try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
       return .sent
     } catch {
-      // EMFILE and the like are the target's own; ENOENT: it is gone.
-      throw error.errno == .noSuchFileOrDirectory ? .gone : .errno(error.errno.rawValue)
+      switch error.errno {
+      case .nowInProgress: throw .lost(isCertain: true)
+      case .noSuchFileOrDirectory: throw .lost(isCertain: false)
+      // EMFILE and the like are the target's own.
+      default: throw .errno(error.errno.rawValue)
+      }
     }
   }
 }

@@ -257,7 +257,10 @@ final class SessionLoop: SessionCourse {
   private func open(_ request: Int, _ connection: consuming OwnedDescriptor?, _ errno: Int32?) {
     guard let supervision, let call = knocks.take(request) else { return }
     guard let connection = consume connection else { return _ = supervision.listener.answer(call, errno: errno ?? EPERM) }
-    do throws(SyscallError) { try supervision.listener.answer(call, injecting: connection, closeOnExec: true) } catch {
+    do throws(SyscallError) {
+      let number = try supervision.listener.inject(call, connection, closeOnExec: true)
+      supervision.listener.answer(call, value: Int64(number))
+    } catch {
       supervision.listener.answer(call, errno: error.errno.rawValue)
     }
   }

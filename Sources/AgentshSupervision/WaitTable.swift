@@ -42,13 +42,13 @@ final class WaitTable: Sendable {
     let process = getpid()
     for wait in waits.withLock({ Array($0.values) }) {
       if listener.isWaiting(wait.call), !hasSignalToTake(wait.target) { continue }
-      let stillThere = waits.withLock { table in
-        guard table[wait.call] != nil else { return false }
+      waits.withLock { table in
+        guard table[wait.call] != nil else { return }
         table[wait.call]?.interrupted = true
-        return true
+        // The performer may be between two attempts: the next sweep interrupts it again. It can't be past them, for it takes the lock first: what it does
+        // next isn't interrupted.
+        _ = ash_tgkill(process, wait.performer, Self.interruption)
       }
-      // The performer may be between two attempts: the next sweep interrupts it again.
-      if stillThere { _ = ash_tgkill(process, wait.performer, Self.interruption) }
     }
   }
 

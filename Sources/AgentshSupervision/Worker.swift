@@ -88,6 +88,7 @@ final class Worker {
         // Or not to be looked at for want of descriptors or memory: nobody else answers it.
         guard supervision.listener.isWaiting(call.id) else { return }
         answer = .failure(ENOMEM)
+      case .lost(let isCertain): return endMisled(call, isCertain: isCertain)
       }
     }
     send(answer, to: call)

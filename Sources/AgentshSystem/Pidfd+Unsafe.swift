@@ -22,6 +22,19 @@ extension Pidfd {
     return unsafe poll(&request, 1, 0) == 1
   }
 
+  /// Waits until the process has ended; false when it hasn't after so many milliseconds.
+  public borrowing func waitForExit(milliseconds: CInt) -> Bool {
+    var request = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+    let end = monotonicNanoseconds() &+ UInt64(max(0, milliseconds)) * 1_000_000
+    while true {
+      let now = monotonicNanoseconds()
+      // SAFETY: one pollfd, and one is said to be there.
+      let ready = unsafe poll(&request, 1, now >= end ? 0 : CInt((end - now + 999_999) / 1_000_000))
+      if ready > 0 { return true }
+      if now >= end { return false }
+    }
+  }
+
   /// Whether both refer to the same process: pidfs inodes are unique for the life of the system (6.9).
   public borrowing func isSameProcess(as other: borrowing Pidfd) -> Bool {
     var mine = stat()

@@ -77,6 +77,10 @@ public struct SeccompListener: ~Copyable, Sendable {
   }
 
   /// Puts a copy of `source` into the caller's descriptor table and makes its number the call's result, in one step (SECCOMP_ADDFD_FLAG_SEND, 5.14).
+  ///
+  /// A supervisor that is interrupted in there (it is stopped or frozen, somebody begins to trace it, the machine is put to sleep) takes the descriptor back and leaves the answer
+  /// behind: the caller's open returns 0 (seccomp_notify_addfd() of kernel/seccomp.c). That shows as EINPROGRESS; or, when the caller has gone on by the time that the
+  /// call is made again, as ENOENT, which a caller that died gives too.
   public borrowing func answer(_ id: UInt64, injecting source: borrowing OwnedDescriptor, closeOnExec: Bool) throws(SyscallError) {
     let listener = descriptor.rawValue
     let raw = source.rawValue

@@ -5,16 +5,21 @@
 //   interrupts deaths SECONDS              callers are killed in the middle of calls, and their numbers come back as others': nobody's call is
 //                                          done for anybody else
 //   interrupts executions SECONDS          callers are stopped, signalled and killed while they execute a program
+//   interrupts opens SECONDS               callers open and read a file while somebody stops and continues whoever does that for them: what they read is
+//                                          that file, or they are killed
+//   interrupts stop-and-go NAME UID        that somebody: stops and continues UID's processes of this name until its input ends
 //   interrupts numbers COMMAND…            runs COMMAND where the numbers of processes come round at once; needs root and a pid namespace of its own
 //   interrupts without-killable COMMAND…   runs COMMAND where seccomp(2) knows no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, as before Linux 5.19
 //
 // Prints what it counted; the exit status is 0 if all was as it would be without supervision.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -71,7 +76,11 @@ static void round_of_calls(const char *own) {
   char text[64] = {0};
   file = (int)again(open(c, O_RDONLY | O_CLOEXEC));
   if (file < 0) mistake("opening");
-  if (read(file, text, sizeof text - 1) < 0 || strcmp(text, own)) mistake("another's content");
+  ssize_t length = read(file, text, sizeof text - 1);
+  if (length < 0 || strcmp(text, own)) {
+    fprintf(stderr, "interrupts: descriptor %d, read %zd: %s\n", file, length, text);
+    mistake("another's content");
+  }
   close(file);
   check(unlink(a));
   check(unlink(b));
@@ -259,6 +268,82 @@ static int executions(double seconds) {
   return odd == 0 && mistakes == 0 && killed > 0 && ran > 0 ? 0 : 1;
 }
 
+// A caller whose open returned something else than the file has a moment to be killed in.
+static void opener(void) {
+  char text[16];
+  for (int turn = 0; turn < 20; turn++) {
+    memset(text, 0, sizeof text);
+    int file = (int)again(open("own", O_RDONLY | O_CLOEXEC));
+    if (file >= 0 && read(file, text, sizeof text) == 3 && !strcmp(text, "own")) {
+      close(file);
+      continue;
+    }
+    struct timespec moment = {10, 0};
+    nanosleep(&moment, NULL);
+    errno = 0;
+    mistake("goes on with another file");
+    _exit(8);
+  }
+  _exit(0);
+}
+static int opens(double seconds) {
+  int file = open("own", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0 || write(file, "own", 3) != 3 || close(file)) return 2;
+  unsigned long ran = 0, killed = 0;
+  double end = now() + seconds;
+  while (now() < end || ran < 10) {
+    pid_t pid = fork();
+    if (pid == 0) opener();
+    int status;
+    if (pid < 0 || again(waitpid(pid, &status, 0)) != pid) return 2;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) killed++;
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) ran++;
+    else mistakes++;
+    if (now() > end + 60) break;
+  }
+  printf("ran %lu killed %lu mistakes %lu\n", ran, killed, mistakes);
+  return mistakes == 0 && ran >= 10 ? 0 : 1;
+}
+
+// Those that are there at the moment, up to `most`.
+static int processes_of(const char *name, uid_t uid, pid_t *found, int most) {
+  int count = 0;
+  DIR *proc = opendir("/proc");
+  for (struct dirent *entry; proc && count < most && (entry = readdir(proc));) {
+    char path[64], comm[32] = {0};
+    snprintf(path, sizeof path, "/proc/%d/comm", atoi(entry->d_name));
+    int file = atoi(entry->d_name) > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0) continue;
+    ssize_t length = read(file, comm, sizeof comm - 1);
+    close(file);
+    snprintf(path, sizeof path, "/proc/%d/status", atoi(entry->d_name));
+    // The kernel keeps 15 characters of a name.
+    if (length > 0) comm[length - 1] = 0;
+    FILE *text = !strncmp(comm, name, 15) ? fopen(path, "re") : NULL;
+    unsigned owner = ~0u;
+    for (char line[256]; text && fgets(line, sizeof line, text);) sscanf(line, "Uid:\t%u", &owner);
+    if (text) fclose(text);
+    if (owner == uid) found[count++] = atoi(entry->d_name);
+  }
+  if (proc) closedir(proc);
+  return count;
+}
+static int stop_and_go(const char *name, uid_t uid) {
+  struct pollfd input = {STDIN_FILENO, POLLIN, 0};
+  unsigned long times = 0;
+  while (poll(&input, 1, 0) == 0) {
+    pid_t found[64];
+    int count = processes_of(name, uid, found, 64);
+    for (int turn = 0; turn < 500 && poll(&input, 1, 0) == 0; turn++) {
+      for (int i = 0; i < count; i++) kill(found[i], SIGSTOP);
+      for (int i = 0; i < count; i++) times += kill(found[i], SIGCONT) == 0;
+      for (volatile unsigned i = 0, turns = (unsigned)(times * 2654435761u % 300000); i < turns; i++) {}
+    }
+  }
+  printf("continued %lu times\n", times);
+  return times > 100 ? 0 : 1;
+}
+
 static int without_killable(char **command) {
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -294,11 +379,13 @@ int main(int count, char **arguments) {
   const char *verb = count > 2 ? arguments[1] : "";
   double seconds = count > 2 ? strtod(arguments[2], NULL) : 0;
   if (!strcmp(verb, "without-killable")) return without_killable(arguments + 2);
+  if (!strcmp(verb, "stop-and-go") && count > 3) return stop_and_go(arguments[2], (uid_t)atoi(arguments[3]));
+  if (!strcmp(verb, "opens")) return opens(seconds);
   if (!strcmp(verb, "numbers")) return numbers(arguments + 2);
   if (!strcmp(verb, "signals")) return signals(seconds, count > 3);
   if (!strcmp(verb, "stops")) return stops(seconds);
   if (!strcmp(verb, "deaths")) return deaths(seconds);
   if (!strcmp(verb, "executions")) return executions(seconds);
-  fprintf(stderr, "usage: interrupts signals|stops|deaths|executions SECONDS, or interrupts without-killable COMMAND…\n");
+  fprintf(stderr, "usage: interrupts signals|stops|deaths|executions|opens SECONDS, or interrupts without-killable COMMAND…\n");
   return 2;
 }

@@ -18,6 +18,9 @@
 
 // Zeroes *request, then SECCOMP_IOCTL_NOTIF_RECV.
 int ash_notif_recv(int listener, struct seccomp_notif *request);
+// The three that follow take a lock that a signal interrupts (EINTR), and are tried again then: a lost answer would leave its caller waiting, and an id that
+// could not be looked at would pass for one that waits.
+//
 // SECCOMP_IOCTL_NOTIF_SEND with a value or a negative errno already in place.
 int ash_notif_send(int listener, uint64_t id, int64_t value, int32_t error, uint32_t flags);
 int ash_notif_id_valid(int listener, uint64_t id);
