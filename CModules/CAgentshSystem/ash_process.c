@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -35,6 +36,13 @@ int ash_pidfd_info(int pidfd, uint32_t *pid, uint32_t *tgid, uint32_t *ppid, uin
   *tgid = info.tgid;
   *ppid = info.ppid;
   *ruid = info.ruid;
+  return 0;
+}
+
+int ash_stack_limit(pid_t process, uint64_t *bytes) {
+  struct rlimit limit;
+  if (prlimit(process, RLIMIT_STACK, NULL, &limit) != 0) return -1;
+  *bytes = limit.rlim_cur;
   return 0;
 }
 

@@ -93,6 +93,13 @@ let fcntlCommands: [Clause] = [
   Clause(.int(1, equals: 10), then: .refuseWith(.signals, EPERM)),  // F_SETSIG
 ]
 
+/// setpgid(2). What the terminal sends to a group (SIGTTOU because one of its members wrote there) nothing else keeps from anybody: neither uids nor Landlock's scope are asked.
+let processGroups: [Clause] = [
+  // A group of its own.
+  Clause(.int(1, equals: 0), then: .allow),
+  Clause(then: .trap(.signals)),
+]
+
 // The kernel itself refuses families from AF_MAX (46) on, netlink protocols from MAX_LINKS (32) on, so no more bits need to be compared.
 private func family(_ number: UInt32) -> ArgumentTest { .int(0, under: 0x3f, equals: number) }
 private func type(_ number: UInt32) -> ArgumentTest { .int(1, under: 0xf, equals: number) }

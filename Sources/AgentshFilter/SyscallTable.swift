@@ -129,7 +129,7 @@ public enum SyscallTable {
     row("setgid", 106, 144, .allow, "no_new_privs holds: identities can only be given up"),
     row("geteuid", 107, 175, .allow, .ask),
     row("getegid", 108, 177, .allow, .ask),
-    row("setpgid", 109, 154, .allow, .ownProcess),
+    row("setpgid", 109, 154, .clauses(processGroups), "both numbers are registers: who joins the process group of others has the terminal signal them"),
     row("getppid", 110, 173, .allow, .ask),
     row("getpgrp", 111, nil, .allow, .ask),
     row("setsid", 112, 157, .allow, .ownProcess),

@@ -43,7 +43,7 @@ struct BoundFileRules: Sendable {
     index = FileIndex(compiled)
     reading = .unmatched(defaults.fileRead, "file_read", "no rule of the policy allows reading {{.Path}}")
     writing = .unmatched(
-      defaults.fileWrite, "file_write", "no rule of the policy allows changing {{.Path}}; work in the project or in /tmp")
+      defaults.fileWrite, "file_write", "no rule of the policy allows changing {{.Path}}")
     foreign = .unmatched(.deny, "not_a_path", "not an absolute path")
   }
 

@@ -74,7 +74,7 @@ extension PolicyReader {
     }
     if operations.isEmpty {
       reports.unenforced(
-        position, "file_rules: operations stat, readlink and access of rules for all operations",
+        position, "file_rules: what rules for all operations say of stat, readlink and access",
         "this version doesn't ask about them, so whether a file exists can be found out")
     }
   }

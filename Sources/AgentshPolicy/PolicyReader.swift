@@ -167,7 +167,7 @@ struct PolicyReader {
     for (text, position) in rule.strings(key) {
       if text == "*" {
         all = true
-      } else if let value = Choice(rawValue: text) ?? Choice(rawValue: text.lowercased()) {
+      } else if let value = Choice(rawValue: text) {
         result.append(value)
       } else {
         let words = Choice.allCases.map(\.rawValue)

@@ -157,11 +157,11 @@ struct Mapping {
     return value
   }
 
-  /// One of the words of `Choice`, in any case.
+  /// One of the words of `Choice`.
   mutating func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type) -> Choice?
   where Choice.RawValue == String {
     guard let node = take(key) else { return nil }
-    guard let text = node.string, let value = Choice(rawValue: text) ?? Choice(rawValue: text.lowercased()) else {
+    guard let text = node.string, let value = Choice(rawValue: text) else {
       let words = Choice.allCases.map(\.rawValue)
       reports.error(
         node.position, "\(key) has to be one of \(words.joined(separator: ", "))" + Self.hint(node.string ?? "", words))

@@ -59,26 +59,30 @@ extension ControlLoop {
 
   // MARK: What supervisors say
 
-  func readChannel(_ session: WatchedSession) {
-    guard let supervisor = session.opened.supervisor else { return }
+  /// Takes what a supervisor has said, up to a number of messages: true when there may be more.
+  @discardableResult func readChannel(_ session: WatchedSession) -> Bool {
+    guard let supervisor = session.opened.supervisor else { return false }
     for _ in 0..<Self.packetsAtATime {
       do throws(SyscallError) {
-        guard var received = try supervisor.channel.receive(atMost: MessageFramer.sessionLimit + 1) else { return }
+        guard var received = try supervisor.channel.receive(atMost: MessageFramer.sessionLimit + 1) else { return false }
         if received.isEnd {
           closeChannel(session)
-          return
+          return false
         }
         let descriptor = received.descriptors.takeFirst()
         guard received.descriptors.count == 0, !received.isTruncated, let report = try? SupervisorReport.decode(received.bytes) else {
           fail(session, "its supervisor sent what is no message")
-          return
+          return false
         }
         handle(report, descriptor, from: session)
       } catch {
+        // Told once, and before what is still there: the supervisor has ended with an order unread.
+        if error.errno == .connectionReset { continue }
         closeChannel(session)
-        return
+        return false
       }
     }
+    return true
   }
 
   private func closeChannel(_ session: WatchedSession) {
@@ -279,8 +283,8 @@ extension ControlLoop {
     guard session.status == nil, let supervisor = session.opened.supervisor else { return }
     guard let status = reap(supervisor.process.pidfd) else { return }
     epoll.remove(supervisor.process.pidfd.descriptor.rawValue)
-    // What it said last is still there.
-    if session.isChannelOpen { readChannel(session) }
+    // What it said last is still there, behind answers to whoever asked for lists. It can't say more.
+    while session.isChannelOpen, readChannel(session) {}
     closeChannel(session)
     session.status = status
     for nested in Array(sessions.values) where nested.parent === session && nested.status == nil { endNested(nested, status) }

@@ -15,7 +15,7 @@ enum CallKind: String, CaseIterable, Sendable {
   case connect, bind, sendto, sendmsg, sendmmsg, listen
   // The options by which a socket joins a multicast group.
   case setsockopt
-  case kill, tgkill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
+  case kill, tgkill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal, setpgid
   // F_SETOWN only: whom SIGIO of a descriptor is sent to.
   case fcntl
   case prctl
@@ -41,7 +41,7 @@ enum CallKind: String, CaseIterable, Sendable {
   /// Whether there is a way for the call to go on in the kernel. Whatever a mistake makes of an answer, no other call does.
   var mayProceed: Bool {
     switch self {
-    case .open, .openat, .execve, .execveat, .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl, .landlock_restrict_self: true
+    case .open, .openat, .execve, .execveat, .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .setpgid, .fcntl, .landlock_restrict_self: true
     default: false
     }
   }

@@ -17,6 +17,13 @@ func readRange(_ descriptor: CInt, offset: UInt64, count: Int) -> [UInt8] {
   }
 }
 
+/// RLIMIT_STACK of a process, in bytes; 0 where that can't be told: prlimit(2).
+func stackLimit(of process: Int32) -> UInt64 {
+  var limit: UInt64 = 0
+  // SAFETY: an out parameter that lives for the call.
+  return unsafe ash_stack_limit(process, &limit) == 0 ? limit : 0
+}
+
 /// One event of a tracee of the calling thread.
 enum TraceeEvent {
   /// PTRACE_EVENT_EXEC: the new image is complete and none of its code has run.

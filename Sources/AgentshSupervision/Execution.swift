@@ -81,7 +81,8 @@ extension Worker {
 
   private func argumentVector(_ call: TrappedCall, at address: UInt64) throws(CallFailure) -> [[UInt8]] {
     do throws(CallFailure) {
-      return try memory(call) { memory throws(TargetMemoryError) in try ArgumentReader.arguments(memory, at: address) }
+      let room = ArgumentReader<TargetMemory>.room(stackLimit: stackLimit(of: call.thread))
+      return try memory(call) { memory throws(TargetMemoryError) in try ArgumentReader.arguments(memory, at: address, room: room) }
     } catch {
       throw error == .errno(ENAMETOOLONG) ? .errno(E2BIG) : error
     }

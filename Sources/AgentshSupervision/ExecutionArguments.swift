@@ -6,6 +6,8 @@ struct ArgumentReader<Memory: ReadableMemory> {
   /// The kernel's own bounds: strings of at most MAX_ARG_STRLEN bytes with their NUL, three quarters of 8 MiB for all of them and their pointers.
   static var longestString: Int { 131_072 }
   static var mostBytes: Int { 6 << 20 }
+  /// Less where the stack is limited, down to ARG_MAX: a quarter of RLIMIT_STACK, execve(2).
+  static func room(stackLimit: UInt64) -> Int { max(131_072, Int(min(UInt64(mostBytes), stackLimit / 4))) }
   private static var page: UInt64 { 4096 }
 
   private let memory: Memory
@@ -17,13 +19,14 @@ struct ArgumentReader<Memory: ReadableMemory> {
   }
 
   /// argv, without the NULL that ends it; no vector at all is an empty one. `tooLong` is the target's E2BIG.
-  static func arguments(_ memory: Memory, at address: UInt64) throws(TargetMemoryError) -> [[UInt8]] {
+  /// - Parameter room: for the strings and their pointers, in bytes.
+  static func arguments(_ memory: Memory, at address: UInt64, room: Int = mostBytes) throws(TargetMemoryError) -> [[UInt8]] {
     guard address != 0 else { return [] }
     var reader = ArgumentReader(memory)
-    let pointers = try reader.pointers(at: address)
+    let pointers = try reader.pointers(at: address, room: room)
     var result: [[UInt8]] = []
     result.reserveCapacity(pointers.count)
-    var room = mostBytes - pointers.count * 8
+    var room = room - pointers.count * 8
     for pointer in pointers {
       let text = try reader.string(at: pointer)
       room -= text.count + 1
@@ -33,11 +36,11 @@ struct ArgumentReader<Memory: ReadableMemory> {
     return result
   }
 
-  private func pointers(at address: UInt64) throws(TargetMemoryError) -> [UInt64] {
+  private func pointers(at address: UInt64, room: Int) throws(TargetMemoryError) -> [UInt64] {
     var found: [UInt64] = []
     var position = address
     var rest: [UInt8] = []
-    while found.count * 8 < Self.mostBytes {
+    while found.count * 8 < room {
       let part = try memory.bytes(at: position, upTo: Int(Self.page - position % Self.page))
       rest += part
       var used = 0

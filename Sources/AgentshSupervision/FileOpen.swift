@@ -128,10 +128,12 @@ extension Worker {
     let options = ResolutionOptions(mustBeDirectory: true, resolve: request.resolve)
     let scope = folder.isEmpty ? [UInt8(ascii: ".")] : folder
     guard let located = try resolve(call, at: directory, path: scope, options) else { throw .errno(ENOENT) }
-    if let status = try? linkStatus(at: located.descriptor.rawValue, name) {
-      guard status.isSymbolicLink else { return nil }
+    if let link = try? openAt(located.descriptor.rawValue, name, flags: O_PATH | O_NOFOLLOW) {
+      guard let status = try? fileStatus(link), status.isSymbolicLink else { return nil }
+      // It may have been put there since the name was resolved.
+      if StickyDirectory.refusesLink(status, in: located.descriptor) { throw .errno(EACCES) }
       guard links < mostLinks, request.flags & (O_EXCL | O_NOFOLLOW) == 0, request.resolve & UInt64(RESOLVE_NO_SYMLINKS) == 0, procNumber(located.path) == nil,
-        let text = try? readLink(at: located.descriptor.rawValue, name), let first = text.first
+        let text = try? readLink(at: link.rawValue, []), let first = text.first
       else { throw .errno(ELOOP) }
       if first == UInt8(ascii: "/"), request.resolve & UInt64(RESOLVE_BENEATH) != 0 { throw .errno(EXDEV) }
       return try resolveCreation(call, at: directory, path: first == UInt8(ascii: "/") ? text : folder + text, request, links: links + 1)
@@ -307,6 +309,8 @@ extension Worker {
         let rights = LandlockRights.opening(reads: request.reads, writes: request.writes, S_IFCHR)
         let isGranted = floor.grants(rights, on: Array("/dev/tty".utf8))
         let opened = try openWaiting(call, terminal.path, flags, isGranted ? [] : rights)
+        // As long as it is the caller's, nobody else's terminal gets its number.
+        guard controllingTerminal(call) == terminal.device else { throw .errno(ENXIO) }
         return try inject(call, opened, request)
       } catch {
         guard error == .errno(EACCES) else { throw error }
@@ -415,19 +419,20 @@ extension Worker {
   private func inject(
     _ call: TrappedCall, _ descriptor: consuming OwnedDescriptor, _ request: OpenRequest, isPlain: Bool = false
   ) throws(CallFailure) -> Answer {
+    let inSteps = !isPlain || request.writes || request.creates
     do throws(SyscallError) {
-      if !isPlain || request.writes || request.creates {
+      if inSteps {
         let number = try supervision.listener.inject(call.id, descriptor, closeOnExec: request.closesOnExec)
         _ = consume descriptor
         send(.value(Int64(number)), to: call)
-        return .sent
+      } else {
+        try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
       }
-      try supervision.listener.answer(call.id, injecting: descriptor, closeOnExec: request.closesOnExec)
       return .sent
     } catch {
       switch error.errno {
-      case .nowInProgress: throw .lost(isCertain: true)
-      case .noSuchFileOrDirectory: throw .lost(isCertain: false)
+      case .nowInProgress where !inSteps: throw .lost(isCertain: true)
+      case .noSuchFileOrDirectory: throw inSteps ? .gone : .lost(isCertain: false)
       // EMFILE and the like are the target's own.
       default: throw .errno(error.errno.rawValue)
       }

@@ -97,6 +97,16 @@ final class ResolverNotes {
     return true
   }
 
+  /// The same for what must be on record to happen: a name that could not be recorded is new the next time, too.
+  private func write(
+    asNew key: [UInt8], _ name: [UInt8], _ type: RecordType, _ decision: AuditDecision, _ rule: String, _ message: String?, _ client: SessionNames.Client
+  ) -> Bool {
+    guard isNew(key) else { return true }
+    if write(name, type, decision, rule, message, client) { return true }
+    recent[key] = nil
+    return false
+  }
+
   @discardableResult private func write(
     _ name: [UInt8], _ type: RecordType?, _ decision: AuditDecision, _ rule: String, _ message: String?, _ client: SessionNames.Client?
   ) -> Bool {
@@ -114,16 +124,15 @@ final class ResolverNotes {
   /// False where it had to be on record and isn't.
   func allowed(_ name: [UInt8], _ type: RecordType, _ verdict: Verdict, _ client: SessionNames.Client) -> Bool {
     session.counters.count(auditDecision(verdict))
-    guard verdict.isRecorded || session.record.recordsAllowedReads, isNew([1] + name) else { return true }
-    return write(name, type, auditDecision(verdict), verdict.rule, verdict.message, client)
+    guard verdict.isRecorded || session.record.recordsAllowedReads else { return true }
+    return write(asNew: [1] + name, name, type, auditDecision(verdict), verdict.rule, verdict.message, client)
   }
 
   func redirected(_ name: [UInt8], _ type: RecordType, _ redirection: NameRedirection, _ client: SessionNames.Client) -> Bool {
     // It is answered: nothing was refused.
     session.counters.count(.audit)
-    guard isNew([2] + name) else { return true }
     let place = redirection.visibility == .silent ? "has another address here" : "has the address \(redirection.address) here"
-    return write(name, type, .audit, redirection.rule, place, client)
+    return write(asNew: [2] + name, name, type, .audit, redirection.rule, place, client)
   }
 
   func unanswered(_ name: [UInt8], _ servers: [ResolverSettings.Server]) {

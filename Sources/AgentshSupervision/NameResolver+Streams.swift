@@ -51,8 +51,8 @@ extension NameResolver {
     guard let stream = streams[token] else { return }
     if events.contains(.error) { return closeStream(token) }
     do throws(SyscallError) {
-      if !stream.outgoing.isEmpty {
-        guard let sent = try stream.socket.send(stream.outgoing[...]) else { return }
+      // Who doesn't read its answers is read from all the same, as far as there is room: what is readable and left there wakes this thread again at once.
+      if !stream.outgoing.isEmpty, let sent = try stream.socket.send(stream.outgoing[...]) {
         stream.outgoing.removeFirst(sent)
         stream.deadline = .after(milliseconds: ClientStream.patience)
       }

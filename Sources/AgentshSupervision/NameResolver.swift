@@ -32,6 +32,7 @@ final class NameResolver {
   static let mostWaiting = 1024
   /// Datagrams that are taken in a row before answers are looked at again.
   private static let mostInARow = 64
+  private static let restMicroseconds: UInt32 = 5000
 
   private enum Token {
     static let datagrams: UInt64 = 1
@@ -145,7 +146,13 @@ final class NameResolver {
 
   private func acceptStreams() {
     for _ in 0..<Self.mostInARow {
-      guard let accepted = try? stream.accept() else { return }
+      let accepted: AcceptedConnection?
+      do throws(SyscallError) { accepted = try stream.accept() } catch {
+        // The kernel goes on telling that one waits; for want of descriptors there is nothing to be done about it for a moment.
+        _ = usleep(Self.restMicroseconds)
+        return
+      }
+      guard let accepted else { return }
       guard let source = Self.source(accepted.from, isStream: true), let client = session.names.client(source) else {
         notes.stranger(accepted.from, isStream: true)
         continue

@@ -7,19 +7,20 @@ import Glibc
 // the session would act as one outside it: tracing is refused by the filter, and this is tracing by another way.
 extension Worker {
   /// Refuses the memory of any process but the caller's own, where the policy permits tracing of any outside the session; and of processes outside what the
-  /// kernel shows only to those who may trace them: the target's Landlock domain would keep it closed, and the supervisor isn't in that.
+  /// kernel shows only to those who may trace them (the target's Landlock domain would keep it closed, and the supervisor isn't in that), and everything that can be written.
   func settleMemory(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
     let path = located.path
     guard let number = procNumber(path), let slash = path.lastIndex(of: UInt8(ascii: "/")) else { return }
     let isMemory = path.hasSuffix(memorySuffix)
-    guard isMemory || tracersFiles.contains(Array(path[slash...])) || Array(path[..<slash]).hasSuffix(descriptorFactsSuffix) else { return }
+    // What may be written there changes the process: what the kernel kills first (oom_score_adj), what a core file holds.
+    guard isMemory || writes || tracersFiles.contains(Array(path[slash...])) || Array(path[..<slash]).hasSuffix(descriptorFactsSuffix) else { return }
     let process = try processID(call)
     if number == process || number == call.thread || processOf(number) == process { return }
     if permitsTracing || !isMemory, let other = processOf(number), innermost.relations.isInSession(other) { return }
     // Another user's: the kernel says no, as it does without a session, and there is nothing to be told of it.
     if !isMemory, geteuid() != 0, located.status.owner != geteuid() { return }
     let message = permitsTracing || !isMemory
-      ? "the memory and descriptors of processes outside the session are theirs alone"
+      ? writes && !isMemory ? "processes outside the session are changed by nobody in it" : "the memory and descriptors of processes outside the session are theirs alone"
       : "a process's memory is its own (a policy's `syscalls: {allow: [ptrace]}` lets it be traced)"
     let verdict = Verdict(decision: .deny, rule: "builtin:process_memory", message: message)
     try settle(call, kind, writes ? .fileWrite : .fileRead, .path(path), verdict)

@@ -8,17 +8,28 @@ import Glibc
 extension Worker {
   /// Refuses a terminal that is neither the caller's own nor held by anybody in the session. Descriptors that were inherited are not asked about.
   func settleTerminal(_ call: TrappedCall, _ kind: CallKind, _ located: borrowing Located, writes: Bool) throws(CallFailure) {
-    guard located.status.isCharacterDevice, let terminal = TerminalNumber(device: located.status.specialDevice) else { return }
-    if try controllingTerminal(call) == terminal.device { return }
+    guard located.status.isCharacterDevice, let terminal = terminal(located.status.specialDevice) else { return }
+    if controllingTerminal(call) == terminal.device { return }
     if isHeldInSession(terminal, located.status) { return }
     try checkStillWaiting(call)
     let verdict = Verdict(decision: .deny, rule: "builtin:terminal", message: "this terminal belongs to no process of the session")
     try settle(call, kind, writes ? .fileWrite : .fileRead, .path(located.path), verdict)
   }
 
+  /// A device that somebody may sit at: by its number, or, since serial lines and consoles of hypervisors are devices of programs as well, because a session of the kernel's has it.
+  private func terminal(_ device: UInt64) -> TerminalNumber? {
+    if let terminal = TerminalNumber(device: device) { return terminal }
+    // Memory devices, /dev/tty, /dev/console and /dev/ptmx are nobody's.
+    guard ash_major(device) != 1, ash_major(device) != 5 else { return nil }
+    let isTaken = directoryNumbers(Array("/proc".utf8)).contains { Self.controllingTerminal(of: $0) == device }
+    return isTaken ? TerminalNumber(line: device) : nil
+  }
+
   /// The caller's controlling terminal, as stat(2) numbers devices; nil without one.
-  private func controllingTerminal(_ call: TrappedCall) throws(CallFailure) -> UInt64? {
-    guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(call.thread, "stat"), limit: 4096), let number = terminalNumber(in: stat), number != 0 else {
+  func controllingTerminal(_ call: TrappedCall) -> UInt64? { Self.controllingTerminal(of: call.thread) }
+
+  private static func controllingTerminal(of task: Int32) -> UInt64? {
+    guard let stat = try? readSmallFile(at: AT_FDCWD, procPath(task, "stat"), limit: 4096), let number = terminalNumber(in: stat), number != 0 else {
       return nil
     }
     return ash_makedev(UInt32(number) >> 8 & 0xfff, UInt32(number) & 0xff | UInt32(number) >> 12 & 0xfff00)
@@ -61,6 +72,9 @@ struct TerminalNumber: Equatable {
   let device: UInt64
   let isPseudo: Bool
   let index: UInt32
+
+  /// Of a device that is a terminal at the moment.
+  init(line device: UInt64) { (self.device, isPseudo, index) = (device, false, ash_minor(device)) }
 
   init?(device: UInt64) {
     let (major, minor) = (ash_major(device), ash_minor(device))

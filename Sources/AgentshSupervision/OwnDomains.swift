@@ -49,9 +49,9 @@ final class OwnDomain: Sendable {
     self.floor = ActingFloor(opaqueAbove: base?.floor ?? floor)
   }
 
-  /// A thread in this domain, for one worker.
-  func companion() throws(SyscallError) -> Companion {
-    try starting { () throws(SyscallError) in try Companion(hasOwnView: true) {} }
+  /// A thread in this domain, for one worker, and under the floor of a session inside where the caller lives in one.
+  func companion(under inner: ActingFloor?) throws(SyscallError) -> Companion {
+    try starting { () throws(SyscallError) in try Companion(hasOwnView: true) { () throws(SyscallError) in try inner?.restrictThread() } }
   }
 
   private func starting(_ start: () throws(SyscallError) -> Companion) throws(SyscallError) -> Companion {
@@ -128,14 +128,20 @@ final class OwnDomains: Sendable {
     changes.add(1, ordering: .releasing)
   }
 
-  /// The domain that a task of the session is in; nil for one that is in none of its own.
-  func domain(ofThread thread: Int32, in process: Int32) -> OwnDomain? {
-    guard let own = ProcessFacts(of: process) else { return nil }
-    return members.withLock { members in
+  /// The domain that a task of the session is in; nil for one that is in none of its own. Throws where that can't be told: for want of descriptors, or since a process is gone.
+  func domain(ofThread thread: Int32, in process: Int32) throws(CallFailure) -> OwnDomain? {
+    guard let own = ProcessFacts(of: process) else { throw .gone }
+    return try members.withLock { members throws(CallFailure) in
       if let member = members[process], member.started == own.started { return member.domain(ofThread: thread) }
       var facts = own
       for _ in 0..<Self.mostGenerations {
-        guard facts.parent > 1, let parent = ProcessFacts(of: facts.parent) else { return nil }
+        guard facts.parent > 1 else { return nil }
+        guard let parent = ProcessFacts(of: facts.parent) else {
+          // It has ended meanwhile, and its child has another parent; or nothing can be read just now.
+          guard let again = ProcessFacts(of: facts.process), again.parent != facts.parent else { throw .gone }
+          facts = again
+          continue
+        }
         if let member = members[parent.process], member.started == parent.started {
           let domain = member.latest
           if members.count < Self.mostMembers { members[process] = Member(started: own.started, stages: [Stage(thread: 0, domain: domain)]) }
@@ -164,7 +170,7 @@ extension Worker {
       (try? readLink(at: AT_FDCWD, descriptorPath(taken.rawValue))) == Array("anon_inode:[landlock-ruleset]".utf8)
     else { return .proceed }
     let process = try processID(call)
-    let base = supervision.ownDomains.domain(ofThread: call.thread, in: process)
+    let base = try supervision.ownDomains.domain(ofThread: call.thread, in: process)
     try checkStillWaiting(call)
     do throws(SyscallError) {
       let domain = try OwnDomain(LandlockRuleset(taking: taken), above: base, floor: inner?.floor ?? supervision.floor, flags: flags & Self.loggingFlags)
@@ -183,7 +189,7 @@ extension Worker {
       return ownDomain = lastDomain.domain
     }
     let pidfd = try? Pidfd.open(call.thread, thread: true)
-    let found = supervision.ownDomains.domain(ofThread: call.thread, in: try processID(call))
+    let found = try supervision.ownDomains.domain(ofThread: call.thread, in: try processID(call))
     try checkStillWaiting(call)
     // A thread that isn't pinned (before 6.9) is looked up at every call.
     if let pidfd { lastDomain = (PinnedTask(thread: call.thread, isThread: true, pidfd), version, found) } else { lastDomain = nil }

@@ -79,9 +79,14 @@ extension Worker {
     supervision.rootsMayDiffer && (TaskNumbers(of: call.thread)?.tasks.count ?? 2) > 1
   }
 
-  private func pidNamespace(of task: Int32) -> [UInt8]? {
-    let path = procPath(task, "ns/pid")
-    if let text = try? readLink(at: AT_FDCWD, path) { return text }
+  private func pidNamespace(of task: Int32) -> [UInt8]? { link("ns/pid", of: task) }
+
+  /// What a link of a task's directory in /proc says: with CAP_SYS_PTRACE in effect where the task isn't dumpable.
+  func link(_ name: StaticString, of task: Int32) -> [UInt8]? {
+    let path = procPath(task, name)
+    do throws(SyscallError) { return try readLink(at: AT_FDCWD, path) } catch {
+      guard error.errno == .permissionDenied || error.errno == .notPermitted else { return nil }
+    }
     var text: [UInt8]?
     withPtraceCapability { text = try? readLink(at: AT_FDCWD, path) }
     return text

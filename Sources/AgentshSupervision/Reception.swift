@@ -291,10 +291,11 @@ final class Reception: Sendable {
     }
   }
 
-  /// The watch goes to sleep and the next call wakes it: false when one came in between.
-  func letWatchSleep() -> Bool {
+  /// The watch goes to sleep and the next call wakes it: false when one came in between, or is being answered and may come to wait for something yet.
+  /// - Parameter answersWait: some of them wait, so that the watch will look again.
+  func letWatchSleep(answersWait: Bool) -> Bool {
     gate.withLock { state in
-      guard state.received == 0, state.receivers > 0 else { return false }
+      guard state.received == 0, state.receivers > 0, answersWait || state.answering == 0 else { return false }
       state.watchSleeps = true
       return true
     }

@@ -186,6 +186,8 @@ private final class Link {
       }
       _ = close(connection.socket)
     }
+    // The kernel goes on telling that one waits; for want of descriptors there is nothing to be done about it for a moment.
+    if [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(errno) { _ = usleep(5000) }
     return false
   }
 

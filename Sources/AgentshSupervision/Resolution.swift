@@ -267,10 +267,10 @@ extension Worker {
         if options.resolve & UInt64(RESOLVE_NO_SYMLINKS) != 0 { throw .errno(ELOOP) }
         links += 1
         if links > mostLinks { throw .errno(ELOOP) }
-        switch try follow(call, link: component, in: current) {
+        if StickyDirectory.refusesLink(status, in: current) { throw .errno(EACCES) }
+        switch try follow(call, next, component, in: current) {
         case .text(let text):
           if text.isEmpty { throw .errno(ENOENT) }
-          if StickyDirectory.refusesLink(status, in: current) { throw .errno(EACCES) }
           if text.first == UInt8(ascii: "/") {
             current = try duplicate(root)
             try checkMount(current)
@@ -305,12 +305,14 @@ extension Worker {
     case jump(CInt)
   }
 
-  /// What a link means for the target.
-  private func follow(_ call: TrappedCall, link name: [UInt8], in directory: borrowing OwnedDescriptor) throws(CallFailure) -> Followed {
+  /// What a link, pinned, means for the target.
+  private func follow(
+    _ call: TrappedCall, _ link: borrowing OwnedDescriptor, _ name: [UInt8], in directory: borrowing OwnedDescriptor
+  ) throws(CallFailure) -> Followed {
     let text: [UInt8]
     let isProc: Bool
     do throws(SyscallError) {
-      text = try readLink(at: directory.rawValue, name)
+      text = try readLink(at: link.rawValue, [])
       isProc = try filesystemType(directory) == procMagic
     } catch {
       if let number = numberForItself(call, link: name, in: directory) { return .text(number) }
@@ -446,11 +448,21 @@ extension Worker {
     var parent = try resolveParent(call, at: directory, path: path)
     var links = 0
     while true {
-      guard let status = try? linkStatus(at: parent.directory.rawValue, parent.name) else { return parent }
-      guard status.isSymbolicLink else { return nil }
+      guard let link = try? AgentshSystem.openAt(parent.directory.rawValue, parent.name, flags: O_PATH | O_NOFOLLOW) else { return parent }
+      guard let status = try? fileStatus(link), status.isSymbolicLink else { return nil }
+      // It may have been put there since the name was resolved.
+      if StickyDirectory.refusesLink(status, in: parent.directory) { throw .errno(EACCES) }
       links += 1
       if links > mostLinks { throw .errno(ELOOP) }
-      guard case .text(let text) = try follow(call, link: parent.name, in: parent.directory), !text.isEmpty else { return nil }
+      let text: [UInt8]
+      switch try follow(call, link, parent.name, in: parent.directory) {
+      case .text(let found): text = found
+      case .jump(let raw):
+        // There is something by now.
+        _ = OwnedDescriptor(owning: raw)
+        return nil
+      }
+      if text.isEmpty { return nil }
       let (folder, name) = splitLast(text)
       let options = ResolutionOptions(mustBeDirectory: true)
       let start = text.first == UInt8(ascii: "/") ? try targetRoot(call) : try duplicate(parent.directory)

@@ -61,7 +61,7 @@ extension RestrictedGroup {
   fileprivate var consequence: String? {
     switch self {
     case .mount, .namespaces: "sandboxes and containers can't be made here"
-    case .ptrace: "debuggers and tracers can't be used here"
+    case .ptrace: "debuggers and tracers can't be used here, nor LeakSanitizer (ASAN_OPTIONS=detect_leaks=0)"
     case .perf, .bpf: "profilers and tracers of the kernel can't be used here"
     default: nil
     }

@@ -284,8 +284,8 @@ class SessionCourse {
       reason = why
       tellLauncher(.stopped(reason: why))
     }
-    turnAway(reason ?? "the session has ended")
     phase = .killing(giveUp: .after(milliseconds: Self.killMilliseconds))
+    turnAway(reason ?? "the session has ended")
     waitForStatus()
     kill()
   }

@@ -172,12 +172,13 @@ final class SessionLoop: SessionCourse {
   }
 
   private func replyNotify(_ reply: HandshakeReply) {
+    // Away before it is used: what ends the session because nobody listens any more turns away whoever still waits.
+    guard let socket = notifySocket.take() else { return }
     do throws(SyscallError) {
-      try notifySocket?.sendAll(reply.frame, deadline: .after(milliseconds: 1000))
+      try socket.sendAll(reply.frame, deadline: .after(milliseconds: 1000))
     } catch {
       killAll(because: "the launcher hung up")
     }
-    notifySocket = nil
   }
 
   override func turnAway(_ reason: String) {
@@ -295,6 +296,8 @@ final class SessionLoop: SessionCourse {
     guard !isAbandoned else { return }
     isAbandoned = true
     if let raw = supervision?.listener.descriptor.rawValue { unwatch(raw) }
+    // It hangs up before there is anything to supervise, too.
+    if let raw = listener?.descriptor.rawValue { unwatch(raw) }
     waitForStatus()
     killAll(because: nil)
   }

@@ -32,7 +32,7 @@ extension Worker {
   }
 
   /// The decision about one signal to one process. Signal 0 sends nothing and tells no more than /proc does.
-  private func verdict(_ layer: SessionLayer, _ signal: Int32, sender: Int32, _ receiver: ProcessFacts) -> Verdict {
+  func verdict(_ layer: SessionLayer, _ signal: Int32, sender: Int32, _ receiver: ProcessFacts) -> Verdict {
     if layer.relations.isUntouchable(receiver.process) {
       return Verdict(decision: .deny, rule: "builtin:agentsh", message: "the processes that supervise a session take no signals from it")
     }
@@ -83,7 +83,26 @@ extension Worker {
       let group = target == 0 ? all.first { $0.process == sender }?.group : -target
       receivers = all.filter { $0.group == group }
     }
-    return try self.signal(call, kind, signal, target, toAll: receivers, areGroup: target != -1, isLeftToKernel: true, from: sender)
+    let answer = try self.signal(call, kind, signal, target, toAll: receivers, areGroup: target != -1, isLeftToKernel: true, from: sender)
+    // 0 is the group that the caller is in when the kernel comes to it, and a sibling thread may have changed that by then.
+    guard target == 0, case .proceed = answer, !supervision.floor.keepsSignalsInside else { return answer }
+    return send(signal, to: receivers)
+  }
+
+  /// Sends to exactly those that were decided about; like kill(2) it succeeds if one of them could be sent to.
+  private func send(_ signal: Int32, to receivers: [ProcessFacts]) -> Answer {
+    var failure = ESRCH
+    var wasSent = false
+    for receiver in receivers {
+      guard let pidfd = try? Pidfd.open(receiver.process), ProcessFacts(of: receiver.process)?.started == receiver.started else { continue }
+      do throws(SyscallError) {
+        try pidfd.sendSignal(signal)
+        wasSent = true
+      } catch {
+        failure = error.errno.rawValue
+      }
+    }
+    return wasSent ? .value(0) : .failure(failure)
   }
 
   private func signal(_ call: TrappedCall, _ kind: CallKind, _ signal: Int32, toGroup group: Int32, from sender: Int32) throws(CallFailure) -> Answer {

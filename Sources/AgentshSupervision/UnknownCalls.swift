@@ -27,11 +27,20 @@ final class UnknownCalls: Sendable {
     }
   }
 
+  /// Whether it was made by the conventions of another kind of program: i386 or x32 on x86_64, 32-bit ARM on arm64.
+  static func isForeign(_ call: TrappedCall) -> Bool {
+    switch call.architecture {
+    // __X32_SYSCALL_BIT: asm/unistd.h.
+    case 0xC000_003E: call.number > 0 && call.number & 0x4000_0000 != 0
+    case 0xC000_00B7: false
+    default: true
+    }
+  }
+
   /// The number as the record has it: `470`, `x32:59`, `i386:11`.
   static func name(_ call: TrappedCall) -> String {
     switch call.architecture {
-    // __X32_SYSCALL_BIT: asm/unistd.h.
-    case 0xC000_003E where call.number > 0 && call.number & 0x4000_0000 != 0: "x32:\(call.number & ~0x4000_0000)"
+    case 0xC000_003E where isForeign(call): "x32:\(call.number & ~0x4000_0000)"
     case 0xC000_003E, 0xC000_00B7: "\(call.number)"
     case 0x4000_0003: "i386:\(call.number)"
     case 0x4000_0028: "arm:\(call.number)"
@@ -44,9 +53,8 @@ extension Worker {
   /// Answers a call that the table doesn't know, and records the first of each number.
   func refuseUnknown(_ call: TrappedCall) -> Answer {
     guard let count = supervision.unknownCalls.add(call) else { return .failure(ENOSYS) }
-    let message = count < UnknownCalls.mostRecorded
-      ? "no call known to this version has this number; more of the same are not recorded"
-      : "no call known to this version has this number; no more such numbers of this session are recorded"
+    let reason = UnknownCalls.isForeign(call) ? "this is a call of another binary interface, and no session has those" : "no call known to this version has this number"
+    let message = reason + (count < UnknownCalls.mostRecorded ? "; more of the same are not recorded" : "; no more such numbers of this session are recorded")
     let verdict = Verdict(decision: .deny, rule: "builtin:unknown-call", message: message)
     let caller = describe(call)
     let entry = SessionRecord.Entry(

@@ -17,7 +17,7 @@ final class Worker {
   /// The same for calls of a session inside, which has a floor of its own: of the one that called last.
   private var innerCompanion: (floor: ActingFloor, companion: Companion)?
   /// The same for a caller that is in a Landlock domain of its own.
-  private var domainCompanion: (domain: OwnDomain, companion: Companion)?
+  private var domainCompanion: (domain: OwnDomain, inner: ActingFloor?, companion: Companion)?
   /// The domain of its own that the caller is in.
   var ownDomain: OwnDomain?
   /// The last caller whose domain was looked for.
@@ -177,6 +177,7 @@ final class Worker {
     case .sendmsg: return try sendMessage(call)
     case .sendmmsg: return try sendMessages(call)
     case .kill, .tgkill, .tkill, .rt_sigqueueinfo, .rt_tgsigqueueinfo, .pidfd_send_signal, .fcntl: return try sendSignal(call, kind)
+    case .setpgid: return try changeGroup(call, to: Int32(truncatingIfNeeded: a.1))
     case .prctl:
       // The nonce call is over once the session runs; later ones are questions, or a wish for a session inside.
       return a.3 == FilterSpecification.door ? try knock(call) : try answerQuestion(call)
@@ -242,9 +243,9 @@ final class Worker {
   /// Started when it is first needed: most workers of most sessions never do.
   func companion() throws(SyscallError) -> Companion {
     if let ownDomain {
-      if let domainCompanion, domainCompanion.domain === ownDomain { return domainCompanion.companion }
-      let made = try ownDomain.companion()
-      domainCompanion = (ownDomain, made)
+      if let domainCompanion, domainCompanion.domain === ownDomain, domainCompanion.inner === inner?.floor { return domainCompanion.companion }
+      let made = try ownDomain.companion(under: inner?.floor)
+      domainCompanion = (ownDomain, inner?.floor, made)
       return made
     }
     if let inner {
@@ -330,8 +331,8 @@ final class Worker {
     }
     // First, and by a number that is the caller's while it waits: whose it is from now on shows.
     let pidfd = try? Pidfd.open(call.thread, thread: true)
-    let description = CallerDescription(
-      process: (try? processID(call)) ?? call.thread, executable: try? readLink(at: AT_FDCWD, procPath(call.thread, "exe")))
+    // No program is to take its name out of the record by not being dumpable.
+    let description = CallerDescription(process: (try? processID(call)) ?? call.thread, executable: link("exe", of: call.thread))
     // Kernels that pin no threads (before 6.9) tell nothing of a thread whose number comes round.
     if let pidfd { lastCaller = (description, PinnedTask(thread: call.thread, isThread: true, pidfd), executions) } else { lastCaller = nil }
     return description

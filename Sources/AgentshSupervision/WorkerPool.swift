@@ -193,7 +193,7 @@ final class WorkerPool: Sendable {
       }
       quietLooks = look.isBusy ? 0 : quietLooks + 1
       let deadline: Deadline
-      if quietLooks >= 16, reception.letWatchSleep() {
+      if quietLooks >= 16, reception.letWatchSleep(answersWait: waits) {
         deadline = waits ? nextSweep : .never
       } else {
         deadline = .after(milliseconds: look.isEmpty ? 1 : 2)

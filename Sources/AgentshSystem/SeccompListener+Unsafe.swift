@@ -11,7 +11,7 @@ extension SeccompListener {
       let data = request.data
       return .call(
         TrappedCall(
-          id: request.id, thread: Int32(bitPattern: request.pid), number: data.nr, architecture: data.arch, arguments: data.args))
+          id: request.id, thread: Int32(bitPattern: request.pid), number: data.nr, architecture: data.arch, arguments: data.args, instruction: data.instruction_pointer))
     }
     let failure = currentErrno
     return failure == .noSuchFileOrDirectory || failure == .interrupted ? .nothing : .failed(failure)

@@ -11,15 +11,18 @@ public struct TrappedCall: Sendable {
   /// AUDIT_ARCH_* of the call.
   public let architecture: UInt32
   public let arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+  /// Where the caller goes on: the address behind the instruction that made the call.
+  public let instruction: UInt64
 
   public init(
-    id: UInt64, thread: Int32, number: Int32, architecture: UInt32, arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+    id: UInt64, thread: Int32, number: Int32, architecture: UInt32, arguments: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64), instruction: UInt64 = 0
   ) {
     self.id = id
     self.thread = thread
     self.number = number
     self.architecture = architecture
     self.arguments = arguments
+    self.instruction = instruction
   }
 }
 

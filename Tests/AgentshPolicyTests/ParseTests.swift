@@ -45,6 +45,7 @@ private func diagnose(_ text: String) -> [String] {
     ("version: 1\nname: x\nfile_rules: [{paths: [/a/../b], decision: deny}]", ".."),
     ("version: 1\nname: x\nfile_rules: [{paths: ['/a[b'], decision: deny}]", "bracket"),
     ("version: 1\nname: x\nfile_rules: [{paths: [/a], decision: absorb}]", "signal_rules only"),
+    ("version: 1\nname: x\nfile_rules: [{paths: [/a], decision: DENY}]", "did you mean deny?"), ("version: 1\nname: x\nfile_rules: [{paths: [/a], operations: [Read], decision: deny}]", "did you mean read?"),
     ("version: 1\nname: x\nfile_rules: [{paths: [\"/a\\0\"], decision: deny}]", "text"),
     ("version: 1\nname: x\nservices: {}", "http_services"), ("version: 1\nname: x\nregistry_rules: [{nam: a}]", "unknown key \"nam\""),
     ("version: 1\nname: x\nprocess_contexts: {a: {command_rules: [{comand: [x], decision: deny}]}}", "unknown key \"comand\""),

@@ -69,14 +69,18 @@ import Testing
   @Test func theWatchSleepsOnlyWhileNothingHappens() {
     let reception = Reception(mostThreads: 4)
     _ = reception.fill()
-    #expect(reception.letWatchSleep())
+    #expect(reception.letWatchSleep(answersWait: false))
     #expect(reception.beginAnswering().mustWakeWatch)
     // Being answered: no time to sleep.
-    #expect(!reception.letWatchSleep())
+    #expect(!reception.letWatchSleep(answersWait: false))
+    // Another thread receives by now, and still it isn't answered: it may come to wait for something.
+    _ = reception.fill()
+    _ = reception.look(emptyFor: 0)
+    #expect(!reception.letWatchSleep(answersWait: false) && reception.letWatchSleep(answersWait: true))
     _ = reception.finishAnswering()
     #expect(reception.look(emptyFor: 0).isBusy)
     #expect(!reception.look(emptyFor: 0).isBusy)
-    #expect(reception.letWatchSleep())
+    #expect(reception.letWatchSleep(answersWait: false))
   }
 
   @Test func aParkedThreadTakesTheTurnThatItIsGiven() async throws {

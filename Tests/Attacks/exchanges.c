@@ -5,6 +5,8 @@
 //   exchanges bound DIR DEEP         a socket of DIR/DEEP is bound by a way that leads to DIR, and listens
 //   exchanges own DIR DEEP           the same by /proc/self/fd/N, which is another process's where another process looks
 //   exchanges kinds DIR NAME         a FIFO comes to stand at NAME by a rename
+//   exchanges follow NAME FAR        a file is created at NAME, in a directory of everybody's, where another user's link to FAR stands now and then
+//   exchanges plant NAME FAR         puts that link there and takes it away again, until it is ended
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int won(int is) { return puts(is ? "won" : "lost"), fflush(stdout), 0; }
@@ -179,6 +182,26 @@ static int kinds(const char *directory, const char *name) {
   return won(rename(own, name) == 0);
 }
 
+// --- follow: the link comes after the name was found to be free
+static int follow(const char *name, const char *far) {
+  struct timespec now, start;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do {
+    int file = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (file >= 0) close(file), unlink(name);
+    if (access(far, F_OK) == 0) return won(1);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while (now.tv_sec - start.tv_sec < 8);
+  return won(0);
+}
+static int plant(const char *name, const char *far) {
+  for (unsigned turn = 0; getppid() != 1; turn++) {
+    if (symlink(far, name) == 0) unlink(name);
+    for (volatile unsigned i = 0, turns = turn * 2654435761u % 20000; i < turns; i++) {}
+  }
+  return 0;
+}
+
 int main(int count, char **words) {
   const char *way = count > 1 ? words[1] : "";
   // As the program that must not run.
@@ -187,6 +210,8 @@ int main(int count, char **words) {
   if (!strcmp(way, "program") && count == 5) return program(words[2], words[3], words[4]);
   if (!strcmp(way, "bound") && count == 4) return bound(words[2], words[3]);
   if (!strcmp(way, "own") && count == 4) return own(words[2], words[3]);
+  if (!strcmp(way, "follow") && count == 4) return follow(words[2], words[3]);
+  if (!strcmp(way, "plant") && count == 4) return plant(words[2], words[3]);
   if (!strcmp(way, "kinds") && count == 4) return kinds(words[2], words[3]);
   return 2;
 }

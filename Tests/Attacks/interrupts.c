@@ -7,6 +7,7 @@
 //   interrupts executions SECONDS          callers are stopped, signalled and killed while they execute a program
 //   interrupts opens SECONDS               callers open and read a file while somebody stops and continues whoever does that for them: what they read is
 //                                          that file, or they are killed
+//   interrupts takeovers SECONDS           a thread executes a program, and takes the number of the first one, while that one opens files
 //   interrupts stop-and-go NAME UID        that somebody: stops and continues UID's processes of this name until its input ends
 //   interrupts numbers COMMAND…            runs COMMAND where the numbers of processes come round at once; needs root and a pid namespace of its own
 //   interrupts without-killable COMMAND…   runs COMMAND where seccomp(2) knows no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, as before Linux 5.19
@@ -305,6 +306,42 @@ static int opens(double seconds) {
   return mistakes == 0 && ran >= 10 ? 0 : 1;
 }
 
+static void *execute_soon(void *turns) {
+  for (volatile unsigned i = 0; i < (unsigned)(uintptr_t)turns; i++) {}
+  execl("/bin/sh", "sh", "-c", "sleep 0.15; exit 7", (char *)NULL);
+  return NULL;
+}
+static int takeovers(double seconds) {
+  int file = open("own", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0 || write(file, "own", 3) != 3 || close(file)) return 2;
+  unsigned long ran = 0;
+  double end = now() + seconds;
+  while (now() < end || ran < 40) {
+    // Four at a time: each sleeps a little after it was executed, so that whoever would kill it late has the time.
+    for (int i = 0; i < 4; i++) {
+      if (fork() == 0) {
+        pthread_t thread;
+        unsigned turns = (unsigned)(ran * 4 + (unsigned)i) * 2654435761u % 200000;
+        if (pthread_create(&thread, NULL, execute_soon, (void *)(uintptr_t)turns)) _exit(120);
+        int flags = i % 2 ? O_RDWR | O_CREAT : O_RDONLY;
+        for (;;) close((int)again(open("own", flags | O_CLOEXEC, 0644)));
+      }
+    }
+    for (int i = 0; i < 4; i++) {
+      int status;
+      if (again(wait(&status)) < 0) return 2;
+      if (WIFEXITED(status) && WEXITSTATUS(status) == 7) ran++;
+      else {
+        fprintf(stderr, "interrupts: an executed program ended with status %x\n", status);
+        mistakes++;
+      }
+    }
+    if (mistakes > 10) break;
+  }
+  printf("ran %lu mistakes %lu\n", ran, mistakes);
+  return mistakes != 0;
+}
+
 // Those that are there at the moment, up to `most`.
 static int processes_of(const char *name, uid_t uid, pid_t *found, int most) {
   int count = 0;
@@ -381,6 +418,7 @@ int main(int count, char **arguments) {
   if (!strcmp(verb, "without-killable")) return without_killable(arguments + 2);
   if (!strcmp(verb, "stop-and-go") && count > 3) return stop_and_go(arguments[2], (uid_t)atoi(arguments[3]));
   if (!strcmp(verb, "opens")) return opens(seconds);
+  if (!strcmp(verb, "takeovers")) return takeovers(seconds);
   if (!strcmp(verb, "numbers")) return numbers(arguments + 2);
   if (!strcmp(verb, "signals")) return signals(seconds, count > 3);
   if (!strcmp(verb, "stops")) return stops(seconds);

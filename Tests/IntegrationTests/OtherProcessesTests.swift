@@ -26,7 +26,7 @@ private let prelude = """
   /// Who opens `/proc/PID/fd/N` joins a pipe of somebody else, and who opens `/proc/PID/mem` is that process.
   @Test func aProcessOutsideKeepsItsMemoryAndItsPipes() throws {
     guard isPrivileged("a server") else { return }
-    let server = try TestServer(policies: ["test": open])
+    let server = try TestServer(policies: ["test": open, "agent-default": content("policies/agent-default.yaml")])
     let victim = "import os; r, w = os.pipe(); os.dup2(w, 77); os.dup2(os.memfd_create('m'), 78); print('ready', flush=True); os.read(0, 1)"
     let outside = try RunningProcess(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", victim])
     try outside.waitFor("ready")
@@ -40,8 +40,9 @@ private let prelude = """
         attempt("mode", lambda: os.chmod(p + "fd/77", 0o600)); attempt("file", lambda: os.open(p + "fd/78", os.O_RDWR))
         attempt("mem", lambda: os.open(p + "mem", os.O_RDWR)); attempt("mem2", lambda: os.open(p + "task/\(outside.pid)/mem", os.O_RDONLY))
         attempt("mem3", lambda: os.open("/proc/self/fd/%d" % os.open(p + "mem", os.O_PATH), os.O_RDONLY))
+        attempt("killed-first", lambda: open(p + "oom_score_adj", "w").write("1000")); attempt("core", lambda: open(p + "coredump_filter", "w").write("0"))
         """
-    let wanted = ["write", "read", "thread", "again", "folder", "mode", "file", "mem", "mem2", "mem3"]
+    let wanted = ["write", "read", "thread", "again", "folder", "mode", "file", "mem", "mem2", "mem3", "killed-first", "core"]
     // As anybody may who is the same user and in no session.
     let alone = try run(server.asUser(server.firstUser) + ["/usr/bin/python3", "-c", script])
     #expect(alone.output == wanted.map { "\($0) done\n" }.joined(), "\(alone.errors)")
@@ -49,7 +50,13 @@ private let prelude = """
     #expect(inside.output == wanted.map { "\($0) EACCES\n" }.joined(), "\(inside.errors)")
     let lines = try server.record(#require(server.records.first))
     #expect(lines.filter { $0.contains("builtin:process_descriptor") }.count >= 5)
-    #expect(lines.filter { $0.contains("builtin:process_memory") }.count >= 2)
+    #expect(lines.filter { $0.contains("builtin:process_memory") }.count >= 4)
+    // Its own are its own, under the policy that is shipped too.
+    for policy in ["test", "agent-default"] {
+      let own = try server.wrap(
+        ["--policy", policy, "--", "/usr/bin/python3", "-c", prelude + "for f in ('oom_score_adj', 'coredump_filter', 'timerslack_ns'): attempt(f, lambda: open('/proc/self/' + f, 'r+').write('500'))\n"])
+      #expect(own.output == "oom_score_adj done\ncoredump_filter done\ntimerslack_ns done\n", "\(policy): \(own)")
+    }
   }
 
   @Test func whatTheSessionItselfHoldsIsReachedAsEverywhere() throws {

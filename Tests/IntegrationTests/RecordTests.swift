@@ -55,6 +55,19 @@ import Testing
     #expect(try ask(server, ["ps", "--all", "--json"]).output.contains("\"refused\":2,"))
   }
 
+  /// PR_SET_DUMPABLE, and a program that may not be read: the kernel shows neither's name to others then.
+  @Test(arguments: ["user", "root"]) func noProgramTakesItsNameOutOfTheRecord(who: String) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    let uid = who == "root" ? 0 : server.firstUser
+    if uid == 0 { makeDirectory(server.project(0), mode: 0o700) }
+    let script = "import ctypes, os; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); os.mkdir('made')"
+    let outcome = try server.wrap(["/usr/bin/python3", "-c", script], as: uid)
+    #expect(outcome.status == 0, "\(outcome)")
+    let made = try server.record(#require(server.records.first)).filter { $0.contains("\"op\":\"file.mkdir\"") }
+    #expect(made.count == 1 && made.allSatisfy { $0.contains("\"exe\":\"/usr/bin/python3") }, "\(made)")
+  }
+
   @Test func aSupervisorThatDoesNotAnswerHoldsUpNoList() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

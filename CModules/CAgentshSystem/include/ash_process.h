@@ -14,6 +14,8 @@ int ash_pidfd_getfd(int pidfd, int target);
 int ash_pidfd_send_signal(int pidfd, int signal);
 // tgid of the task behind a pidfd, by PIDFD_GET_INFO (6.13); -1 with ENOTTY where the kernel lacks it.
 int ash_pidfd_info(int pidfd, uint32_t *pid, uint32_t *tgid, uint32_t *ppid, uint32_t *ruid);
+// prlimit(2): RLIMIT_STACK of a process as it is.
+int ash_stack_limit(pid_t process, uint64_t *bytes);
 pid_t ash_gettid(void);
 int ash_tgkill(pid_t tgid, pid_t tid, int signal);
 

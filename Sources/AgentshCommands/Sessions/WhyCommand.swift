@@ -156,7 +156,7 @@ enum RefusalText {
     case "unix.connect", "unix.bind", "unix.send": "go on without that service; \(asking) (\(kind))"
     case "signal.send": "leave processes outside of the session alone; \(asking) (\(kind))"
     case "syscall": "do without this system call: programs are expected to cope with that; \(asking) (\(kind))"
-    default: "work in the project's own files, and describe the change to the user; \(asking) (\(kind))"
+    default: "change what the policy permits, and describe this change to the user; \(asking) (\(kind))"
     }
   }
 
@@ -168,7 +168,7 @@ enum RefusalText {
     case "identity": "stay with one identity: nothing is done for a process of the session that has become another user"
     case "agentsh": "leave agentsh's own processes and sockets alone: no policy opens them to a session"
     case "namespaces", "mount": "do without a sandbox or container of your own; a policy permits them with `syscalls: {allow: [\(name)]}`"
-    case "ptrace": "do without a debugger or a tracer; a policy permits them, for processes of the session, with `syscalls: {allow: [ptrace]}`"
+    case "ptrace": "do without a debugger or a tracer (and without LeakSanitizer, which traces its own program: ASAN_OPTIONS=detect_leaks=0); a policy permits them, for processes of the session, with `syscalls: {allow: [ptrace]}`"
     case "bpf", "perf", "keyring": "do without this system call; a policy permits it with `syscalls: {allow: [\(name)]}`"
     case "raw_sockets", "packet_sockets": "do without raw sockets (ping, tcpdump): a connection tells whether a host answers; a policy permits them with `syscalls: {allow: [\(name)]}`"
     case "terminal": "use the session's own terminal, /dev/tty; the user's other terminals are closed to it"
