@@ -19,7 +19,7 @@ import Testing
       case .exec:
         #expect(asked == .notify && unasked == .allow, "\(number) \(call?.name ?? "")")
       case .performed, .registerOnly:
-        let conditional = ["prctl", "sendto", "fcntl", "ioctl", "setsockopt"].contains(call?.name)
+        let conditional = ["prctl", "sendto", "fcntl", "ioctl", "setsockopt", "setpgid"].contains(call?.name)
         #expect(asked == (conditional ? .allow : .notify) && unasked == .allow, "\(number) \(call?.name ?? "")")
       case .filtered:
         #expect(asked == unasked, "\(number) \(call?.name ?? "")")
