@@ -8,7 +8,8 @@
 //   interrupts opens SECONDS               callers open and read a file while somebody stops and continues whoever does that for them: what they read is
 //                                          that file, or they are killed
 //   interrupts takeovers SECONDS           a thread executes a program, and takes the number of the first one, while that one opens files
-//   interrupts stop-and-go NAME UID        that somebody: stops and continues UID's processes of this name until its input ends
+//   interrupts stop-and-go NAME UID PARENT that somebody: stops and continues UID's processes of this name (children of PARENT, unless it is 0) until its
+//                                          input ends
 //   interrupts numbers COMMAND…            runs COMMAND where the numbers of processes come round at once; needs root and a pid namespace of its own
 //   interrupts without-killable COMMAND…   runs COMMAND where seccomp(2) knows no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, as before Linux 5.19
 //
@@ -343,7 +344,7 @@ static int takeovers(double seconds) {
 }
 
 // Those that are there at the moment, up to `most`.
-static int processes_of(const char *name, uid_t uid, pid_t *found, int most) {
+static int processes_of(const char *name, uid_t uid, pid_t parent, pid_t *found, int most) {
   int count = 0;
   DIR *proc = opendir("/proc");
   for (struct dirent *entry; proc && count < most && (entry = readdir(proc));) {
@@ -358,19 +359,23 @@ static int processes_of(const char *name, uid_t uid, pid_t *found, int most) {
     if (length > 0) comm[length - 1] = 0;
     FILE *text = !strncmp(comm, name, 15) ? fopen(path, "re") : NULL;
     unsigned owner = ~0u;
-    for (char line[256]; text && fgets(line, sizeof line, text);) sscanf(line, "Uid:\t%u", &owner);
+    pid_t above = -1;
+    for (char line[256]; text && fgets(line, sizeof line, text);) {
+      sscanf(line, "PPid:\t%d", &above);
+      sscanf(line, "Uid:\t%u", &owner);
+    }
     if (text) fclose(text);
-    if (owner == uid) found[count++] = atoi(entry->d_name);
+    if (owner == uid && (parent == 0 || parent == above)) found[count++] = atoi(entry->d_name);
   }
   if (proc) closedir(proc);
   return count;
 }
-static int stop_and_go(const char *name, uid_t uid) {
+static int stop_and_go(const char *name, uid_t uid, pid_t parent) {
   struct pollfd input = {STDIN_FILENO, POLLIN, 0};
   unsigned long times = 0;
   while (poll(&input, 1, 0) == 0) {
     pid_t found[64];
-    int count = processes_of(name, uid, found, 64);
+    int count = processes_of(name, uid, parent, found, 64);
     for (int turn = 0; turn < 500 && poll(&input, 1, 0) == 0; turn++) {
       for (int i = 0; i < count; i++) kill(found[i], SIGSTOP);
       for (int i = 0; i < count; i++) times += kill(found[i], SIGCONT) == 0;
@@ -416,7 +421,7 @@ int main(int count, char **arguments) {
   const char *verb = count > 2 ? arguments[1] : "";
   double seconds = count > 2 ? strtod(arguments[2], NULL) : 0;
   if (!strcmp(verb, "without-killable")) return without_killable(arguments + 2);
-  if (!strcmp(verb, "stop-and-go") && count > 3) return stop_and_go(arguments[2], (uid_t)atoi(arguments[3]));
+  if (!strcmp(verb, "stop-and-go") && count > 4) return stop_and_go(arguments[2], (uid_t)atoi(arguments[3]), atoi(arguments[4]));
   if (!strcmp(verb, "opens")) return opens(seconds);
   if (!strcmp(verb, "takeovers")) return takeovers(seconds);
   if (!strcmp(verb, "numbers")) return numbers(arguments + 2);
