@@ -104,7 +104,11 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     // Agents.
     ".claude/settings.json", ".claude/local/claude", ".claude/commands/x.md", ".claude/skills/x/run.sh", ".claude/agents/x.md", ".claude/CLAUDE.md", ".claude/plugins/x", ".config/claude/settings.json",
     ".codex/config.toml", ".codex/AGENTS.md", ".codex/rules/default.rules", ".codex/packages/x", ".gemini/settings.json", ".gemini/extensions/x/gemini-extension.json", ".gemini/trustedFolders.json", ".gemini/GEMINI.md",
-    ".cache/opencode/node_modules/x/index.js", ".local/share/cursor-agent/versions/x/cursor-agent",
+    ".cache/opencode/node_modules/x/index.js", ".cache/opencode/models.json", ".local/share/cursor-agent/versions/x/cursor-agent",
+    // Caches that are code.
+    ".cache/parso/1-abc/x.pkl", ".cache/jedi/x.pkl", ".cache/black/24.1.0/cache.x.pickle", ".cache/pylint/x_1.stats", ".cache/torch/hub/x_main/hubconf.py", ".cache/torch_extensions/py312_cu121/x/x.so", ".cache/huggingface/modules/transformers_modules/x.py",
+    ".cache/prisma/master/x/debian/schema-engine", ".cache/dotslash/x/tool", ".cache/pex/venvs/x/bin/python", ".cache/xonsh/x.xsh.cpython-312", ".cache/thefuck.db", ".cache/electron/ab/electron-v30.zip", ".cache/wasmtime/modules/x", ".cache/mesa_shader_cache_db/x",
+    ".cache/act/actions-checkout@v4/dist/index.js", ".cache/ms-playwright/mcp-chrome-ab/NativeMessagingHosts/x.json", ".cache/rattler/cache/cached-envs-v0/x/bin/python", ".cache/deno/plug/x.so",
   ])
   func whatRunsOutsideTheSessionStaysAsItIs(_ path: String) throws {
     let started = PolicyVariables(projectRoot: bytes("/home/ann"), home: bytes("/home/ann"), user: bytes("ann"))
@@ -117,11 +121,24 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  /// Who isn't known to be harmless isn't let in.
+  @Test(arguments: ["some-tool/x", "some-tool", "x.db", "pypoetry/x", "coursier/bin/x", "parso2/.vscode/x.json"])
+  func aCacheThatIsNotNamedStaysAsItIs(_ path: String) throws {
+    for operation in [FileOperation.create, .write, .mkdir, .rename, .delete, .symlink] {
+      let verdict = try agentDefault.get().file(operation, bytes("/home/ann/.cache/\(path)"))
+      #expect(!verdict.isPermitted && verdict.rule == "deny-other-caches" && verdict.message?.contains("XDG_CACHE_HOME") == true, "\(operation) \(path): \(verdict.rule)")
+    }
+    #expect(try agentDefault.get().file(.read, bytes("/home/ann/.cache/\(path)")).isPermitted)
+  }
+
   /// What builds and agents can't do without.
   @Test(arguments: [
     (changes, ".cache/pip/http-v2/a/b"), (changes, ".cache/pip/wheels/a/x.whl"), (changes, ".cache/uv/archive-v0/x/y.py"), (changes, ".cache/uv/wheels-v5/x"), (changes, ".cache/go-build/ab/abcd-d"), (changes, ".cache/ccache/0/1/xR"),
     (changes, ".cache/pnpm/metadata/x.json"), (changes, ".cache/yarn/v6/x/package.json"), (changes, ".cache/node-gyp/22/include/node.h"), (changes, ".cache/pypoetry/cache/x"), (changes, ".cache/sccache/a/b"), (changes, ".cache/org.swift.swiftpm/manifests/x"),
-    (changes, ".cache/huggingface/hub/x"), (changes, ".cache/starship/session_x.log"), (changes, ".cache/matplotlib/fontlist.json"), (changes, ".cache/deno/npm/x"),
+    (changes, ".cache/huggingface/hub/x"), (changes, ".cache/huggingface/datasets/x"), (changes, ".cache/pipenv/x"), (changes, ".cache/pdm/x"), (changes, ".cache/zig/o/ab/x"), (changes, ".cache/bazel/_bazel_ann/ab/execroot/x"), (changes, ".cache/composer/files/x.zip"), (changes, ".cache/golangci-lint/x"),
+    (changes, ".cache/coursier/v1/https/x.jar"), ("mkdir", ".cache/coursier"), ("create delete", ".cache/coursier/.structure.lock"), (changes, ".cache/clang/ModuleCache/x.pcm"), (changes, ".cache/dune/db/x"), (changes, ".cache/fontconfig/x.cache-9"), (changes, ".cache/ms-playwright/.links/ab"), ("mkdir rmdir", ".cache/ms-playwright/__dirlock"),
+    (changes, ".cache/claude-cli-nodejs/x.jsonl"), (changes, ".cache/opencode/version"), (changes, ".cache/uv/archive-v0/x/.vscode/settings.json"), ("mkdir", ".cache"),
+    (changes, ".cache/starship/session_x.log"), (changes, ".cache/matplotlib/fontlist.json"), (changes, ".cache/deno/npm/x"),
     (changes, ".npm/_cacache/index-v5/ab"), (changes, ".npm/_logs/x.log"), ("create mkdir chmod rmdir", ".npm/_npx/ab12/concurrency.lock"), (changes, ".ccache/0/1/x.o"), (changes, ".pnpm-store/v3/x"), (changes, ".local/share/pnpm/store/v10/files/ab/cd"),
     (changes, ".local/state/pnpm/pnpm-state.json"), (changes, ".yarn/berry/cache/x.zip"), (changes, ".bun/install/cache/x@1/index.js"), ("mkdir", ".config/yarn/global"), ("mkdir", ".config/yarn/link"),
     (changes, ".cargo/registry/index/x/.cache/se/rd/serde"), (changes, ".cargo/registry/cache/x/serde-1.0.0.crate"), ("create mkdir chmod read list", ".cargo/registry/src/x/serde-1.0.0/build.rs"), (changes, ".cargo/.package-cache"), (changes, ".cargo/.global-cache-journal"),
