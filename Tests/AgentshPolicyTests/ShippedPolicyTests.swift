@@ -343,10 +343,30 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     (.path(bytes("/home/ann/.ansible/cp/ab12")), false), (.path(bytes("/home/ann/.screen/7.pts-0")), false), (.path(bytes("/run/tmux/1000/default")), false), (.path(bytes("/run/pcscd/pcscd.comm")), false), (.path(bytes("/run/k3s/containerd/containerd.sock")), false),
     (.path(bytes("/tmp/my.sock")), true), (.path(bytes("/home/ann/shop/x.sock")), true), (.abstract(bytes("mine")), true), (.path(bytes("/run/nscd/socket")), true),
     (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
+    // What runs commands, loads code or opens windows for whoever connects.
+    (.path(bytes("/tmp/ann-state/sock")), false), (.path(bytes("/home/ann/.local/state/watchman/ann-state/sock")), false), (.path(bytes("/home/ann/.pm2/rpc.sock")), false), (.path(bytes("/home/ann/.urxvt/urxvtd-host")), false), (.path(bytes("/tmp/kakoune-ann/7")), false),
+    (.path(bytes("/tmp/hypr/x/.socket.sock")), false), (.path(bytes("/tmp/podman-run-1000/podman/podman.sock")), false), (.path(bytes("/nix/var/nix/daemon-socket/socket")), false), (.path(bytes("/tmp/.com.google.Chrome.aB3/SingletonSocket")), false),
+    (.path(bytes("/tmp/scoped_dirXy/SingletonSocket")), false), (.path(bytes("/home/ann/.cache/keyring-AB12/ssh")), false), (.path(bytes("/home/ann/.cache/libvirt/libvirt-sock")), false), (.path(bytes("/tmp/.vbox-ann-ipc/ipcd")), false), (.path(bytes("/tmp/.ydotool_socket")), false),
+    (.path(bytes("/tmp/pulse-PKdhtXMmr18n/native")), false), (.path(bytes("/tmp/tmate-1000/Xy")), false), (.path(bytes("/tmp/screens/S-ann/7.x")), false), (.path(bytes("/tmp/emacs1000/server")), false), (.path(bytes("/home/ann/.emacs.d/server/server")), false),
+    (.path(bytes("/tmp/nvim.ann/ab/nvim.7.0")), false), (.path(bytes("/run/user/1000/vscode-ipc-x.sock")), false), (.path(bytes("/home/ann/.config/Code/1.97-main.sock")), false), (.path(bytes("/tmp/i3-ann.ab/ipc-socket.7")), false), (.path(bytes("/tmp/lf.ann.sock")), false),
+    (.path(bytes("/tmp/mpvsocket")), false), (.path(bytes("/tmp/OSL_PIPE_1000_SingleOfficeIPC_ab")), false), (.path(bytes("/tmp/dotnet-diagnostic-7-8-socket")), false), (.path(bytes("/tmp/claude-mcp-browser-bridge-ann/7.sock")), false), (.path(bytes("/var/tmp/ssh-x/agent.7")), false),
+    // Nobody knows what listens elsewhere.
+    (.path(bytes("/home/ann/.some/x.sock")), false), (.path(bytes("/run/tailscale/tailscaled.sock")), false), (.path(bytes("/run/php/php8.3-fpm.sock")), false), (.path(bytes("/run/WSL/8_interop")), false), (.path(bytes("/var/lib/x/x.sock")), false), (.path(bytes("/srv/x.sock")), false),
+    // A session's own, and services that build and test suites use.
+    (.path(bytes("/tmp/pymp-ab12/listener-x")), true), (.path(bytes("/tmp/tmpab12/s.sock")), true), (.path(bytes("/var/tmp/x.sock")), true), (.path(bytes("/dev/shm/x.sock")), true), (.path(bytes("/tmp/.s.PGSQL.5432")), true), (.path(bytes("/run/mysqld/mysqld.sock")), true),
+    (.path(bytes("/run/redis/redis-server.sock")), true), (.path(bytes("/tmp/mongodb-27017.sock")), true), (.path(bytes("/var/lib/sss/pipes/nss")), true), (.path(bytes("/dev/log")), true), (.path(bytes("/tmp/.java_pid7")), true),
   ] as [(UnixAddress, Bool)])
   func sockets(_ address: UnixAddress, _ expected: Bool) throws {
     let verdict = try agentDefault.get().unixSocket(.connect, address)
     #expect(verdict.isPermitted == expected, "\(verdict.rule)")
+  }
+
+  @Test func whoListensIsDecidedByWhoMayMakeFiles() throws {
+    for path in ["/tmp/.org.chromium.Chromium.x/SingletonSocket", "/tmp/dotnet-diagnostic-7-8-socket", "/home/ann/.cache/bazel/x/server.sock", "/tmp/tmpab12/s.sock"] {
+      for operation in [UnixOperation.bind, .listen] { #expect(try agentDefault.get().unixSocket(operation, .path(bytes(path))).isPermitted, "\(operation) \(path)") }
+    }
+    let refused = try agentDefault.get().unixSocket(.connect, .path(bytes("/opt/x.sock")))
+    #expect(refused.rule == "deny-other-sockets" && refused.message?.contains("into the project or into /tmp") == true)
   }
 
   @Test(arguments: [("/tmp/tmux-1000/default", UnixOperation.bind), ("/tmp/ssh-x/agent.7", .bind), ("/tmp/tmux-1000/default", .connect)])
