@@ -81,6 +81,21 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  @Test func devicesAreThoseThatProgramsNeed() throws {
+    let bound = try agentDefault.get()
+    for name in ["video0", "snd/pcmC0D0c", "hidraw0", "fb0", "ttyS0", "ttyUSB0", "tty1", "vcs1", "input/event0", "bus/usb/001/002", "kvm", "dri/card0", "dri/renderD128", "kfd", "nvidia0", "sr0", "x"] {
+      for operation in [FileOperation.read, .open, .write, .create, .chmod] {
+        let verdict = bound.file(operation, bytes("/dev/\(name)"))
+        #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(operation) \(name): \(verdict.rule)")
+      }
+    }
+    for name in ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/7", "shm/sem.x"] {
+      for operation in [FileOperation.read, .write] { #expect(bound.file(operation, bytes("/dev/\(name)")).isPermitted, "\(operation) \(name)") }
+    }
+    #expect(bound.file(.list, bytes("/dev")).isPermitted && bound.file(.list, bytes("/dev/shm")).isPermitted && bound.file(.read, bytes("/dev/mqueue/x")).isPermitted)
+    #expect(!(try shipped("agent-default", PolicyVariables(projectRoot: bytes("/"), home: bytes("/home/ann"), user: bytes("ann")))).file(.read, bytes("/dev/video0")).isPermitted)
+  }
+
   private static let changes = "create write mkdir rename delete symlink link chmod"
 
   /// What the user's own shells, tools and agents run or believe, wherever the session was started.
