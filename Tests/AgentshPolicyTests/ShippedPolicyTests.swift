@@ -81,6 +81,37 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  /// In every directory of the project, for packages of others excepted.
+  @Test(arguments: [
+    ".opencode/plugin/x.js", ".opencode/plugins/x.ts", ".opencode/tool/x.ts", ".opencode/package.json", ".opencode/opencode.json", "opencode.json", "opencode.jsonc", ".crush.json", "crush.json", ".kiro/settings/mcp.json", ".kiro/hooks/x.kiro.hook", ".kiro/agents/x.json",
+    ".roo/mcp.json", ".kilocode/mcp.json", ".amazonq/mcp.json", ".amazonq/cli-agents/x.json", ".gemini/settings.json", ".gemini/extensions/x/gemini-extension.json", ".gemini/hooks/x.sh", ".cursor/mcp.json", ".cursor/hooks.json", ".cursor/environment.json", ".cursor/worktrees.json",
+    ".cursor/hooks/x.sh", ".claude/settings.json", ".claude/settings.local.json", ".claude/hooks/x.sh", ".mcp.json", ".windsurf/hooks.json", ".windsurf/mcp_config.json", ".continue/mcpServers/x.yaml", ".continue/config.yaml", ".codex/config.toml", ".codex/hooks.json", ".codex/rules/x.rules",
+    ".qwen/settings.json", ".trae/mcp.json", ".zed/tasks.json", ".junie/mcp/mcp.json", ".aider.conf.yml", ".factory/mcp.json", ".amp/settings.json", ".amp/plugins/x.ts", ".pi/extensions/x.ts", ".github/hooks/x.json", ".helix/languages.toml", ".theia/tasks.json", ".exrc", ".nvim.lua", ".vscode/tasks.json",
+  ])
+  func whatStartsSomethingWhenItIsReadIsNotPlanted(_ name: String) throws {
+    let bound = try agentDefault.get()
+    for operation in [FileOperation.create, .write, .rename, .link, .symlink] {
+      for directory in ["/home/ann/shop", "/home/ann/shop/sub/deep"] {
+        let verdict = bound.file(operation, bytes("\(directory)/\(name)"))
+        #expect(!verdict.isPermitted && verdict.message?.contains("let the user make it") == true, "\(operation) \(directory)/\(name): \(verdict.rule)")
+      }
+      for directory in ["/home/ann/shop/node_modules/x", "/home/ann/shop/a/vendor/x", "/tmp/clone"] {
+        #expect(bound.file(operation, bytes("\(directory)/\(name)")).isPermitted, "\(operation) \(directory)/\(name)")
+      }
+    }
+    #expect(bound.file(.delete, bytes("/home/ann/shop/sub/\(name)")).isPermitted)
+    let inTmp = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/tmp/shop"), home: bytes("/home/ann"), user: bytes("ann")))
+    #expect(!inTmp.file(.create, bytes("/tmp/shop/\(name)")).isPermitted)
+  }
+
+  /// They start nothing by themselves; the documentation says so.
+  @Test(arguments: [
+    "CLAUDE.md", "AGENTS.md", ".claude/commands/x.md", ".claude/skills/x/SKILL.md", ".opencode/agent/x.md", ".cursor/rules/x.mdc", ".github/workflows/x.yml", ".husky/pre-commit", "lefthook.yml", ".pre-commit-config.yaml", "package.json", ".envrc", ".aider.chat.history.md",
+  ])
+  func theProjectsOwnFilesAreWorkedOn(_ name: String) throws {
+    for operation in [FileOperation.create, .write, .rename, .delete] { #expect(try agentDefault.get().file(operation, bytes("/home/ann/shop/\(name)")).isPermitted, "\(operation) \(name)") }
+  }
+
   @Test func devicesAreThoseThatProgramsNeed() throws {
     let bound = try agentDefault.get()
     for name in ["video0", "snd/pcmC0D0c", "hidraw0", "fb0", "ttyS0", "ttyUSB0", "tty1", "vcs1", "input/event0", "bus/usb/001/002", "kvm", "dri/card0", "dri/renderD128", "kfd", "nvidia0", "sr0", "x"] {
