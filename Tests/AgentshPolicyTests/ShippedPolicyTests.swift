@@ -236,12 +236,31 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ".npmrc", ".oci/config", ".pulumi/credentials.json", ".databrickscfg", ".kaggle/kaggle.json", ".huggingface/token", ".cache/huggingface/token", ".snowsql/config", ".mylogin.cnf", ".authinfo", ".authinfo.gpg", ".mbsyncrc",
     ".config/composer/auth.json", ".config/stripe/config.toml", ".local/share/com.vercel.cli/auth.json", ".m2/settings.xml", ".vnc/passwd", ".local/share/kwalletd/kdewallet.kwl", ".local/share/gopass/stores/root/x.gpg",
     ".local/share/pass/x", ".password-store/x.gpg", ".local/share/fish/fish_history", ".config/configstore/firebase-tools.json", ".ansible/cp/ab12", ".claude/ide/1234.lock", ".local/share/uv/credentials/credentials.toml",
+    ".vscode-server/.0ab1.token", ".vscode-server-insiders/cli/x/server/.y.token", ".cursor-server/data/x.token", ".vscode/cli/token.json", ".config/code-server/config.yaml", ".emacs.d/server/server", ".config/emacs/server/server", ".config/pypoetry/auth.toml",
+    ".terraform.d/credentials.tfrc.json", ".terraform.d/credentials-helper.json", ".config/github-copilot/apps.json", ".config/gh/hosts.yml", ".android/adbkey", ".microsoft/usersecrets/x/secrets.json", ".local/share/atuin/key", ".local/share/atuin/history.db", ".config/solana/id.json",
+    ".config/Code/User/History/1a/2b.env", ".config/VSCodium/User/globalStorage/state.vscdb", ".config/Code - Insiders/User/globalStorage/state.vscdb.backup", ".config/Cursor/User/workspaceStorage/x/state.vscdb", ".config/Code/Cookies", ".vscode-server/data/User/History/1a/2b",
+    ".local/share/jupyter/runtime/jpserver-1.json", ".config/Slack/Cookies", ".config/Claude/claude_desktop_config.json", ".sentryclirc", ".near-credentials/x.json",
   ])
   func credentialsAreNotRead(_ path: String) throws {
     for operation in [FileOperation.read, .write, .create, .rename, .link] {
       let verdict = try agentDefault.get().file(operation, bytes("/home/ann/\(path)"))
       #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(operation) \(path): \(verdict.rule)")
     }
+  }
+
+  @Test func whatSteersWindowsElsewhereIsNotReadEither() throws {
+    for path in ["/run/user/1000/containers/auth.json", "/run/user/1000/gdm/Xauthority", "/tmp/gemini/ide/gemini-ide-server-7-4321.json"] {
+      #expect(!(try agentDefault.get()).file(.read, bytes(path)).isPermitted, "\(path)")
+    }
+  }
+
+  /// Their tools stop without them, or fetch from elsewhere; the documentation has them.
+  @Test(arguments: [
+    ".config/pip/pip.conf", ".pip/pip.conf", ".gradle/gradle.properties", ".nuget/NuGet/NuGet.Config", ".bundle/config", ".yarnrc.yml", ".yarnrc", ".terraformrc", ".config/pypoetry/config.toml", ".android/debug.keystore", ".android/adbkey.pub", ".emacs.d/init.el",
+    ".config/Code/User/settings.json", ".vscode-server/bin/x/node",
+  ])
+  func settingsThatToolsStopWithoutAreRead(_ path: String) throws {
+    #expect(try agentDefault.get().file(.read, bytes("/home/ann/\(path)")).isPermitted)
   }
 
   @Test func aProjectAnywhereIsWorkedIn() throws {
