@@ -344,6 +344,14 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(verdict.message?.contains("another user") == (rule == "deny-other-homes"))
   }
 
+  @Test(arguments: ["/tmp", "/var/tmp", "/dev/shm", "/home/ann/shop"])
+  func aPlaceOfWorkIsNotSentToItself(_ place: String) throws {
+    for operation in [FileOperation.delete, .rename, .chown] {
+      let verdict = try agentDefault.get().file(operation, bytes(place))
+      #expect(!verdict.isPermitted && verdict.message?.contains("itself stays") == true && verdict.message?.contains("outside") == false, "\(operation): \(verdict.message ?? "")")
+    }
+  }
+
   @Test func rootItselfIsAUserWithAHome() throws {
     let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/root/shop"), home: bytes("/root"), user: bytes("root")))
     #expect(bound.file(.create, bytes("/root/shop/x")).isPermitted)
