@@ -81,6 +81,52 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  /// In every directory of the project, for packages of others excepted.
+  @Test(arguments: [
+    ".opencode/plugin/x.js", ".opencode/plugins/x.ts", ".opencode/tool/x.ts", ".opencode/package.json", ".opencode/opencode.json", "opencode.json", "opencode.jsonc", ".crush.json", "crush.json", ".kiro/settings/mcp.json", ".kiro/hooks/x.kiro.hook", ".kiro/agents/x.json",
+    ".roo/mcp.json", ".kilocode/mcp.json", ".amazonq/mcp.json", ".amazonq/cli-agents/x.json", ".gemini/settings.json", ".gemini/extensions/x/gemini-extension.json", ".gemini/hooks/x.sh", ".cursor/mcp.json", ".cursor/hooks.json", ".cursor/environment.json", ".cursor/worktrees.json",
+    ".cursor/hooks/x.sh", ".claude/settings.json", ".claude/settings.local.json", ".claude/hooks/x.sh", ".mcp.json", ".windsurf/hooks.json", ".windsurf/mcp_config.json", ".continue/mcpServers/x.yaml", ".continue/config.yaml", ".codex/config.toml", ".codex/hooks.json", ".codex/rules/x.rules",
+    ".qwen/settings.json", ".trae/mcp.json", ".zed/tasks.json", ".junie/mcp/mcp.json", ".aider.conf.yml", ".factory/mcp.json", ".amp/settings.json", ".amp/plugins/x.ts", ".pi/extensions/x.ts", ".github/hooks/x.json", ".helix/languages.toml", ".theia/tasks.json", ".exrc", ".nvim.lua", ".vscode/tasks.json",
+  ])
+  func whatStartsSomethingWhenItIsReadIsNotPlanted(_ name: String) throws {
+    let bound = try agentDefault.get()
+    for operation in [FileOperation.create, .write, .rename, .link, .symlink] {
+      for directory in ["/home/ann/shop", "/home/ann/shop/sub/deep"] {
+        let verdict = bound.file(operation, bytes("\(directory)/\(name)"))
+        #expect(!verdict.isPermitted && verdict.message?.contains("let the user make it") == true, "\(operation) \(directory)/\(name): \(verdict.rule)")
+      }
+      for directory in ["/home/ann/shop/node_modules/x", "/home/ann/shop/a/vendor/x", "/tmp/clone"] {
+        #expect(bound.file(operation, bytes("\(directory)/\(name)")).isPermitted, "\(operation) \(directory)/\(name)")
+      }
+    }
+    #expect(bound.file(.delete, bytes("/home/ann/shop/sub/\(name)")).isPermitted)
+    let inTmp = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/tmp/shop"), home: bytes("/home/ann"), user: bytes("ann")))
+    #expect(!inTmp.file(.create, bytes("/tmp/shop/\(name)")).isPermitted)
+  }
+
+  /// They start nothing by themselves; the documentation says so.
+  @Test(arguments: [
+    "CLAUDE.md", "AGENTS.md", ".claude/commands/x.md", ".claude/skills/x/SKILL.md", ".opencode/agent/x.md", ".cursor/rules/x.mdc", ".github/workflows/x.yml", ".husky/pre-commit", "lefthook.yml", ".pre-commit-config.yaml", "package.json", ".envrc", ".aider.chat.history.md",
+  ])
+  func theProjectsOwnFilesAreWorkedOn(_ name: String) throws {
+    for operation in [FileOperation.create, .write, .rename, .delete] { #expect(try agentDefault.get().file(operation, bytes("/home/ann/shop/\(name)")).isPermitted, "\(operation) \(name)") }
+  }
+
+  @Test func devicesAreThoseThatProgramsNeed() throws {
+    let bound = try agentDefault.get()
+    for name in ["video0", "snd/pcmC0D0c", "hidraw0", "fb0", "ttyS0", "ttyUSB0", "tty1", "vcs1", "input/event0", "bus/usb/001/002", "kvm", "dri/card0", "dri/renderD128", "kfd", "nvidia0", "sr0", "x"] {
+      for operation in [FileOperation.read, .open, .write, .create, .chmod] {
+        let verdict = bound.file(operation, bytes("/dev/\(name)"))
+        #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(operation) \(name): \(verdict.rule)")
+      }
+    }
+    for name in ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/7", "shm/sem.x"] {
+      for operation in [FileOperation.read, .write] { #expect(bound.file(operation, bytes("/dev/\(name)")).isPermitted, "\(operation) \(name)") }
+    }
+    #expect(bound.file(.list, bytes("/dev")).isPermitted && bound.file(.list, bytes("/dev/shm")).isPermitted && bound.file(.read, bytes("/dev/mqueue/x")).isPermitted)
+    #expect(!(try shipped("agent-default", PolicyVariables(projectRoot: bytes("/"), home: bytes("/home/ann"), user: bytes("ann")))).file(.read, bytes("/dev/video0")).isPermitted)
+  }
+
   private static let changes = "create write mkdir rename delete symlink link chmod"
 
   /// What the user's own shells, tools and agents run or believe, wherever the session was started.
@@ -104,7 +150,11 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     // Agents.
     ".claude/settings.json", ".claude/local/claude", ".claude/commands/x.md", ".claude/skills/x/run.sh", ".claude/agents/x.md", ".claude/CLAUDE.md", ".claude/plugins/x", ".config/claude/settings.json",
     ".codex/config.toml", ".codex/AGENTS.md", ".codex/rules/default.rules", ".codex/packages/x", ".gemini/settings.json", ".gemini/extensions/x/gemini-extension.json", ".gemini/trustedFolders.json", ".gemini/GEMINI.md",
-    ".cache/opencode/node_modules/x/index.js", ".local/share/cursor-agent/versions/x/cursor-agent",
+    ".cache/opencode/node_modules/x/index.js", ".cache/opencode/models.json", ".local/share/cursor-agent/versions/x/cursor-agent",
+    // Caches that are code.
+    ".cache/parso/1-abc/x.pkl", ".cache/jedi/x.pkl", ".cache/black/24.1.0/cache.x.pickle", ".cache/pylint/x_1.stats", ".cache/torch/hub/x_main/hubconf.py", ".cache/torch_extensions/py312_cu121/x/x.so", ".cache/huggingface/modules/transformers_modules/x.py",
+    ".cache/prisma/master/x/debian/schema-engine", ".cache/dotslash/x/tool", ".cache/pex/venvs/x/bin/python", ".cache/xonsh/x.xsh.cpython-312", ".cache/thefuck.db", ".cache/electron/ab/electron-v30.zip", ".cache/wasmtime/modules/x", ".cache/mesa_shader_cache_db/x",
+    ".cache/act/actions-checkout@v4/dist/index.js", ".cache/ms-playwright/mcp-chrome-ab/NativeMessagingHosts/x.json", ".cache/rattler/cache/cached-envs-v0/x/bin/python", ".cache/deno/plug/x.so",
   ])
   func whatRunsOutsideTheSessionStaysAsItIs(_ path: String) throws {
     let started = PolicyVariables(projectRoot: bytes("/home/ann"), home: bytes("/home/ann"), user: bytes("ann"))
@@ -117,11 +167,24 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     }
   }
 
+  /// Who isn't known to be harmless isn't let in.
+  @Test(arguments: ["some-tool/x", "some-tool", "x.db", "pypoetry/x", "coursier/bin/x", "parso2/.vscode/x.json"])
+  func aCacheThatIsNotNamedStaysAsItIs(_ path: String) throws {
+    for operation in [FileOperation.create, .write, .mkdir, .rename, .delete, .symlink] {
+      let verdict = try agentDefault.get().file(operation, bytes("/home/ann/.cache/\(path)"))
+      #expect(!verdict.isPermitted && verdict.rule == "deny-other-caches" && verdict.message?.contains("XDG_CACHE_HOME") == true, "\(operation) \(path): \(verdict.rule)")
+    }
+    #expect(try agentDefault.get().file(.read, bytes("/home/ann/.cache/\(path)")).isPermitted)
+  }
+
   /// What builds and agents can't do without.
   @Test(arguments: [
     (changes, ".cache/pip/http-v2/a/b"), (changes, ".cache/pip/wheels/a/x.whl"), (changes, ".cache/uv/archive-v0/x/y.py"), (changes, ".cache/uv/wheels-v5/x"), (changes, ".cache/go-build/ab/abcd-d"), (changes, ".cache/ccache/0/1/xR"),
     (changes, ".cache/pnpm/metadata/x.json"), (changes, ".cache/yarn/v6/x/package.json"), (changes, ".cache/node-gyp/22/include/node.h"), (changes, ".cache/pypoetry/cache/x"), (changes, ".cache/sccache/a/b"), (changes, ".cache/org.swift.swiftpm/manifests/x"),
-    (changes, ".cache/huggingface/hub/x"), (changes, ".cache/starship/session_x.log"), (changes, ".cache/matplotlib/fontlist.json"), (changes, ".cache/deno/npm/x"),
+    (changes, ".cache/huggingface/hub/x"), (changes, ".cache/huggingface/datasets/x"), (changes, ".cache/pipenv/x"), (changes, ".cache/pdm/x"), (changes, ".cache/zig/o/ab/x"), (changes, ".cache/bazel/_bazel_ann/ab/execroot/x"), (changes, ".cache/composer/files/x.zip"), (changes, ".cache/golangci-lint/x"),
+    (changes, ".cache/coursier/v1/https/x.jar"), ("mkdir", ".cache/coursier"), ("create delete", ".cache/coursier/.structure.lock"), (changes, ".cache/clang/ModuleCache/x.pcm"), (changes, ".cache/dune/db/x"), (changes, ".cache/fontconfig/x.cache-9"), (changes, ".cache/ms-playwright/.links/ab"), ("mkdir rmdir", ".cache/ms-playwright/__dirlock"),
+    (changes, ".cache/claude-cli-nodejs/x.jsonl"), (changes, ".cache/opencode/version"), (changes, ".cache/uv/archive-v0/x/.vscode/settings.json"), ("mkdir", ".cache"),
+    (changes, ".cache/starship/session_x.log"), (changes, ".cache/matplotlib/fontlist.json"), (changes, ".cache/deno/npm/x"),
     (changes, ".npm/_cacache/index-v5/ab"), (changes, ".npm/_logs/x.log"), ("create mkdir chmod rmdir", ".npm/_npx/ab12/concurrency.lock"), (changes, ".ccache/0/1/x.o"), (changes, ".pnpm-store/v3/x"), (changes, ".local/share/pnpm/store/v10/files/ab/cd"),
     (changes, ".local/state/pnpm/pnpm-state.json"), (changes, ".yarn/berry/cache/x.zip"), (changes, ".bun/install/cache/x@1/index.js"), ("mkdir", ".config/yarn/global"), ("mkdir", ".config/yarn/link"),
     (changes, ".cargo/registry/index/x/.cache/se/rd/serde"), (changes, ".cargo/registry/cache/x/serde-1.0.0.crate"), ("create mkdir chmod read list", ".cargo/registry/src/x/serde-1.0.0/build.rs"), (changes, ".cargo/.package-cache"), (changes, ".cargo/.global-cache-journal"),
@@ -173,12 +236,31 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     ".npmrc", ".oci/config", ".pulumi/credentials.json", ".databrickscfg", ".kaggle/kaggle.json", ".huggingface/token", ".cache/huggingface/token", ".snowsql/config", ".mylogin.cnf", ".authinfo", ".authinfo.gpg", ".mbsyncrc",
     ".config/composer/auth.json", ".config/stripe/config.toml", ".local/share/com.vercel.cli/auth.json", ".m2/settings.xml", ".vnc/passwd", ".local/share/kwalletd/kdewallet.kwl", ".local/share/gopass/stores/root/x.gpg",
     ".local/share/pass/x", ".password-store/x.gpg", ".local/share/fish/fish_history", ".config/configstore/firebase-tools.json", ".ansible/cp/ab12", ".claude/ide/1234.lock", ".local/share/uv/credentials/credentials.toml",
+    ".vscode-server/.0ab1.token", ".vscode-server-insiders/cli/x/server/.y.token", ".cursor-server/data/x.token", ".vscode/cli/token.json", ".config/code-server/config.yaml", ".emacs.d/server/server", ".config/emacs/server/server", ".config/pypoetry/auth.toml",
+    ".terraform.d/credentials.tfrc.json", ".terraform.d/credentials-helper.json", ".config/github-copilot/apps.json", ".config/gh/hosts.yml", ".android/adbkey", ".microsoft/usersecrets/x/secrets.json", ".local/share/atuin/key", ".local/share/atuin/history.db", ".config/solana/id.json",
+    ".config/Code/User/History/1a/2b.env", ".config/VSCodium/User/globalStorage/state.vscdb", ".config/Code - Insiders/User/globalStorage/state.vscdb.backup", ".config/Cursor/User/workspaceStorage/x/state.vscdb", ".config/Code/Cookies", ".vscode-server/data/User/History/1a/2b",
+    ".local/share/jupyter/runtime/jpserver-1.json", ".config/Slack/Cookies", ".config/Claude/claude_desktop_config.json", ".sentryclirc", ".near-credentials/x.json",
   ])
   func credentialsAreNotRead(_ path: String) throws {
     for operation in [FileOperation.read, .write, .create, .rename, .link] {
       let verdict = try agentDefault.get().file(operation, bytes("/home/ann/\(path)"))
       #expect(!verdict.isPermitted && verdict.message?.isEmpty == false, "\(operation) \(path): \(verdict.rule)")
     }
+  }
+
+  @Test func whatSteersWindowsElsewhereIsNotReadEither() throws {
+    for path in ["/run/user/1000/containers/auth.json", "/run/user/1000/gdm/Xauthority", "/tmp/gemini/ide/gemini-ide-server-7-4321.json"] {
+      #expect(!(try agentDefault.get()).file(.read, bytes(path)).isPermitted, "\(path)")
+    }
+  }
+
+  /// Their tools stop without them, or fetch from elsewhere; the documentation has them.
+  @Test(arguments: [
+    ".config/pip/pip.conf", ".pip/pip.conf", ".gradle/gradle.properties", ".nuget/NuGet/NuGet.Config", ".bundle/config", ".yarnrc.yml", ".yarnrc", ".terraformrc", ".config/pypoetry/config.toml", ".android/debug.keystore", ".android/adbkey.pub", ".emacs.d/init.el",
+    ".config/Code/User/settings.json", ".vscode-server/bin/x/node",
+  ])
+  func settingsThatToolsStopWithoutAreRead(_ path: String) throws {
+    #expect(try agentDefault.get().file(.read, bytes("/home/ann/\(path)")).isPermitted)
   }
 
   @Test func aProjectAnywhereIsWorkedIn() throws {
@@ -262,6 +344,14 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     #expect(verdict.message?.contains("another user") == (rule == "deny-other-homes"))
   }
 
+  @Test(arguments: ["/tmp", "/var/tmp", "/dev/shm", "/home/ann/shop"])
+  func aPlaceOfWorkIsNotSentToItself(_ place: String) throws {
+    for operation in [FileOperation.delete, .rename, .chown] {
+      let verdict = try agentDefault.get().file(operation, bytes(place))
+      #expect(!verdict.isPermitted && verdict.message?.contains("itself stays") == true && verdict.message?.contains("outside") == false, "\(operation): \(verdict.message ?? "")")
+    }
+  }
+
   @Test func rootItselfIsAUserWithAHome() throws {
     let bound = try shipped("agent-default", PolicyVariables(projectRoot: bytes("/root/shop"), home: bytes("/root"), user: bytes("root")))
     #expect(bound.file(.create, bytes("/root/shop/x")).isPermitted)
@@ -326,10 +416,30 @@ private let outside = PolicyVariables(projectRoot: bytes("/srv/shops/shop"), hom
     (.path(bytes("/home/ann/.ansible/cp/ab12")), false), (.path(bytes("/home/ann/.screen/7.pts-0")), false), (.path(bytes("/run/tmux/1000/default")), false), (.path(bytes("/run/pcscd/pcscd.comm")), false), (.path(bytes("/run/k3s/containerd/containerd.sock")), false),
     (.path(bytes("/tmp/my.sock")), true), (.path(bytes("/home/ann/shop/x.sock")), true), (.abstract(bytes("mine")), true), (.path(bytes("/run/nscd/socket")), true),
     (.path(bytes("/run/postgresql/.s.PGSQL.5432")), true),
+    // What runs commands, loads code or opens windows for whoever connects.
+    (.path(bytes("/tmp/ann-state/sock")), false), (.path(bytes("/home/ann/.local/state/watchman/ann-state/sock")), false), (.path(bytes("/home/ann/.pm2/rpc.sock")), false), (.path(bytes("/home/ann/.urxvt/urxvtd-host")), false), (.path(bytes("/tmp/kakoune-ann/7")), false),
+    (.path(bytes("/tmp/hypr/x/.socket.sock")), false), (.path(bytes("/tmp/podman-run-1000/podman/podman.sock")), false), (.path(bytes("/nix/var/nix/daemon-socket/socket")), false), (.path(bytes("/tmp/.com.google.Chrome.aB3/SingletonSocket")), false),
+    (.path(bytes("/tmp/scoped_dirXy/SingletonSocket")), false), (.path(bytes("/home/ann/.cache/keyring-AB12/ssh")), false), (.path(bytes("/home/ann/.cache/libvirt/libvirt-sock")), false), (.path(bytes("/tmp/.vbox-ann-ipc/ipcd")), false), (.path(bytes("/tmp/.ydotool_socket")), false),
+    (.path(bytes("/tmp/pulse-PKdhtXMmr18n/native")), false), (.path(bytes("/tmp/tmate-1000/Xy")), false), (.path(bytes("/tmp/screens/S-ann/7.x")), false), (.path(bytes("/tmp/emacs1000/server")), false), (.path(bytes("/home/ann/.emacs.d/server/server")), false),
+    (.path(bytes("/tmp/nvim.ann/ab/nvim.7.0")), false), (.path(bytes("/run/user/1000/vscode-ipc-x.sock")), false), (.path(bytes("/home/ann/.config/Code/1.97-main.sock")), false), (.path(bytes("/tmp/i3-ann.ab/ipc-socket.7")), false), (.path(bytes("/tmp/lf.ann.sock")), false),
+    (.path(bytes("/tmp/mpvsocket")), false), (.path(bytes("/tmp/OSL_PIPE_1000_SingleOfficeIPC_ab")), false), (.path(bytes("/tmp/dotnet-diagnostic-7-8-socket")), false), (.path(bytes("/tmp/claude-mcp-browser-bridge-ann/7.sock")), false), (.path(bytes("/var/tmp/ssh-x/agent.7")), false),
+    // Nobody knows what listens elsewhere.
+    (.path(bytes("/home/ann/.some/x.sock")), false), (.path(bytes("/run/tailscale/tailscaled.sock")), false), (.path(bytes("/run/php/php8.3-fpm.sock")), false), (.path(bytes("/run/WSL/8_interop")), false), (.path(bytes("/var/lib/x/x.sock")), false), (.path(bytes("/srv/x.sock")), false),
+    // A session's own, and services that build and test suites use.
+    (.path(bytes("/tmp/pymp-ab12/listener-x")), true), (.path(bytes("/tmp/tmpab12/s.sock")), true), (.path(bytes("/var/tmp/x.sock")), true), (.path(bytes("/dev/shm/x.sock")), true), (.path(bytes("/tmp/.s.PGSQL.5432")), true), (.path(bytes("/run/mysqld/mysqld.sock")), true),
+    (.path(bytes("/run/redis/redis-server.sock")), true), (.path(bytes("/tmp/mongodb-27017.sock")), true), (.path(bytes("/var/lib/sss/pipes/nss")), true), (.path(bytes("/dev/log")), true), (.path(bytes("/tmp/.java_pid7")), true),
   ] as [(UnixAddress, Bool)])
   func sockets(_ address: UnixAddress, _ expected: Bool) throws {
     let verdict = try agentDefault.get().unixSocket(.connect, address)
     #expect(verdict.isPermitted == expected, "\(verdict.rule)")
+  }
+
+  @Test func whoListensIsDecidedByWhoMayMakeFiles() throws {
+    for path in ["/tmp/.org.chromium.Chromium.x/SingletonSocket", "/tmp/dotnet-diagnostic-7-8-socket", "/home/ann/.cache/bazel/x/server.sock", "/tmp/tmpab12/s.sock"] {
+      for operation in [UnixOperation.bind, .listen] { #expect(try agentDefault.get().unixSocket(operation, .path(bytes(path))).isPermitted, "\(operation) \(path)") }
+    }
+    let refused = try agentDefault.get().unixSocket(.connect, .path(bytes("/opt/x.sock")))
+    #expect(refused.rule == "deny-other-sockets" && refused.message?.contains("into the project or into /tmp") == true)
   }
 
   @Test(arguments: [("/tmp/tmux-1000/default", UnixOperation.bind), ("/tmp/ssh-x/agent.7", .bind), ("/tmp/tmux-1000/default", .connect)])
