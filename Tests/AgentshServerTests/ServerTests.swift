@@ -38,6 +38,16 @@ import Testing
     #expect(answer.reason.contains("caller_uid"))
   }
 
+  @Test func aWordThatNoLineOfARecordHasIsRefused() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let client = try rig.client(uid: 60001)
+    for parameters in [["decision": .string("bogus")], ["decision": .string("x*")], ["op": .string("file.raed")]] as [JSONObject] {
+      #expect(try client.call("Events", parameters, more: true).error == "InvalidParameter")
+    }
+    #expect(try client.call("Events", ["decision": .string("a*"), "op": .string("file.*")], more: true).error == nil)
+  }
+
   @Test func aUserWithoutAssignmentIsRefusedAndToldSo() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
