@@ -58,6 +58,14 @@ public enum AgentshMain {
       Messages.say(["the command comes after `--`", "for example: agentsh wrap -- \(displayEscaped(Array(command.joined(separator: " ").utf8)))"])
       return ExitStatus.failed.rawValue
     }
+    if let word = line.unknownCommand {
+      let meant = line.command ?? line.options.map(ArgumentText.decode)
+      Messages.say([
+        "\(displayEscaped(ArgumentText.decode(word))): there is no such command; to run it: agentsh wrap -- \(displayEscaped(command: meant))",
+        "agentsh's own commands: agentsh --help",
+      ])
+      return ExitStatus.usage.rawValue
+    }
     Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
     // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.
     return (line.isWrap ? ExitStatus.failed : ExitStatus.usage).rawValue
@@ -85,6 +93,12 @@ struct CommandLineParts: Equatable {
       !options[index].utf8.starts(with: "-".utf8) && WrapOptions(plain: Array(options[..<index])) != nil
     }
     return start.map { Array(options[$0...]) }
+  }
+
+  /// A first word that is no command of agentsh: most likely one that is to be run.
+  var unknownCommand: String? {
+    guard let word = options.first, !word.isEmpty, !word.utf8.starts(with: "-".utf8), word != "help" else { return nil }
+    return RootCommand.configuration.subcommands.contains { $0._commandName == word } ? nil : word
   }
 
   private static func withoutServer(_ globals: [String]) -> [String] {
