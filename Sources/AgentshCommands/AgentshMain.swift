@@ -46,7 +46,8 @@ public enum AgentshMain {
     let text = RootCommand.fullMessage(for: error)
     if RootCommand.exitCode(for: error) == .success {
       guard !text.isEmpty else { return ExitStatus.success.rawValue }
-      do throws(CommandFailure) { try Output.line(text) } catch { return ExitStatus.failed.rawValue }
+      let isScript = line.options.contains { $0.utf8.starts(with: "--generate-completion-script".utf8) }
+      do throws(CommandFailure) { try Output.line(isScript ? CompletionScript.completingCommands(text) : text) } catch { return ExitStatus.failed.rawValue }
       return ExitStatus.success.rawValue
     }
     // The parser's own word for what every line of ours is about.
