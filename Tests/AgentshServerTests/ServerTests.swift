@@ -230,7 +230,9 @@ import Testing
     let rig = try ServerRig()
     let client = try rig.client(uid: 60001)
     let session = try client.wrap(["name": .string(name)]).text("session")
-    #expect(try client.call("StopSession", ["session": .string(session)]).error == nil)
+    let answer = try client.call("StopSession", ["session": .string(session)])
+    // What talks nonsense is killed as soon as it does, which may be before.
+    #expect(answer.error == nil || name == "garbles" && answer.reason.hasPrefix("session \(session) ended at "), "\(answer)")
     try waitFor("nothing is left") { try leftovers(rig).isEmpty }
   }
 

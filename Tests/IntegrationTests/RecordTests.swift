@@ -241,6 +241,8 @@ import Testing
     let inside = try server.shell("\(server.program("agentsh")) wrap -- true; echo $?")
     #expect(inside.output == "125\n" && inside.errors.contains("allows you 2 sessions at a time, and you have that many"), "\(inside)")
     for text in [String(session.prefix(8)), "first", "read line", "agentsh stop", "agentsh ps"] { #expect(!inside.errors.contains(text), "\(inside)") }
+    // The launcher ends a moment before its session does.
+    try eventually("the session is over") { try ask(server, ["ps"]).output.split(separator: "\n").count == 2 }
     // Outside they are the user's own to know.
     let second = try waiting(server, name: "second")
     let outside = try server.shell("true")
