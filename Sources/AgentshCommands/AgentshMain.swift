@@ -46,7 +46,8 @@ public enum AgentshMain {
     let text = RootCommand.fullMessage(for: error)
     if RootCommand.exitCode(for: error) == .success {
       guard !text.isEmpty else { return ExitStatus.success.rawValue }
-      do throws(CommandFailure) { try Output.line(text) } catch { return ExitStatus.failed.rawValue }
+      let isScript = line.options.contains { $0.utf8.starts(with: "--generate-completion-script".utf8) }
+      do throws(CommandFailure) { try Output.line(isScript ? CompletionScript.completingCommands(text) : text) } catch { return ExitStatus.failed.rawValue }
       return ExitStatus.success.rawValue
     }
     // The parser's own word for what every line of ours is about.
@@ -57,6 +58,14 @@ public enum AgentshMain {
       // The one mistake that everybody makes once.
       Messages.say(["the command comes after `--`", "for example: agentsh wrap -- \(displayEscaped(Array(command.joined(separator: " ").utf8)))"])
       return ExitStatus.failed.rawValue
+    }
+    if let word = line.unknownCommand {
+      let meant = line.command ?? line.options.map(ArgumentText.decode)
+      Messages.say([
+        "\(displayEscaped(ArgumentText.decode(word))): there is no such command; to run it: agentsh wrap -- \(displayEscaped(command: meant))",
+        "agentsh's own commands: agentsh --help",
+      ])
+      return ExitStatus.usage.rawValue
     }
     Messages.say(lines.isEmpty ? ["the command line can't be understood; see agentsh --help"] : lines)
     // Whoever looks at the status of a wrapped command must be able to tell that nothing ran.
@@ -85,6 +94,12 @@ struct CommandLineParts: Equatable {
       !options[index].utf8.starts(with: "-".utf8) && WrapOptions(plain: Array(options[..<index])) != nil
     }
     return start.map { Array(options[$0...]) }
+  }
+
+  /// A first word that is no command of agentsh: most likely one that is to be run.
+  var unknownCommand: String? {
+    guard let word = options.first, !word.isEmpty, !word.utf8.starts(with: "-".utf8), word != "help" else { return nil }
+    return RootCommand.configuration.subcommands.contains { $0._commandName == word } ? nil : word
   }
 
   private static func withoutServer(_ globals: [String]) -> [String] {

@@ -46,7 +46,7 @@ public enum ControlInterface {
     interface org.agentsh.Control
 
     # status: the command's, as a shell shows it. reason: where it was not the command's own end. These and the three others
-    # behind parent are told by GetSession, of a session that has ended and whose record has its last line.
+    # behind parent are told by GetSession, of a session that has ended; where its record has no last line, ended and reason alone.
     type Session (
       session: string,
       name: ?string,
@@ -137,16 +137,17 @@ public enum ControlInterface {
     # One session, by its id, a unique beginning of it, or its name.
     method GetSession(session: string) -> (session: Session)
 
-    # End a session and everything that runs in it.
+    # End a session and everything that runs in it. UnknownSession, with the time, where it has ended before.
     method StopSession(session: string) -> ()
 
-    # Lines of the record; with follow, also those that are still to come. To be called with "more".
+    # Lines of the record; with follow, also those that are still to come. To be called with "more". The last reply has no line.
+    # decision, op: a word that lines have, or the beginning of some with * behind it.
     method Events(
       session: ?string,
       follow: ?bool,
       decision: ?string,
       op: ?string
-    ) -> (line: string)
+    ) -> (line: ?string)
 
     # Is anybody there?
     method Ping() -> ()

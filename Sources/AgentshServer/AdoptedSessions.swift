@@ -72,9 +72,14 @@ extension ServerContext {
     if let status = ending?.status { fields.append(AuditField("status", .integer(Int64(status)))) }
     if let session { fields.append(AuditField("refused", .integer(Int64(session.current.refused)))) }
     if let last = lastHash(of: id) { fields.append(AuditField("last_hash", .text(last))) }
-    let message = ending != nil ? nil : failure ?? "the supervisor, which a server before this one had started, died; everything in the session was killed"
-    if let message { log.logger.error("session \(id): \(message)") }
-    log.note(AuditRecord(operation: .sessionClosed, session: id, uid: session?.facts.uid, fields: fields, message: message))
+    // What it was stopped for: its supervisor has only seen that its processes were killed.
+    var message = session?.current.closing?.message
+    if ending == nil {
+      let told = failure ?? message ?? "the supervisor, which a server before this one had started, died; everything in the session was killed"
+      log.logger.error("session \(id): \(told)")
+      message = told
+    }
+    noteClosing(AuditRecord(operation: .sessionClosed, session: id, uid: session?.facts.uid, fields: fields, message: message), of: session)
   }
 }
 

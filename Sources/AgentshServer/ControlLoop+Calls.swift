@@ -58,12 +58,18 @@ extension ControlLoop {
             throw .notPermitted(reason: "from inside session \(authority.inside ?? "") no session can be stopped; do it from a shell outside")
           }
           let session = try context.find(text, for: authority)
-          if session.current.phase == .unwatched {
-            try context.killUnwatched(session)
+          let phase = session.current.phase
+          if phase == .ended {
+            context.learnEnding(of: session)
+            let end = session.current.ending.map { "ended at \($0.time)" } ?? "has ended"
+            throw .unknownSession(reason: "session \(session.facts.id) \(end)")
+          }
+          if phase == .unwatched {
+            try context.killUnwatched(session, Self.stopReason(authority))
             mailbox.post(.answered(connection: id, .success(.done)))
             return
           }
-          mailbox.post(.stopWanted(connection: id, session: session.facts.id, reason: "stopped by uid \(authority.uid)"))
+          mailbox.post(.stopWanted(connection: id, session: session.facts.id, reason: Self.stopReason(authority)))
         } catch {
           mailbox.post(.answered(connection: id, .failure(error)))
         }
@@ -76,6 +82,8 @@ extension ControlLoop {
       }
     }
   }
+
+  private static func stopReason(_ authority: Authority) -> String { "stopped by uid \(authority.uid)" }
 
   /// Whether sessions lie inside a session.
   private func hasNested(_ session: String) -> Bool { sessions.values.contains { $0.parent?.id == session } }
@@ -135,6 +143,8 @@ extension ControlLoop {
   // MARK: Events
 
   private static func openStream(_ request: EventsRequest, _ authority: Authority, _ context: ServerContext) throws(ControlError) -> RecordStream {
+    try check("decision", request.decision, AuditDecision.allCases.map(\.rawValue))
+    try check("op", request.operation, AuditOperation.allCases.filter(\.isOfSessions).map(\.rawValue))
     var audience: Authority?
     let sessions: [Session]
     if let text = request.session {
@@ -145,6 +155,13 @@ extension ControlLoop {
       if request.follow { audience = authority }
     }
     return RecordStream(request, sessions: sessions, in: context.records, audience: audience)
+  }
+
+  /// A word that no line has would look as if nothing had happened.
+  private static func check(_ name: String, _ word: String?, _ known: [String]) throws(ControlError) {
+    guard let word else { return }
+    let fits = word.hasSuffix("*") ? known.contains { $0.utf8.starts(with: word.utf8.dropLast()) } : known.contains(word)
+    if !fits { throw .invalidParameter(reason: "\(name) \(displayEscaped(word)): there are \(known.joined(separator: ", "))") }
   }
 
   func beginStream(_ id: UInt64, _ result: Result<RecordStream, ControlError>) {

@@ -383,7 +383,7 @@ extension ControlLoop {
     } else {
       SessionDirectory.remove(in: context.runtime.current.descriptor, name: Array(session.id.utf8))
     }
-    context.log.note(closingRecord(session))
+    context.noteClosing(closingRecord(session), of: session.session)
     sessions[session.number] = nil
     sessionNumbers[session.id] = nil
     stopWaiting(for: session.number)

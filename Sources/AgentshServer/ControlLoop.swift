@@ -16,6 +16,8 @@ final class ControlLoop {
   let notifier: ServiceManager
   var watch: FileWatch
   var listener: UnixSocket?
+  /// Where it is found.
+  var place: ControlSocket.Place
 
   var connections: [UInt64: ControlConnection] = [:]
   var usage: [UInt32: UserUsage] = [:]
@@ -53,12 +55,13 @@ final class ControlLoop {
   }
 
   init(
-    context: ServerContext, configurationFile: [UInt8], listener: consuming UnixSocket, signals: consuming SignalDescriptor,
+    context: ServerContext, configurationFile: [UInt8], place: ControlSocket.Place, listener: consuming UnixSocket, signals: consuming SignalDescriptor,
     notifier: ServiceManager, descriptorLimit: Int
   ) throws(SyscallError) {
     self.context = context
     self.configurationFile = configurationFile
     self.notifier = notifier
+    self.place = place
     epoll = try Epoll()
     mailbox = try Mailbox()
     workers = try WorkerPool(threads: 6)
@@ -154,6 +157,7 @@ final class ControlLoop {
 
   private func reload() {
     guard stopping == nil else { return }
+    renewListener()
     // At once, and whatever the files say: whoever changes an account needs it to have no process.
     context.spares.clear()
     guard !isReloading else {

@@ -41,10 +41,15 @@ enum ExclusiveUse {
     for line in table.split(separator: UInt8(ascii: "\n")) {
       let words = String(decoding: line, as: UTF8.self).split(separator: " ")
       guard words.count >= 6, words[1] == "FLOCK", words[5] == file, let pid = Int32(words[4]), pid > 0 else { continue }
-      let name = ((try? readSmallFile(at: AT_FDCWD, Array("/proc/\(pid)/comm".utf8))) ?? []).filter { $0 != UInt8(ascii: "\n") }
-      if name.isEmpty || name == Array("agentshd".utf8) { return "another agentshd (pid \(pid)) uses" }
-      return "process \(pid) (\(displayEscaped(name))), which is no agentshd, holds a lock (flock) in"
+      guard let name = nameOfOther(pid) else { return "another agentshd (pid \(pid)) uses" }
+      return "process \(pid) (\(name)), which is no agentshd, holds a lock (flock) in"
     }
     return unknown
+  }
+
+  /// The program that a process runs, escaped; nil where that is agentshd or can't be told.
+  static func nameOfOther(_ pid: Int32) -> String? {
+    let name = ((try? readSmallFile(at: AT_FDCWD, Array("/proc/\(pid)/comm".utf8))) ?? []).filter { $0 != UInt8(ascii: "\n") }
+    return name.isEmpty || name == Array("agentshd".utf8) ? nil : displayEscaped(name)
   }
 }

@@ -192,11 +192,20 @@ extension ServerContext {
     }
   }
 
-  /// Has a session that is over know how it ended.
+  /// Has a session that is over know how it ended: what its record's last line tells, and for what is missing there the server's log.
   func learnEnding(of session: Session) {
     let now = session.current
-    guard now.phase == .ended, now.ending == nil, let ending = PastRecords.ending(of: session.facts.id, in: self)?.told else { return }
-    session.update { $0.ending = ending }
+    guard now.phase == .ended, now.ending == nil else { return }
+    var ending = PastRecords.ending(of: session.facts.id, in: self)?.told
+    // Of sessions with a last line the log is not looked through: what it says of those that are listed was read at the start.
+    if let closing = now.closing ?? (ending == nil ? loggedClosing(of: session.facts.id) : nil) {
+      let message = closing.message.map { Session.kept(Array($0.utf8)) }
+      var told = ending ?? SessionEnding(time: closing.time)
+      told.reason = told.reason ?? message
+      ending = told
+    }
+    // What has come meanwhile is told the next time.
+    session.update { if $0.closing == now.closing { $0.ending = ending } }
   }
 
   /// Takes up what a server before this one has left on record: so many sessions as would be known without the restart.
@@ -236,15 +245,21 @@ extension ServerContext {
       }
       // What had a supervisor of its own is closed when that has ended (`finishAdopted`).
       if isFound, session.facts.parent != nil {
-        let reason = ended.withLock { $0.removeValue(forKey: session.facts.id) }
-        log.note(closingRecord(of: session.facts.id, uid: session.facts.uid, nil, failure: reason))
+        let reason = session.current.closing?.message
+        noteClosing(closingRecord(of: session.facts.id, uid: session.facts.uid, nil, failure: reason), of: session)
       }
     }
   }
 
   /// Kills what runs in the control group of a session that this server does not watch.
-  func killUnwatched(_ session: Session) throws(ControlError) {
-    try killProcesses(of: session.facts.id, in: session.facts.parent)
+  /// - Parameter reason: goes to `session.closed`, since nobody can tell the supervisor.
+  func killUnwatched(_ session: Session, _ reason: String) throws(ControlError) {
+    // Before the end, which somebody else notices and puts on record.
+    session.update { $0.closing = Session.Closing(time: auditClock().text, message: reason) }
+    do throws(ControlError) { try killProcesses(of: session.facts.id, in: session.facts.parent) } catch {
+      session.update { if $0.phase == .unwatched { $0.closing = nil } }
+      throw error
+    }
     settleUnwatched()
   }
 

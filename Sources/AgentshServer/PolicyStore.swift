@@ -90,10 +90,15 @@ struct PolicySet: Sendable {
     let suffix = Array(".yaml".utf8)
     let place: [UInt8]
     let files: [[UInt8]]
+    let similar = Array(".yml".utf8)
     do {
       let opened = try TrustedPath.directory(directory)
       place = opened.path
-      files = try directoryNames(in: opened.descriptor).filter { $0.count > suffix.count && $0.suffix(suffix.count).elementsEqual(suffix) }
+      let names = try directoryNames(in: opened.descriptor)
+      files = names.filter { $0.count > suffix.count && $0.suffix(suffix.count).elementsEqual(suffix) }
+      for name in names where name.first != UInt8(ascii: ".") && name.count > similar.count && name.suffix(similar.count).elementsEqual(similar) {
+        set.warnings.append("\(displayEscaped(TrustedPath.joined(place, name))): warning: is not read: only files whose names end in .yaml are")
+      }
     } catch {
       set.problems.append("policy_dir \(error)")
       set.policies = previous?.policies ?? [:]
@@ -108,6 +113,10 @@ struct PolicySet: Sendable {
       case .success(let policy, let warnings):
         set.policies[name] = policy
         set.warnings += warnings
+        if policy.policy.name != name {
+          set.warnings.append(
+            "\(policy.file): warning: name is \(displayEscaped(policy.policy.name)), and the policy is known as \(displayEscaped(name)), as its file is")
+        }
       case .failure(let problems):
         set.problems += problems
         if let kept = previous?.policies[name] {

@@ -20,7 +20,8 @@ public enum Server {
   /// Everything that is wrong with the configuration and the policies, and what is to be warned of.
   public static func check(_ file: [UInt8]) -> (problems: [String], warnings: [String]) {
     let (ruleset, problems) = Ruleset.load(file, keeping: nil)
-    return (problems, ruleset?.warnings ?? [])
+    guard let ruleset else { return (problems, []) }
+    return (problems + ruleset.configuration.problemsOfPlaces(file: displayEscaped(file)), ruleset.warnings)
   }
 
   /// Runs. Must be called before any other thread exists.
@@ -47,12 +48,12 @@ public enum Server {
       }
       for warning in ruleset.warnings { logger.warning("\(warning)") }
       let context = try prepare(ruleset, supervisor: supervisor, logger)
-      let listener = try listen(notifier, ruleset.configuration, logger)
+      let listener = try ControlSocket.open(notifier, ruleset.configuration, logger)
       // Only now is it sure that no other server has this place.
       let running = context.removeLeftovers()
       let uncounted = context.adoptRecords(running: running.all)
       let loop = try ControlLoop(
-        context: context, configurationFile: file, listener: listener.socket, signals: signals, notifier: notifier,
+        context: context, configurationFile: file, place: listener.place, listener: listener.socket, signals: signals, notifier: notifier,
         descriptorLimit: descriptorLimit)
       loop.adopt(running.supervised)
       loop.countLater(uncounted)
@@ -63,7 +64,7 @@ public enum Server {
       notifier.ready()
       defer { context.spares.stop() }
       try loop.run()
-      if listener.isOurs { try? removeName(at: AT_FDCWD, ruleset.configuration.controlSocket) }
+      loop.place.remove()
       context.log.note(AuditRecord(operation: .serverStop))
       logger.notice("stopped")
     } catch let error as ServerError {
@@ -117,58 +118,6 @@ public enum Server {
     let note = Array(own[..<(own.lastIndex(of: slash) ?? own.startIndex)]) + Array("/../libexec/agentsh/sysconfdir".utf8)
     let line = Array(((try? readSmallFile(at: AT_FDCWD, note)) ?? []).prefix { $0 != UInt8(ascii: "\n") })
     return (line.first == slash ? line : Array("/etc".utf8)) + Array("/agentsh/agentshd.yaml".utf8)
-  }
-
-  private struct Listener: ~Copyable {
-    let socket: UnixSocket
-    /// We made the file, so we remove it.
-    let isOurs: Bool
-  }
-
-  private static func listen(_ notifier: ServiceManager, _ configuration: ServerConfiguration, _ logger: Logger) throws -> Listener {
-    if let inherited = try notifier.takeInherited(at: configuration.controlSocket) {
-      if let status = try? linkStatus(at: AT_FDCWD, configuration.controlSocket), status.mode & 0o222 != 0o222 {
-        logger.warning("\(displayEscaped(configuration.controlSocket)) has mode \(octal(status.mode & 0o7777)): not everybody can connect (SocketMode=0666 in its socket unit)")
-      }
-      let raw = inherited.rawValue
-      try syscall("fcntl", subject: "the socket from LISTEN_FDS") { fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK) }
-      return Listener(socket: UnixSocket(owning: inherited), isOurs: false)
-    }
-    let path = configuration.controlSocket
-    let slash = UInt8(ascii: "/")
-    guard let cut = path.lastIndex(of: slash), cut + 1 < path.endIndex else {
-      throw ServerError("control_socket \(displayEscaped(path)) names no file")
-    }
-    let directory = try TrustedPath.makeDirectory(cut == path.startIndex ? [slash] : Array(path[..<cut]), mode: 0o755)
-    let name = Array(path[(cut + 1)...])
-    let opened = try openAt(AT_FDCWD, directory.path, flags: O_RDONLY | O_DIRECTORY)
-    // Somebody who answers there is another server; a socket that nobody serves was left behind.
-    if let status = try? linkStatus(at: opened.rawValue, name) {
-      guard status.type == S_IFSOCK else { throw ServerError("control_socket \(displayEscaped(path)) exists and is no socket") }
-      try checkAbandoned(path)
-      try removeName(at: opened.rawValue, name)
-    }
-    // Short: who waits behind a hundred others waits a few milliseconds, behind thousands a second.
-    let socket = try UnixSocket.listen(at: TrustedPath.joined(directory.path, name), backlog: 128)
-    // Everybody may connect: who it is comes from the kernel.
-    try changeMode(at: opened.rawValue, name, mode: 0o666)
-    return Listener(socket: socket, isOurs: true)
-  }
-
-  /// Throws where somebody serves the socket at `path`, and tells who.
-  private static func checkAbandoned(_ path: [UInt8]) throws {
-    let place = displayEscaped(path)
-    let peer: PeerCredentials
-    do throws(SyscallError) { peer = try peerCredentials(of: UnixSocket.connect(to: path, nonBlocking: true).descriptor) } catch {
-      // It is there and has no room now.
-      guard error.errno != .wouldBlock else { throw ServerError("somebody serves \(place) and doesn't take connections") }
-      return
-    }
-    guard peer.uid == 0 else {
-      throw ServerError(
-        "process \(peer.pid) of uid \(peer.uid), which is no agentshd, serves \(place): end it, and let control_socket lie where only root can make files")
-    }
-    throw ServerError("another agentshd (pid \(peer.pid)) serves \(place)")
   }
 
   private static func started(_ context: ServerContext, _ problems: [String]) -> AuditRecord {

@@ -68,8 +68,10 @@ public struct ServerConfiguration: Sendable {
   public var runtimeDirectory: [UInt8] = Array("/run/agentsh".utf8)
   public var logDirectory: [UInt8] = Array("/var/log/agentsh".utf8)
   public var policyDirectory: [UInt8] = Array("/etc/agentsh/policies".utf8)
-  /// The text is well-formed and says something; else nothing in here is what somebody wrote.
+  /// The text is a well-formed mapping; else nothing in here is what somebody wrote.
   var isYAML = true
+  /// Where the values of top-level keys stand.
+  var positions: [String: TextPosition] = [:]
   /// Every user and group that is named, in the order of the text.
   var named: [NamedPrincipal] = []
   /// What is no error and has no effect either.
@@ -115,6 +117,7 @@ extension ServerConfiguration {
     var configuration = ServerConfiguration()
     configuration.isYAML = document.problems.isEmpty
     if let root = document.root, !root.isNull {
+      if case .mapping = root.content {} else { configuration.isYAML = false }
       configuration.read(root, &reader)
       if reader.problems.isEmpty { configuration.warn(&reader) }
     } else if configuration.isYAML {
@@ -130,8 +133,9 @@ extension ServerConfiguration {
   private mutating func read(_ root: YAMLNode, _ reader: inout ConfigurationReader) {
     for entry in reader.entries(root, "the configuration") {
       let value = entry.value
+      positions[entry.key] = value.position
       switch entry.key {
-      case "control_socket": controlSocket = reader.path(value, entry.key) ?? controlSocket
+      case "control_socket": controlSocket = reader.socketPath(value, entry.key) ?? controlSocket
       case "runtime_dir": runtimeDirectory = reader.path(value, entry.key) ?? runtimeDirectory
       case "log_dir": logDirectory = reader.path(value, entry.key) ?? logDirectory
       case "policy_dir": policyDirectory = reader.path(value, entry.key) ?? policyDirectory
@@ -151,6 +155,16 @@ extension ServerConfiguration {
   /// What is no mistake in itself, and surely not what somebody wants.
   private func warn(_ reader: inout ConfigurationReader) {
     if assignments.isEmpty { reader.warn("there are no assignments: nobody may open a session") }
+    // The first that matches decides; of users and groups one suffices.
+    if let last = assignments.firstIndex(where: { $0.who.users.contains(.anyone) || $0.who.groups.contains(.anyone) }) {
+      let line = assignments[last].position.line
+      for assignment in assignments[(last + 1)...] {
+        reader.warn(assignment.position, "this assignment is never reached: the one of line \(line) is for everybody, and the first that matches decides")
+      }
+    }
+    if handshakeTimeoutMilliseconds < 1000, let position = positions["handshake_timeout"] {
+      reader.warn(position, "handshake_timeout is less than 1s: on a busy host a session may not begin in time, and then nothing runs")
+    }
     if limits.activePerUser > limits.perUser {
       reader.warn(
         "active_sessions_per_user (\(limits.activePerUser)) is more than sessions_per_user (\(limits.perUser)): a user may have \(limits.perUser) at a time")
@@ -275,6 +289,23 @@ struct ConfigurationReader {
       return nil
     }
     return Array(text.utf8)
+  }
+
+  /// The same for a socket to be made. See unix(7): an address holds 107 bytes; a longer path is shortened to a descriptor of its directory, and its last name
+  /// has to fit behind that.
+  mutating func socketPath(_ node: YAMLNode, _ key: String) -> [UInt8]? {
+    guard let path = path(node, key) else { return nil }
+    let name = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last ?? []
+    guard !name.isEmpty, !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) else {
+      complain(node.position, "\(key) \(displayEscaped(path)) names no file")
+      return nil
+    }
+    let room = 107 - "/proc/self/fd/1000000/".utf8.count
+    guard path.count <= 107 || name.count <= room else {
+      complain(node.position, "\(key): its last name has \(name.count) bytes, and in so long a path no more than \(room) can be bound")
+      return nil
+    }
+    return path
   }
 
   mutating func count(_ node: YAMLNode, _ key: String, from least: Int = 1) -> Int? {

@@ -20,8 +20,6 @@ final class ServerContext: Sendable {
   let spares: SpareSupervisors
   /// Control groups of sessions that are over, which could not be removed.
   let lingering = Mutex<[LingeringGroup]>([])
-  /// Why sessions inside others that this server doesn't watch were ended by it, until that is on record.
-  let ended = Mutex<[String: String]>([:])
   let cgroupReadiness: CgroupReadiness?
 
   init(

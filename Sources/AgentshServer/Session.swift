@@ -77,6 +77,14 @@ final class Session: Sendable {
     var refused = 0
     /// Looked up when somebody asks for it.
     var ending: SessionEnding?
+    /// What the server's own log says of its end, or is going to say.
+    var closing: Closing?
+  }
+
+  /// `session.closed`: when it was written, and why the server had to end the session, if it had.
+  struct Closing: Sendable, Equatable {
+    var time: String
+    var message: String?
   }
 
   let facts: Facts

@@ -182,9 +182,9 @@ extension ControlLoop {
   private func endUnwatched(_ id: String, in parent: String, _ reason: String) {
     let context = context
     workers.submit(for: 0) {
-      guard context.sessions.session(id)?.current.phase == .unwatched else { return }
+      guard let session = context.sessions.session(id), session.current.phase == .unwatched else { return }
       context.log.logger.error("session \(id): \(reason)")
-      context.ended.withLock { $0[id] = reason }
+      session.update { $0.closing = Session.Closing(time: auditClock().text, message: reason) }
       do throws(ControlError) { try context.killProcesses(of: id, in: parent) } catch {
         context.log.logger.warning("session \(id): what is left of it can't be killed: \(error)")
       }

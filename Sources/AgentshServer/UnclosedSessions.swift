@@ -1,4 +1,5 @@
 internal import AgentshAudit
+internal import AgentshProtocol
 internal import AgentshSystem
 import Glibc
 
@@ -15,6 +16,9 @@ struct UnclosedSessions {
 
   private var open: [String: (order: Int, uid: UInt32?)] = [:]
   private var count = 0
+  private let wanted: Set<String>
+  /// What `session.closed` says of those that were asked for.
+  private(set) var closings: [String: Session.Closing] = [:]
 
   /// In the order of opening.
   var all: [(id: String, uid: UInt32?)] { open.sorted { $0.value.order < $1.value.order }.map { ($0.key, $0.value.uid) } }
@@ -22,7 +26,9 @@ struct UnclosedSessions {
   /// - Parameters:
   ///   - file: `server.jsonl`.
   ///   - end: how far it is read.
-  init(in file: borrowing OwnedDescriptor, upTo end: Int64) {
+  ///   - wanted: of which sessions that have been closed it is to be known what was said then.
+  init(in file: borrowing OwnedDescriptor, upTo end: Int64, closingsOf wanted: Set<String> = []) {
+    self.wanted = wanted
     // The first of these lines may lack its beginning, and is no whole one then.
     var offset = max(0, end - Self.mostLookedThrough)
     while offset < end, let part = try? readPart(file.rawValue, from: offset, limit: min(ServerLog.longestLine, Int(end - offset))), !part.isEmpty {
@@ -43,6 +49,11 @@ struct UnclosedSessions {
     guard PastRecords.isID(id) else { return }
     guard isOpening else {
       open[id] = nil
+      if wanted.contains(id), let object = try? JSONObject.parse(Array(line)), case .string(let time)? = object["time"] {
+        var closing = Session.Closing(time: time)
+        if case .string(let message)? = object["message"] { closing.message = message }
+        closings[id] = closing
+      }
       return
     }
     let uid = parts.first { $0.starts(with: Self.userKey) }.flatMap { UInt32(String(decoding: $0.dropFirst(Self.userKey.count), as: UTF8.self)) }
@@ -56,23 +67,51 @@ extension ServerContext {
   /// be cut off there unseen. For a worker: the log may be long, and nobody waits for it.
   /// - Parameter running: sessions of a server before this one that go on: theirs is written when they end.
   func closeForgotten(running: Set<String>) {
-    let found = UnclosedSessions(in: log.file.descriptor, upTo: log.sizeAtStart).all.filter { !running.contains($0.id) }
+    let over = sessions.all.filter { !running.contains($0.facts.id) }
+    let looked = UnclosedSessions(in: log.file.descriptor, upTo: log.sizeAtStart, closingsOf: Set(over.map(\.facts.id)))
+    for session in over {
+      guard let closing = looked.closings[session.facts.id] else { continue }
+      session.update {
+        $0.closing = closing
+        $0.ending = nil
+      }
+    }
+    let found = looked.all.filter { !running.contains($0.id) }
     guard !found.isEmpty else { return }
     // Without control groups, or where their directories are gone, only the supervisors tell which sessions go on.
     let supervised = supervisors(of: Set(found.map(\.id)))
-    for (id, uid) in found where supervised[id] == nil { log.note(closingRecord(of: id, uid: uid, "the session ended while no server ran")) }
+    for (id, uid) in found where supervised[id] == nil {
+      noteClosing(closingRecord(of: id, uid: uid, "the session ended while no server ran"), of: sessions.session(id))
+    }
+  }
+
+  /// Writes `session.closed`, and has the session know what that says.
+  func noteClosing(_ record: AuditRecord, of session: Session?) {
+    let closing = Session.Closing(time: auditClock().text, message: record.message)
+    log.note(record)
+    session?.update {
+      $0.closing = closing
+      $0.ending = nil
+    }
+  }
+
+  /// What the log says of the end of a session, as far back as it is looked through.
+  func loggedClosing(of id: String) -> Session.Closing? {
+    guard let size = try? fileStatus(log.file.descriptor).size else { return nil }
+    return UnclosedSessions(in: log.file.descriptor, upTo: size, closingsOf: [id]).closings[id]
   }
 
   /// The record of the end of a session that this server has not watched.
   /// - Parameters:
-  ///   - message: what is said of one whose record has its last line.
-  ///   - failure: of one that has none, why this server has ended it.
+  ///   - message: what is said of one that ended by itself.
+  ///   - failure: why this server has ended it, where it has.
   func closingRecord(of id: String, uid: UInt32?, _ message: String?, failure: String? = nil) -> AuditRecord {
     var fields: [AuditField] = []
     var message = message
     if let ending = PastRecords.ending(of: id, in: self) {
       if let status = ending.status { fields.append(AuditField("status", .integer(Int64(status)))) }
       fields.append(AuditField("refused", .integer(Int64(ending.refused))))
+      message = message ?? failure
     } else if let told = message {
       message = "\(told), and its supervisor died"
     } else {

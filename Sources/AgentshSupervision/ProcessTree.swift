@@ -21,12 +21,14 @@ public enum ProcessTree {
     return members
   }
 
+  /// A process that is pinned.
+  private final class Member {
+    let pidfd: Pidfd
+    init(_ pidfd: consuming Pidfd) { self.pidfd = pidfd }
+  }
+
   /// Kills a child of this process and all that descends from it. They are stopped first, so that nothing new turns up and nothing sees another's end.
   public static func kill(from child: Int32) {
-    final class Member {
-      let pidfd: Pidfd
-      init(_ pidfd: consuming Pidfd) { self.pidfd = pidfd }
-    }
     var members: [Int32: Member] = [:]
     func descendants() -> Set<Int32> { Self.descendants(of: child, and: child, except: getpid()) }
     while true {
@@ -42,6 +44,45 @@ public enum ProcessTree {
     }
     try? members.removeValue(forKey: child)?.pidfd.sendSignal(SIGKILL)
     for member in members.values { try? member.pidfd.sendSignal(SIGKILL) }
+  }
+
+  /// Whether a process lives in the control group of a session, or in that of one inside it: what proc_pid_cgroup(5) says, which root alone can change.
+  public static func isMember(_ process: Int32, ofGroup session: String) -> Bool {
+    guard let membership = try? readSmallFile(at: AT_FDCWD, procPath(process, "cgroup")) else { return false }
+    return membership.split(separator: UInt8(ascii: "\n")).contains { line in
+      line.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(session.utf8) }
+    }
+  }
+
+  /// Kills what lives in a session's control group one by one, for whoever may not write to the group's own files.
+  /// - Parameter milliseconds: how long it is tried.
+  /// - Returns: whether nothing is left; false where a process may not be killed by this one, or where new ones come faster than they are found.
+  public static func kill(group session: String, milliseconds: Int64) -> Bool {
+    let deadline = Deadline.after(milliseconds: milliseconds)
+    var killed: [Int32: Member] = [:]
+    var isComplete = true
+    while !deadline.hasPassed {
+      var hasNew = false
+      // The number of one that has ended may be another's by now.
+      killed = killed.filter { !$0.value.pidfd.hasExited() }
+      for process in directoryNumbers(Array("/proc".utf8)) where process != getpid() && killed[process] == nil && isMember(process, ofGroup: session) {
+        guard let pidfd = try? Pidfd.open(process) else {
+          // It has ended just now, and may have started others before.
+          hasNew = true
+          continue
+        }
+        // By its number so far: it is this process that the second look is about, if that lives. One that has ended is listed until it is reaped.
+        guard isMember(process, ofGroup: session), !pidfd.hasExited() else { continue }
+        do throws(SyscallError) { try pidfd.sendSignal(SIGKILL) } catch {
+          if error.errno != .noSuchProcess { isComplete = false }
+        }
+        killed[process] = Member(pidfd)
+        hasNew = true
+      }
+      // Those that were killed start nothing any more, even where they have not ended yet.
+      if !hasNew { return isComplete }
+    }
+    return false
   }
 
   /// What the environment of a session's processes says.

@@ -83,6 +83,16 @@ struct CommandLineTests {
     #expect(CommandLineParts([bytes("agentsh")] + options.map { bytes($0) }).strayCommand == command)
   }
 
+  @Test(arguments: [
+    (["ls"], nil, "ls"), (["ls", "-l"], nil, "ls"), (["run"], ["ls"], "run"), (["ps"], nil, nil), (["help", "x"], nil, nil), (["--bogus", "ls"], nil, nil), ([], nil, nil),
+    (["--json", "ls"], nil, "ls"),
+  ] as [([String], [String]?, String?)])
+  func aWordThatIsNoCommandIsFound(_ options: [String], _ command: [String]?, _ word: String?) {
+    let line = CommandLineParts([bytes("agentsh")] + (options + (command.map { ["--"] + $0 } ?? [])).map { bytes($0) })
+    #expect(line.unknownCommand == word)
+    #expect(word == nil || AgentshMain.run(line, contextForTests()) == 64)
+  }
+
   @Test(arguments: ["bogus", "Deny", "", "x*", "denyy"])
   func aDecisionThatDoesNotExistIsRefused(_ word: String) {
     #expect(throws: (any Error).self) { try RootCommand.parseAsRoot(["events", "--decision", word]) }

@@ -114,6 +114,16 @@ struct ReportTests {
     #expect(EventText.line(line).contains("/\\xff"))
   }
 
+  @Test func aCommandsBytesAreShownWhole() {
+    let encoded = "\"\(Base64.encode(bytes("cat")))\",\"\(Base64.encode([0xFF, 0x0A]))\""
+    let line = "{\"op\":\"exec\",\"command\":[\"cat\",\"\u{FFFD}\\n\"],\"command_b64\":[\(encoded)]}"
+    #expect(EventText.line(bytes(line)).hasSuffix(#" cat \xff\x0a"#))
+  }
+
+  @Test func aMessageIsEscapedOnce() {
+    #expect(EventText.line(bytes(#"{"op":"file.read","path":"/a\nb","message":"/a\\u{a}b is closed"}"#)).hasSuffix(#" /a\x0ab /a\u{a}b is closed"#))
+  }
+
   @Test func namesAreShownAsTheRecordHasThem() throws {
     let line = #"{"op":"net.dns","address":"allowed\\046example","decision":"deny","rule":"r","message":"allowed\\046example is not\u001b among"}"#
     #expect(EventText.line(bytes(line)) == #"deny  net.dns     allowed\046example (r) allowed\046example is not\x1b among"#)

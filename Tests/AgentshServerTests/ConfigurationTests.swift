@@ -50,6 +50,11 @@ struct ConfigurationTests {
     ("admins: { users: [\"4294967295\"] }", "f.yaml:1:19: error: users: 4294967295 is no id: it must be a number from 0 to 4294967294"),
     ("admins: { users: [\"-1\"] }", "f.yaml:1:19: error: users: -1 is no id: it must be a number from 0 to 4294967294"),
     ("on_missing_feature: { landlok: warn }", "f.yaml:1:23: error: on_missing_feature has no key landlok"),
+    ("control_socket: /run/agentsh/", "f.yaml:1:17: error: control_socket /run/agentsh/ names no file"),
+    (
+      "control_socket: /run/\(String(repeating: "x", count: 110))",
+      "f.yaml:1:17: error: control_socket: its last name has 110 bytes, and in so long a path no more than 85 can be bound"
+    ),
     ("on_missing_feature: ignore", "f.yaml:1:21: error: on_missing_feature must be refuse or warn"),
   ])
   func whatIsWrongIsSaidWithItsPlace(text: String, problem: String) {
@@ -102,6 +107,21 @@ struct ConfigurationTests {
       let warning = "f.yaml: warning: active_sessions_per_user (\(active)) is more than sessions_per_user (\(all)): a user may have \(all) at a time"
       #expect(limits(text) == [warning])
     }
+  }
+
+  @Test func anAssignmentThatIsNeverReachedIsWarnedOf() {
+    let warned = warnings("assignments:\n- { users: [root], default: a }\n- { users: [\"*\"], groups: [staff], default: a }\n- { users: [bob], default: b }")
+    #expect(warned == ["f.yaml:4:3: warning: this assignment is never reached: the one of line 3 is for everybody, and the first that matches decides"])
+  }
+
+  @Test func aHandshakeThatHasNoTimeIsWarnedOf() {
+    func timeout(_ text: String) -> [String] { warnings("assignments: [{ users: [root], default: a }]\nhandshake_timeout: \(text)") }
+    #expect(timeout("1s") == [])
+    #expect(timeout("999ms").count == 1 && timeout("999ms")[0].hasPrefix("f.yaml:2:20: warning: handshake_timeout is less than 1s"))
+  }
+
+  @Test func aSocketsLongPathWithAShortNameIsGood() {
+    #expect(parse("control_socket: /\(String(repeating: "x", count: 200))/control.sock").problems == [])
   }
 
   @Test func allProblemsAreSaidNotJustTheFirst() {

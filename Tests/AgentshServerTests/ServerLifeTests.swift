@@ -44,6 +44,50 @@ import Testing
     ] { #expect(output.contains(expected), "\(expected) in \(output)") }
   }
 
+  /// Each of them keeps the server from starting.
+  @Test(arguments: [
+    ("log", "log_dir", "is writable by group or others (mode 0777)"), ("log/sessions", "log_dir", "is not a directory"),
+    ("log", "log_dir", "is not a directory"), ("log/server.jsonl", "log_dir", "is not a regular file"),
+    ("run", "runtime_dir", "is writable by group or others (mode 0777)"), ("run/control.sock", "control_socket", "exists and is no socket"),
+  ])
+  func checkLooksAtThePlaces(_ name: String, _ key: String, _ reason: String) throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    let place = "\(scratch.path)/\(name)"
+    #expect(try check(scratch).status == 0)
+    #expect(!FileManager.default.fileExists(atPath: "\(scratch.path)/log") && !FileManager.default.fileExists(atPath: "\(scratch.path)/run"))
+    if reason.contains("directory") {
+      try scratch.write(name, "")
+    } else {
+      try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+      if reason.contains("0777") { #expect(setMode(place, 0o777) == 0) }
+    }
+    let (status, output) = try check(scratch)
+    #expect(status == 1 && output.contains("agentshd.yaml:") && output.contains(": error: \(key) \(place): \(reason)"), "\(output)")
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+  }
+
+  @Test func checkWarnsOfPoliciesThatAreNotWhatTheySeem() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("policies/fourth.yml", ServerRig.policy)
+    try scratch.write("policies/third.yaml", ServerRig.policy)
+    let (status, output) = try check(scratch)
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("policies/fourth.yml: warning: is not read"), "\(output)")
+    #expect(output.contains("policies/third.yaml: warning: name is NAME, and the policy is known as third, as its file is"), "\(output)")
+    #expect(!output.contains("first.yaml: warning") && !output.contains("second.yaml: warning"), "\(output)")
+  }
+
+  @Test func aConfigurationThatIsAListIsToldAlone() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    try scratch.write("agentshd.yaml", "- a\n- b\n")
+    let (status, output) = try check(scratch)
+    #expect(status == 1 && output.split(separator: "\n").count == 1 && output.contains("must be a mapping"), "\(output)")
+  }
+
   @Test func aConfigurationThatIsNoYAMLIsToldAloneAndNothingOfPlacesThatNobodyNamed() throws {
     guard canRunPrivileged() else { return }
     let scratch = try ServerRig.prepare()
@@ -350,6 +394,24 @@ import Testing
     #expect(rig.scratch.read("server.err").contains("no session for uid 60001: \(refused.reason)"))
   }
 
+  @Test func aControlSocketThatWasRemovedIsMadeAnewAtAReload() throws {
+    guard canRunPrivileged() else { return }
+    let rig = try ServerRig()
+    let before = try rig.client(uid: 60001)
+    for count in 1...2 {
+      try FileManager.default.removeItem(atPath: rig.socketPath)
+      #expect(throws: (any Error).self) { try rig.client() }
+      try rig.process.pidfd.sendSignal(SIGHUP)
+      try waitFor("it has reloaded") { rig.records("server.reload").count == count }
+      #expect(try rig.client(uid: 60001).call("Ping").error == nil)
+      #expect(rig.scratch.read("server.err").components(separatedBy: "control.sock was removed or replaced while the server ran; it is made anew").count == count + 1)
+    }
+    #expect(try before.call("Ping").error == nil)
+    try rig.process.pidfd.sendSignal(SIGHUP)
+    try waitFor("it has reloaded") { rig.records("server.reload").count == 3 }
+    #expect(rig.scratch.read("server.err").components(separatedBy: "made anew").count == 3)
+  }
+
   @Test func twoServersDoNotShareASocket() throws {
     guard canRunPrivileged() else { return }
     let rig = try ServerRig()
@@ -379,6 +441,20 @@ import Testing
     let process = try ServerRig.start(scratch)
     #expect(waitForEnd(process.pid) >> 8 == 1)
     #expect(scratch.read("server.err").contains("process \(other.pid) of uid 60001, which is no agentshd, serves \(path)"), "\(scratch.read("server.err"))")
+  }
+
+  @Test func aProgramOfRootsThatIsNoServerIsToldByName() throws {
+    guard canRunPrivileged() else { return }
+    let scratch = try ServerRig.prepare()
+    #expect(makeDirectory("\(scratch.path)/run", 0o755) == 0)
+    let path = "\(scratch.path)/run/control.sock"
+    // This test itself.
+    let listener = try UnixSocket.listen(at: Array(path.utf8))
+    let process = try ServerRig.start(scratch)
+    #expect(waitForEnd(process.pid) >> 8 == 1)
+    let said = scratch.read("server.err")
+    #expect(said.contains("process \(getpid()) (") && said.contains("), which is no agentshd, serves \(path)"), "\(said)")
+    _ = consume listener
   }
 
   @Test(arguments: ["log_dir", "runtime_dir"])

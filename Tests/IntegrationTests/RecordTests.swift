@@ -92,6 +92,12 @@ import Testing
     _ = try process.finish()
     try eventually("the session has ended") { try ask(server, ["show", "job"]).output.contains("ended") }
     try eventually("its record is counted") { try ask(server, ["show", "job", "--json"]).output.contains("\"refused\":3,") }
+    // Its record has no last line: the server's log tells, also after a restart.
+    for isRestarted in [false, true] {
+      if isRestarted { try server.restart() }
+      let shown = try ask(server, ["show", try #require(server.records.first)]).output
+      #expect(shown.contains("ended:") && shown.contains("reason:     the supervisor died; everything in the session was killed"), "\(shown)")
+    }
   }
 
   @Test func recordsAreTheirOwnersAfterARestartToo() throws {
@@ -174,6 +180,26 @@ import Testing
     try eventually("it has ended") { try ask(server, ["show", session]).output.contains("ended") }
     #expect(try ask(server, ["show", session, "--json"]).output.contains("\"refused\":1,"))
     #expect(server.sessions.isEmpty)
+    // Nobody could tell its supervisor why.
+    let reason = "stopped by uid \(server.firstUser)"
+    #expect(try ask(server, ["show", session]).output.contains(reason))
+    try eventually("the log says why") {
+      try server.log().contains { $0.contains("\"op\":\"session.closed\"") && $0.contains(session) && $0.contains("\"message\":\"\(reason)\"") }
+    }
+    try server.restart()
+    try eventually("the next server knows it, too") { try ask(server, ["show", session]).output.contains(reason) }
+  }
+
+  @Test func aSessionThatHasEndedCannotBeStopped() throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer()
+    #expect(try server.wrap(["--name", "job", "--", "true"]).status == 0)
+    let session = try #require(server.records.first)
+    for name in ["job", session, String(session.prefix(8))] {
+      let outcome = try ask(server, ["stop", name, "--json"])
+      #expect(outcome.status == 1 && outcome.output == "{\"session\":\"\(name)\",\"stopped\":false}\n", "\(outcome)")
+      #expect(outcome.errors.contains("session \(session) ended at 20"), "\(outcome)")
+    }
   }
 
   /// What ignores SIGTERM is killed after a while, by its supervisor, which lives to close the record.
@@ -228,6 +254,8 @@ import Testing
     let inside = try server.shell("\(server.program("agentsh")) wrap -- true; echo $?")
     #expect(inside.output == "125\n" && inside.errors.contains("allows you 2 sessions at a time, and you have that many"), "\(inside)")
     for text in [String(session.prefix(8)), "first", "read line", "agentsh stop", "agentsh ps"] { #expect(!inside.errors.contains(text), "\(inside)") }
+    // The launcher ends a moment before its session does.
+    try eventually("the session is over") { try ask(server, ["ps"]).output.split(separator: "\n").count == 2 }
     // Outside they are the user's own to know.
     let second = try waiting(server, name: "second")
     let outside = try server.shell("true")
@@ -244,13 +272,16 @@ import Testing
     guard isPrivileged("a server") else { return }
     let server = try TestServer(policies: ["test": Self.nesting])
     server.mayHaveEnded = true
-    let process = try server.start(["sh", "-c", "\(server.program("agentsh")) wrap -- sh -c 'echo inside; read line'; read line"])
+    let process = try server.start([
+      "sh", "-c", "\(server.program("agentsh")) wrap --standalone -- true; \(server.program("agentsh")) wrap -- sh -c 'echo inside; read line'; read line",
+    ])
     try process.waitFor("inside")
     let sessions = server.records
     #expect(sessions.count == 2)
     try server.restart(SIGKILL)
     process.write("x\nx\n")
-    #expect(try process.finish().status == 0)
+    let outcome = try process.finish()
+    #expect(outcome.status == 0 && outcome.errors.contains("`agentsh wrap` without --standalone opens one"), "\(outcome)")
     func closed() throws -> [String] { try server.log().filter { $0.contains("session.closed") } }
     try eventually("both are closed") {
       _ = try ask(server, ["ps"])

@@ -109,6 +109,21 @@ struct TermTests {
     }
   }
 
+  /// The launcher is the only one left, and what has left the command's tree is not its child. It never stops computing: no call of it would fail.
+  @Test(arguments: [true, false]) func whereServerAndSupervisorAreKilledTheLauncherKillsOrphansToo(hasGroup: Bool) throws {
+    guard isPrivileged("a server") else { return }
+    let server = try TestServer(onMissingFeature: "{ cgroup: warn }", under: hasGroup ? [] : TestServer.withoutCgroups)
+    server.mayHaveEnded = true
+    let process = try server.start(["sh", "-c", "(setsid sh -c 'echo ready; while :; do :; done' &); sleep 3600"])
+    try process.waitFor("ready")
+    let supervisor = try server.supervisor()
+    kill(server.process.pid, SIGKILL)
+    kill(supervisor, SIGKILL)
+    let outcome = try process.finish()
+    #expect(outcome.signal == SIGKILL && outcome.errors.contains("what it had started were killed"), "\(outcome)")
+    try eventually("every process of the session is gone") { processes(of: server.firstUser).isEmpty }
+  }
+
   @Test func stoppingASessionWhoseSupervisorIsStoppedClosesItsRecord() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

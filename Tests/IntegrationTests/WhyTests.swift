@@ -42,10 +42,21 @@ struct WhyTests {
     }
   }
 
+  @Test func withoutAServerItIsSaidHowRecordsAreFound() throws {
+    guard isPrivileged("second uids") else { return }
+    let server = try server()
+    // Of this installation no server is set up: its programs lie in a tree of their own.
+    makeDirectory("\(server.directory)/libexec")
+    makeDirectory("\(server.directory)/libexec/agentsh")
+    try write("\(server.directory)/nowhere\n", to: "\(server.directory)/libexec/agentsh/sysconfdir")
+    let outcome = try run(server.client(["why"], environment: ["AGENTSH_SERVER="]))
+    #expect(outcome.status == 1 && outcome.errors.contains("the records of embedded sessions are found by their whole id"), "\(outcome)")
+  }
+
   @Test func outsideTheUsersOwnRefusalsAreExplainedAndNobodyElses() throws {
     guard isPrivileged("a server") else { return }
     let server = try server()
-    #expect(try run(server.client(["why"])).errors.contains("nothing was refused"))
+    #expect(try run(server.client(["why"])).errors.contains("nothing was refused in the sessions that are listed"))
     #expect(try server.shell("cat .env; exit 0").status == 0)
     let session = try #require(server.records.first)
     #expect(try server.shell("true").status == 0)

@@ -208,6 +208,21 @@ import Testing
     #expect(try server.shell("cat \(server.project(server.secondUser))/other").errors.contains("Permission denied"))
   }
 
+  /// Behind `--` stands another program's command line; before it, and for the other commands, agentsh's own words.
+  @Test(arguments: [
+    (["wrap", "--", "printen"], "printenv"), (["wrap", "--policy", "p", "--", "ls", "/usr/bin/printen"], "/usr/bin/printenv"), (["wrap", "--stand"], "--standalone"),
+    (["even"], "events"),
+  ])
+  func bashCompletesTheCommandThatIsWrapped(_ words: [String], _ completion: String) throws {
+    let program = try "\(Programs.buildDirectory())/agentsh"
+    let script = """
+      shopt -s extglob; source <("$0" --generate-completion-script bash); COMP_WORDS=(agentsh "$@"); COMP_CWORD=$#; COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}
+      "$(complete -p agentsh | sed 's/.*-F \\([^ ]*\\) .*/\\1/')" agentsh "${@: -1}"; printf '<%s>' "${COMPREPLY[@]%% }"
+      """
+    let outcome = try run(["bash", "-c", script, program] + words)
+    #expect(outcome.output.contains("<\(completion)>"), "\(outcome)")
+  }
+
   @Test func nothingOutlivesTheSession() throws {
     guard isPrivileged("a server") else { return }
     let server = try TestServer()

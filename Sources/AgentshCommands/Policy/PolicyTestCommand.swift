@@ -114,6 +114,10 @@ struct PolicyTestCommand: AgentshCommand {
     if let host { return try networkQuestion(host) }
     guard let path else { throw CommandFailure(.usage, "ask about one thing: --path, --command or --host") }
     guard !path.bytes.isEmpty else { throw CommandFailure(.usage, "--path is empty: no file has that name") }
+    // Quoted, or behind a `=`, the shell leaves it as it is.
+    if path.bytes.first == UInt8(ascii: "~"), path.bytes.count == 1 || path.bytes[1] == UInt8(ascii: "/") {
+      Messages.say("warning: --path \(path.displayed): ~ is a file's name here, and not the home directory; write $HOME, or leave out the quotes")
+    }
     guard let op else { throw CommandFailure(.usage, "say what is to be done to \(path.displayed): --op read, write, create, …") }
     if op.utf8.starts(with: "unix.".utf8) { return try unixQuestion(op, path) }
     return try fileQuestion(op, path)

@@ -67,6 +67,12 @@ enum EventText {
         if case .string(let text) = element { return displayEscaped(text) }
         return "?"
       }
+      // The whole bytes, where the text could not hold them.
+      if case .array(let encoded)? = object["command_b64"], encoded.count == elements.count {
+        for (index, element) in encoded.enumerated() {
+          if case .string(let text) = element, let bytes = Base64.decode(text) { words[index] = displayEscaped(bytes) }
+        }
+      }
       if let missing = number(object, "command_omitted") {
         let bytes = number(object, "command_omitted_bytes").map { ", \($0) bytes" } ?? ""
         words.append("… (\(missing) more\(bytes))")
@@ -97,10 +103,10 @@ enum EventText {
     return shown(name: name)
   }
 
-  /// A message about the network may have names in it.
+  /// What a message says of a path, a command or a name is escaped already.
   static func message(_ object: JSONObject) -> String? {
     guard case .string(let message)? = object["message"] else { return nil }
-    return text(object, "op").map { $0.utf8.starts(with: "net.".utf8) } == true ? shown(name: message) : displayEscaped(message)
+    return shown(name: message)
   }
 
   static func text(_ object: JSONObject, _ name: String) -> String? {

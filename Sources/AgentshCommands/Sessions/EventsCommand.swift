@@ -48,11 +48,7 @@ struct EventsCommand: AgentshCommand {
       }
       return .success
     }
-    if context.requestedServer(server.server) == nil, !context.installation.hasServer {
-      throw CommandFailure(
-        .no, "there is no record of \(session.map { "a session " + displayEscaped($0) } ?? "any session") here, and no server is set up",
-        "the records of embedded sessions are found by their whole id; name the server with --server where there is one")
-    }
+    try Self.checkServer(server, session, context)
     let client = try context.connect(server)
     var id: String?
     if let session { id = try SessionName.resolve(session, client) }
@@ -64,6 +60,14 @@ struct EventsCommand: AgentshCommand {
 
   private func printLine(_ line: [UInt8]) throws(CommandFailure) {
     try Output.line(output.json ? line : Array(EventText.line(line, isOfMany: session == nil, today: today()).utf8))
+  }
+
+  /// Throws where there is no server to be asked: embedded sessions are listed nowhere.
+  static func checkServer(_ server: ServerOptions, _ session: String?, _ context: Context) throws(CommandFailure) {
+    guard context.requestedServer(server.server) == nil, !context.installation.hasServer else { return }
+    throw CommandFailure(
+      .no, "there is no record of \(session.map { "a session " + displayEscaped($0) } ?? "any session") here, and no server is set up",
+      "the records of embedded sessions are found by their whole id; name the server with --server where there is one")
   }
 
   /// The record of an embedded session of this user, where there is one with that id.

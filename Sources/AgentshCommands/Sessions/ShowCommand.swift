@@ -61,7 +61,7 @@ enum SessionName {
     return try choose(text, among: try client.ask(.listSessions(all: true), ControlReplies.sessions)) ?? beginning(text) ?? text
   }
 
-  /// The same, for what only sessions that run can be asked for: of several that have ended any is as good.
+  /// The same, for what only sessions that run can be asked for: of several that have ended the server tells of any.
   static func resolveRunning(_ text: String, _ client: borrowing ControlClient) throws(CommandFailure) -> String {
     if let id = id(text) { return id }
     return try choose(text, among: try client.ask(.listSessions(all: false), ControlReplies.sessions)) ?? beginning(text) ?? text

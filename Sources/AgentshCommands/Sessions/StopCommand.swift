@@ -13,7 +13,11 @@ struct StopCommand: AgentshCommand {
   func run(in context: Context) throws(CommandFailure) -> ExitStatus {
     let client = try context.connect(server)
     let id = try SessionName.resolveRunning(session, client)
-    try client.ask(.stopSession(session: id)) { (_: VarlinkReply) throws(ProtocolError) -> Void in }
+    do throws(ServerFailure) { _ = try client.call(.stopSession(session: id)) } catch {
+      // One that has ended, too.
+      if output.json, case .refused(.unknownSession) = error { try Output.json(["session": .string(id), "stopped": .bool(false)]) }
+      throw error.explained(isInside: client.isInside)
+    }
     if output.json { try Output.json(["session": .string(id), "stopped": .bool(true)]) }
     return .success
   }

@@ -64,13 +64,18 @@ struct WhyCommand: AgentshCommand {
       try RecordFile.forEachLine(record) { line throws(CommandFailure) in if wanted.matches(line) { found = line } }
       return found
     }
+    try EventsCommand.checkServer(server, wanted.session, context)
     let client = try context.connect(server)
     let session: String
     if let name = wanted.session {
       session = try SessionName.resolve(name, client)
     } else {
       let sessions = try client.ask(.listSessions(all: true), ControlReplies.sessions)
-      guard let latest = sessions.last(where: { $0.uid == context.identity.uid && $0.refused > 0 }) else { return nil }
+      guard let latest = sessions.last(where: { $0.uid == context.identity.uid && $0.refused > 0 }) else {
+        throw CommandFailure(
+          .no, "nothing was refused in the sessions that are listed; `agentsh ps --all` shows them",
+          "of another, older one: agentsh why SESSION-ID", RefusalText.unrecorded)
+      }
       session = latest.session
     }
     try client.events(EventsRequest(session: session)) { line throws(CommandFailure) in if wanted.matches(line) { found = line } }

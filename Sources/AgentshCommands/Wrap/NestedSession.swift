@@ -9,7 +9,11 @@ enum NestedSession {
   static func door(in context: Context, _ options: WrapOptions) throws(CommandFailure) -> ControlClient? {
     guard ListenerProbe.isTaken() else { return nil }
     // In embedded mode the kernel would take no second listener.
-    if options.standalone { throw refusal(context) }
+    if options.standalone {
+      guard (try? LauncherChild.door()) != nil else { throw refusal(context) }
+      throw CommandFailure(
+        .failed, "already inside a session: embedded mode can't open another there", "this session's policy permits others inside: `agentsh wrap` without --standalone opens one")
+    }
     if options.policyFile != nil {
       throw CommandFailure(.failed, "--policy-file works in embedded mode only, and inside a session there is none", "choose one of the server's policies with --policy")
     }

@@ -1,4 +1,5 @@
 internal import AgentshProtocol
+internal import AgentshSupervision
 internal import AgentshSystem
 import Glibc
 
@@ -26,24 +27,20 @@ enum SessionLaunch {
       try refuseTracing()
       _ = try LauncherSignals.block()
       let signals = try LauncherSignals.open()
-      // Without a control group orphans are found by their descent alone: they have to come to this process instead of to init.
-      if embedded == nil, !isInGroup(child.pid, of: reply.session) { try becomeSubreaper() }
+      // The server had put it there before it attested the filter. Without a control group orphans are found by their descent alone: they have to come to
+      // this process instead of to init.
+      let hasGroup = ProcessTree.isMember(child.pid, ofGroup: reply.session)
+      let formerChildren = Children.current().subtracting([child.pid])
+      if embedded == nil, !hasGroup { try becomeSubreaper() }
       let nonce = handshake.nonce
       try child.go(nonce: nonce)
-      var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded)
+      let remains: SessionRun.Remains = embedded != nil ? .embedded : hasGroup ? .group(reply.session) : .children(except: formerChildren)
+      var run = SessionRun(child: child, signals: signals, supervisor: handshake.supervisor, embedded: embedded, remains: remains)
       return try run.finish()
     } catch let error as CommandFailure {
       throw error
     } catch {
       throw CommandFailure(.failed, "the command was not started: \(error)")
-    }
-  }
-
-  /// Whether the process lives in the control group of the session, where the server had put it before it attested the filter.
-  private static func isInGroup(_ process: Int32, of session: String) -> Bool {
-    guard let membership = try? readSmallFile(at: AT_FDCWD, Array("/proc/\(process)/cgroup".utf8)) else { return false }
-    return membership.split(separator: UInt8(ascii: "\n")).contains { line in
-      line.suffix(session.utf8.count).elementsEqual(session.utf8)
     }
   }
 }

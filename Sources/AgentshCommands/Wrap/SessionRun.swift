@@ -18,6 +18,7 @@ struct SessionRun: ~Copyable {
   private let signals: OwnedDescriptor
   private let supervisor: UnixSocket
   private let embedded: EmbeddedServer?
+  private let remains: Remains
   private var framer = MessageFramer(limit: MessageFramer.sessionLimit)
 
   private var ending: CommandEnding?
@@ -35,15 +36,32 @@ struct SessionRun: ~Copyable {
 
   /// Closing a session means killing what is left of it and closing its record.
   private static let summaryPatience: Int64 = 10_000
+  /// So long it is tried to kill what a lost supervisor has left.
+  private static let killPatience: Int64 = 5_000
   /// `fg` continues the whole process group; the command's own news of it arrives well within this.
   private static let continuationPatience: Int64 = 50
 
-  /// - Parameter signals: a signalfd that takes every signal; all are blocked.
-  init(child: consuming LauncherChild, signals: consuming OwnedDescriptor, supervisor: consuming UnixSocket, embedded: EmbeddedServer?) {
+  /// Where the processes of the session are found that have left the command's tree.
+  enum Remains {
+    /// `EmbeddedServer.close` sees to them.
+    case embedded
+    /// In the control group of the session with this id.
+    case group(String)
+    /// Orphans come to this process, which had other children before.
+    case children(except: Set<Int32>)
+  }
+
+  /// - Parameters:
+  ///   - signals: a signalfd that takes every signal; all are blocked.
+  ///   - remains: where what the command leaves behind is found once nobody supervises it.
+  init(
+    child: consuming LauncherChild, signals: consuming OwnedDescriptor, supervisor: consuming UnixSocket, embedded: EmbeddedServer?, remains: Remains
+  ) {
     self.child = child
     self.signals = signals
     self.supervisor = supervisor
     self.embedded = embedded
+    self.remains = remains
   }
 
   /// Runs until the command has ended and the supervisor has closed the session.
@@ -180,18 +198,45 @@ struct SessionRun: ~Copyable {
     }
   }
 
-  /// Nothing runs on unsupervised.
+  /// Nothing runs on unsupervised. The server sees to that, too, but it may be gone.
   private mutating func loseSupervisor() {
     isSupervisorGone = true
     guard summary == nil else { return }
     lostSupervisor = true
-    if ending == nil {
-      // What has left the tree is the server's to kill, or in embedded mode a child of this process.
+    let wasRunning = ending == nil
+    if wasRunning {
       ProcessTree.kill(from: child.pid)
       child.kill()
+    }
+    let isAllKilled = killRemains()
+    guard wasRunning || !isAllKilled else { return }
+    if isAllKilled {
       Messages.say("the session's supervisor is gone; the command and what it had started were killed, so that nothing runs unsupervised")
-      // Without a server there is no log of one.
-      if embedded == nil { Messages.say("the server's log says more: journalctl -u agentshd, or server.jsonl") }
+    } else {
+      Messages.say([
+        "the session's supervisor is gone; the command was killed, and something that it had started may still run: not every process of the session could be killed",
+        "it fails at the first call that has to be decided; the server kills it, or the next one does when it starts",
+      ])
+    }
+    // Without a server there is no log of one.
+    if embedded == nil { Messages.say("the server's log says more: journalctl -u agentshd, or server.jsonl") }
+  }
+
+  /// Kills what has left the command's tree; false where something may be left.
+  private mutating func killRemains() -> Bool {
+    switch remains {
+    case .embedded: return true
+    case .group(let session): return ProcessTree.kill(group: session, milliseconds: Self.killPatience)
+    case .children(let others):
+      let deadline = Deadline.after(milliseconds: Self.killPatience)
+      // As in `EmbeddedServer.close`: whatever loses its parent becomes a child of this process.
+      while !deadline.hasPassed {
+        let left = Children.current().subtracting(others)
+        if left.isEmpty { return true }
+        for process in left { ProcessTree.kill(from: process) }
+        try? reapChildren()
+      }
+      return false
     }
   }
 }
