@@ -12,7 +12,8 @@ enum NestedSession {
     if options.standalone {
       guard (try? LauncherChild.door()) != nil else { throw refusal(context) }
       throw CommandFailure(
-        .failed, "already inside a session: embedded mode can't open another there", "this session's policy permits others inside: `agentsh wrap` without --standalone opens one")
+        .failed, "already inside session \(name(context)): embedded mode can't open another there",
+        "this session's policy permits others inside: `agentsh wrap` without --standalone opens one")
     }
     if options.policyFile != nil {
       throw CommandFailure(.failed, "--policy-file works in embedded mode only, and inside a session there is none", "choose one of the server's policies with --policy")
@@ -22,8 +23,10 @@ enum NestedSession {
     return try ControlClient.take(UnixSocket(owning: connection))
   }
 
+  private static func name(_ context: Context) -> String { context.start.variable("AGENTSH_SESSION_ID").map { displayEscaped($0) } ?? "" }
+
   private static func failure(_ error: SyscallError, _ context: Context) -> CommandFailure {
-    let session = context.start.variable("AGENTSH_SESSION_ID").map { displayEscaped($0) } ?? ""
+    let session = name(context)
     let asItIs = "run the command as it is: it is held by that session's policy, like everything that it starts"
     return switch error.errno {
     case .socketNotConnected, .timedOut:
