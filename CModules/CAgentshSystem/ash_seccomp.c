@@ -12,28 +12,26 @@ int ash_notif_recv(int listener, struct seccomp_notif *request) {
   return ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request);
 }
 
-int ash_notif_send(int listener, uint64_t id, int64_t value, int32_t error, uint32_t flags) {
-  struct seccomp_notif_resp response = {.id = id, .val = value, .error = error, .flags = flags};
+static int again(int listener, unsigned long request, void *argument) {
   int result;
-  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  do result = ioctl(listener, request, argument);
   while (result < 0 && errno == EINTR);
   return result;
 }
 
+int ash_notif_send(int listener, uint64_t id, int64_t value, int32_t error, uint32_t flags) {
+  struct seccomp_notif_resp response = {.id = id, .val = value, .error = error, .flags = flags};
+  return again(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
 int ash_notif_id_valid(int listener, uint64_t id) {
-  int result;
-  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
-  while (result < 0 && errno == EINTR);
-  return result;
+  return again(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
 }
 
 int ash_notif_addfd(int listener, uint64_t id, uint32_t flags, int source, uint32_t target, uint32_t target_flags) {
   struct seccomp_notif_addfd add = {
       .id = id, .flags = flags, .srcfd = (uint32_t)source, .newfd = target, .newfd_flags = target_flags};
-  int result;
-  do result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-  while (result < 0 && errno == EINTR);
-  return result;
+  return again(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 }
 
 int ash_notif_set_flags(int listener, uint64_t flags) {
